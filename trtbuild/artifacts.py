@@ -1,0 +1,197 @@
+"""The values that travel from stage to stage. Frozen; files are named, never opened here.
+
+A value that owns files names them within `directory`, one folder that is set again when the
+store hands the value out. Files of values inside one value lie in that same folder.
+Values cross process borders and lie in the store as JSON: `to_json`, `from_json`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from trtbuild.capability import Capability
+from trtbuild.tensor import TensorSpec
+
+T = TypeVar("T")
+
+
+class SourceRef(msgspec.Struct, frozen=True):
+    """A trained model as the user named it: what it is and where, nothing loaded yet."""
+
+    kind: str  # a key of trtbuild.sources.SOURCES
+    location: str  # a path, or module:factory
+    name: str  # a model name that suits the repository, made from the location
+    digest: str | None  # over every byte the model is made of; None: code, so never cached
+
+
+class OnnxModel(msgspec.Struct, frozen=True):
+    """An ONNX file with its external data, and what its interface is."""
+
+    directory: Path
+    files: tuple[str, ...]  # the .onnx file first, then the external data files
+    digest: str  # sha256 over all files in order
+    size_bytes: int  # of all files
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    opset: int  # of the default domain
+    producer: str  # who exported it, with version: "pytorch 2.13.0"
+    notes: tuple[str, ...] = ()  # what the exporter had to do that a user should know
+
+    @property
+    def path(self) -> Path:
+        """The .onnx file."""
+        return self.directory / self.files[0]
+
+    @property
+    def batchable(self) -> bool:
+        """Every input and output has a varying first dim: the rule of Triton's ONNX backend."""
+        tensors = self.inputs + self.outputs
+        return bool(tensors) and all(t.shape and isinstance(t.shape[0], str) for t in tensors)
+
+
+class PassNote(msgspec.Struct, frozen=True):
+    """What one surgery pass did, or why it had nothing to do."""
+
+    name: str
+    changed: bool
+    note: str
+
+
+class SurgeryResult(msgspec.Struct, frozen=True):
+    """The graph that plans are built from, and how it relates to what was exported."""
+
+    model: OnnxModel
+    reference: OnnxModel | None  # before precision conversion; None: precision was not changed
+    notes: tuple[PassNote, ...]
+    input_names: dict[str, str]  # final name -> name in the exported model, "" where cut free
+    output_names: dict[str, str]  # the same for outputs, "" where cut at an inner tensor
+
+
+class Range(msgspec.Struct, frozen=True):
+    """The shapes of one input that a plan is built for, smallest, usual and largest."""
+
+    min: tuple[int, ...]
+    opt: tuple[int, ...]
+    max: tuple[int, ...]
+
+
+Profile = dict[str, Range]  # one entry for each input of the model, also those that are static
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """One TensorRT plan file."""
+
+    directory: Path
+    file: str
+    digest: str
+    size_bytes: int
+    targets: tuple[Capability, ...]  # it was built for exactly these
+    runtime: str  # "tensorrt" or "tensorrt-rtx"
+    runtime_version: str
+    seconds: float  # that its build took, when it was built
+    cached: bool = False  # taken from the store in this run
+
+    @property
+    def path(self) -> Path:
+        """The plan file."""
+        return self.directory / self.file
+
+
+class TargetFailure(msgspec.Struct, frozen=True):
+    """Why one compute capability got no plan."""
+
+    target: Capability
+    message: str
+    op: str = ""  # the ONNX op (or layer) at fault, where TensorRT named one
+    dtype: str = ""
+    hint: str = ""
+    seconds: float = 0.0
+
+
+class PlanOutcome(msgspec.Struct, frozen=True):
+    """Every target is in exactly one of the plans or one of the failures."""
+
+    plans: tuple[Plan, ...]
+    failures: tuple[TargetFailure, ...]
+
+
+class Comparison(msgspec.Struct, frozen=True):
+    """One output tensor of one run, candidate against reference."""
+
+    pair: str  # "torch vs ONNX", "torch vs ONNX fp16", "ONNX vs plan 8.9"
+    point: str  # "min", "opt" or "max" of the profile
+    tensor: str
+    max_abs: float
+    max_rel: float
+    cosine: float
+    worst_index: tuple[int, ...]  # of the element with the largest excess over the tolerance
+    worst: tuple[float, float]  # reference, candidate there
+    rtol: float
+    atol: float
+    passed: bool
+    problem: str = ""  # set where values could not be compared at all: shapes differ, NaN
+
+
+class VerifyReport(msgspec.Struct, frozen=True):
+    """The accuracy figures of a conversion, and what could not be run."""
+
+    comparisons: tuple[Comparison, ...]
+    not_run: dict[str, str]  # what -> why: "plan 8.9" -> "not run: no GPU of 8.9"
+
+    @property
+    def passed(self) -> bool:
+        """No comparison that ran failed."""
+        return all(comparison.passed for comparison in self.comparisons)
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """One step of long work; `total` 0: unknown."""
+
+    work: str  # what the bar is called: "8.9", "export"
+    phase: str
+    done: int = 0
+    total: int = 0
+
+
+def to_json(value: Any) -> bytes:
+    """`value`, a struct of this file or anything made of structs and plain values, as JSON."""
+    return msgspec.json.encode(value, enc_hook=_encode)
+
+
+def from_json(data: bytes | str, type_: type[T]) -> T:
+    """Read what `to_json` wrote. Raises `msgspec.ValidationError` on anything else."""
+    return msgspec.json.decode(data, type=type_, dec_hook=_decode)
+
+
+def convert_to(value: Any, type_: Any) -> Any:
+    """Plain JSON values (dicts, lists, ...) as `type_`. Raises `msgspec.ValidationError`."""
+    return msgspec.convert(value, type=type_, dec_hook=_decode)
+
+
+def _encode(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"no JSON form for {type(value).__name__}")
+
+
+def _decode(type_: type, value: Any) -> Any:
+    if type_ is Path:
+        return Path(value)
+    raise TypeError(f"cannot read a {type_.__name__} from JSON")
+
+
+_CHUNK_BYTES = 1 << 20
+
+
+def digest_of_files(*paths: Path) -> str:
+    """SHA-256 over the bytes of `paths` in order; memory stays at one chunk."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as file:
+            while chunk := file.read(_CHUNK_BYTES):
+                digest.update(chunk)
+    return digest.hexdigest()

@@ -1,0 +1,89 @@
+"""The ways a run can end badly, and what each one tells the user.
+
+    TrtbuildError             the user can act on it                             exit 1
+    ├── UsageError            the command line does not say what to do           exit 2
+    ├── SourceError           the model given cannot be read or exported
+    ├── SurgeryError          a pass cannot do what was asked of the graph
+    ├── PlanError             no plan can be built as asked (profile, target, runtime)
+    ├── VerificationError     the numbers differ more than the tolerance
+    ├── ConfigError           a config.pbtxt cannot be read or derived
+    ├── RepositoryError       the repository cannot be read or written
+    ├── MissingPackageError        a framework is not installed: the pip command is the hint
+    └── WorkerDiedError            a worker process ended without an answer
+
+Anything else that reaches the command line is our own bug (exit 3). A message says what was
+given and what was possible; `hint` says the next step. Errors cross from a worker process to
+its parent as JSON and keep their type.
+"""
+
+from __future__ import annotations
+
+
+class TrtbuildError(Exception):
+    """Something the user can act on: `message` says what happened, `hint` the next step."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  {self.hint}" if self.hint else self.message
+
+    def to_json(self) -> dict[str, str]:
+        """The form that crosses process borders; `error_from_json` reads it back."""
+        return {"type": type(self).__name__, "message": self.message, "hint": self.hint}
+
+
+class UsageError(TrtbuildError):
+    """The command line or the arguments contradict themselves."""
+
+    exit_code = 2
+
+
+class SourceError(TrtbuildError):
+    """The model given cannot be read, or its framework cannot export it."""
+
+
+class SurgeryError(TrtbuildError):
+    """A pass over the ONNX graph cannot do what was asked."""
+
+
+class PlanError(TrtbuildError):
+    """No plan can be built as asked."""
+
+
+class VerificationError(TrtbuildError):
+    """The converted model's numbers differ from the source's by more than the tolerance."""
+
+
+class ConfigError(TrtbuildError):
+    """A `config.pbtxt` cannot be read or derived."""
+
+
+class RepositoryError(TrtbuildError):
+    """A model repository cannot be read or written."""
+
+
+class MissingPackageError(TrtbuildError):
+    """A framework that this work needs is not installed."""
+
+    @classmethod
+    def of(cls, package: str, extra: str, needed_for: str) -> MissingPackageError:
+        """The error for `package`, which trtbuild's extra `extra` installs."""
+        return cls(
+            f"{needed_for} needs the package '{package}', which is not installed",
+            f'pip install "trtbuild[{extra}]"',
+        )
+
+
+class WorkerDiedError(TrtbuildError):
+    """A worker process ended without an answer (crash in a native library, kill -9)."""
+
+
+def error_from_json(value: dict[str, str]) -> TrtbuildError:
+    """The error that `TrtbuildError.to_json` wrote, as its own type again."""
+    types = {cls.__name__: cls for cls in TrtbuildError.__subclasses__()}
+    return types.get(value["type"], TrtbuildError)(value["message"], value["hint"])

@@ -1,0 +1,84 @@
+"""The worker process: reads calls, runs them one after another, answers on its first stdout.
+
+A function called here takes keyword arguments whose annotations are JSON-able types or
+structs, and returns one. It reports progress with `report`, and keeps state between calls
+(a loaded framework model) in its own module.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+import threading
+import traceback
+import typing
+from typing import Any, BinaryIO
+
+import msgspec
+
+from trtbuild.artifacts import Progress, convert_to, to_json
+from trtbuild.errors import TrtbuildError
+from trtbuild.registry import load
+from trtbuild.workers.messages import Answer, Call, Failure, Result, Step
+
+_answers: BinaryIO | None = None
+_lock = threading.Lock()  # TensorRT reports progress from its own threads
+
+
+def report(work: str, phase: str, done: int = 0, total: int = 0) -> None:
+    """Tell the parent how far the work is. Outside a worker process it says nothing."""
+    _send(Step(Progress(work, phase, done, total)))
+
+
+def _send(answer: Answer) -> None:
+    if _answers is None:
+        return
+    with _lock:
+        _answers.write(to_json(answer) + b"\n")
+        _answers.flush()
+
+
+def run(call: Call) -> Result | Failure:
+    """Run one call; every exception becomes a `Failure`."""
+    try:
+        function = load(call.function)
+        hints = typing.get_type_hints(function)
+        arguments = {
+            name: convert_to(value, hints.get(name, Any)) for name, value in call.arguments.items()
+        }
+        return Result(msgspec.Raw(to_json(function(**arguments))))
+    except TrtbuildError as error:
+        return Failure(error.to_json())
+    except MemoryError:
+        return Failure(TrtbuildError("the machine has too little memory for this").to_json())
+    except Exception as error:
+        text = f"{type(error).__name__}: {error}"
+        return Failure({"type": "bug", "message": text, "hint": ""}, traceback.format_exc())
+
+
+def die_with_parent() -> None:
+    """Have Linux kill this process when its parent goes, however the parent goes."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG; elsewhere stdin's end tells
+
+
+def main() -> None:
+    """Answer calls until standard input ends."""
+    global _answers  # noqa: PLW0603 - one channel a process
+    die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # ctrl-C reaches the parent, which ends us
+    calls = os.fdopen(os.dup(0), "rb")
+    _answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what frameworks print must not reach the channel
+    devnull = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(devnull, 0)
+    for line in calls:
+        _send(run(msgspec.json.decode(line, type=Call)))
+
+
+if __name__ == "__main__":
+    # The module that functions import `report` from must be this very one.
+    sys.modules["trtbuild.workers.child"] = sys.modules["__main__"]
+    main()

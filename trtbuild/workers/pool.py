@@ -1,0 +1,156 @@
+"""The parent's side: start workers, call functions in them, and leave none behind.
+
+    with Pool() as pool:
+        worker = pool.start()
+        model = worker.call("trtbuild.sources.session:export", OnnxModel, ref=ref)
+
+A `Worker` runs one call at a time; threads drive several. Leaving the pool kills whatever
+still runs: also on ctrl-C, SIGTERM and any exception.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Any, TypeVar
+
+import msgspec
+
+from trtbuild.artifacts import Progress, from_json, to_json
+from trtbuild.errors import WorkerDiedError, error_from_json
+from trtbuild.workers.messages import Answer, Call, Failure, Result, Step
+
+T = TypeVar("T")
+OnProgress = Callable[[Progress], None]
+_STDERR_TAIL_BYTES = 2000
+
+
+class WorkerBugError(Exception):
+    """A function in a worker raised something that is not a `TrtbuildError`."""
+
+    def __init__(self, message: str, worker_traceback: str) -> None:
+        super().__init__(f"{message}\n{worker_traceback}")
+
+
+class Worker:
+    """One worker process. `call` may be used again and again, from one thread at a time."""
+
+    def __init__(self, environment: dict[str, str] | None = None) -> None:
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed in `stop`
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "trtbuild.workers.child"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._stderr,
+            env={**os.environ, **(environment or {})},
+            start_new_session=True,  # ctrl-C in a terminal reaches the parent alone
+        )
+
+    def call(
+        self,
+        function: str,
+        result: type[T],
+        on_progress: OnProgress = lambda _: None,
+        **arguments: Any,
+    ) -> T:
+        """Run `function` ("module:attribute") in the worker; its value is read as `result`.
+
+        Raises the `TrtbuildError` that the function raised, `WorkerDiedError` when the process ends
+        without an answer, `WorkerBugError` when the function has a bug.
+        """
+        assert self.process.stdin is not None
+        try:
+            self.process.stdin.write(to_json(Call(function, arguments)) + b"\n")
+            self.process.stdin.flush()
+        except (BrokenPipeError, ValueError):
+            raise self._died() from None
+        for answer in self._answers():
+            if isinstance(answer, Step):
+                on_progress(answer.progress)
+            elif isinstance(answer, Result):
+                return from_json(bytes(answer.value), result)
+            elif answer.traceback:
+                raise WorkerBugError(answer.error["message"], answer.traceback)
+            else:
+                raise error_from_json(answer.error)
+        raise self._died()
+
+    def _answers(self) -> Iterator[Step | Result | Failure]:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            yield msgspec.json.decode(line, type=Answer)
+
+    def _died(self) -> WorkerDiedError:
+        code = self.process.wait()
+        how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
+        said = self.stderr_tail()
+        why = f"; its last words: {said}" if said else ""
+        hint = "killed from outside, or the machine is out of memory" if code == -9 else ""
+        return WorkerDiedError(f"the worker process was ended {how}{why}", hint)
+
+    def stderr_tail(self) -> str:
+        """The last lines the worker's frameworks printed."""
+        size = self._stderr.seek(0, os.SEEK_END)
+        self._stderr.seek(max(0, size - _STDERR_TAIL_BYTES))
+        return self._stderr.read().decode(errors="replace").strip()
+
+    def stop(self) -> None:
+        """End the process now, whatever it is doing, and wait until it is gone."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout, self._stderr):
+            if stream is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    stream.close()
+
+
+class Pool:
+    """All workers of one run; leaving it stops them."""
+
+    def __init__(self) -> None:
+        self._workers: list[Worker] = []
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def start(self, environment: dict[str, str] | None = None) -> Worker:
+        """A new worker process. Raises `WorkerDiedError` when the pool is already being left."""
+        with self._lock:
+            if self._closed:
+                raise WorkerDiedError("the run is being ended")
+            worker = Worker(environment)
+            self._workers.append(worker)
+            return worker
+
+    @contextlib.contextmanager
+    def worker(self, environment: dict[str, str] | None = None) -> Iterator[Worker]:
+        """A worker for one piece of work, stopped afterwards so that its memory comes back."""
+        worker = self.start(environment)
+        try:
+            yield worker
+        finally:
+            with self._lock:
+                self._workers.remove(worker)
+            worker.stop()
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with self._lock:
+            self._closed = True
+            workers, self._workers = self._workers, []
+        for worker in workers:
+            worker.stop()
