@@ -30,9 +30,8 @@ def save_tensors(path: Path, tensors: Tensors) -> None:
 
 
 def _storable(array: np.ndarray) -> tuple[str, np.ndarray]:
-    import numpy as np
-
     import ml_dtypes
+    import numpy as np
 
     kind = array.dtype.name
     if array.dtype.kind in "OSU":
