@@ -54,6 +54,8 @@ _ROWS = (
     DType("fp8e8m0", "", "", "float8_e8m0fnu", 24, "E8M0", 8),
     DType("uint2", "", "", "uint2", 25, "", 2),
     DType("int2", "", "", "int2", 26, "", 2),
+    DType("fp6e2m3", "", "", "float6_e2m3fn", 27, "", 6),
+    DType("fp6e3m2", "", "", "float6_e3m2fn", 28, "", 6),
 )
 
 DTYPES: dict[str, DType] = {row.name: row for row in _ROWS}

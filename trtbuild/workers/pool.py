@@ -43,6 +43,7 @@ class Worker:
     """One worker process. `call` may be used again and again, from one thread at a time."""
 
     def __init__(self, environment: dict[str, str] | None = None) -> None:
+        self._in_call = threading.Lock()
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed in `stop`
         self.process = subprocess.Popen(
             [sys.executable, "-m", "trtbuild.workers.child"],
@@ -65,22 +66,26 @@ class Worker:
         Raises the `TrtbuildError` that the function raised, `WorkerDiedError` when the process ends
         without an answer, `WorkerBugError` when the function has a bug.
         """
+        with self._in_call:
+            self._send(Call(function, arguments))
+            for answer in self._answers():
+                if isinstance(answer, Step):
+                    on_progress(answer.progress)
+                elif isinstance(answer, Result):
+                    return from_json(bytes(answer.value), result)
+                elif answer.traceback:
+                    raise WorkerBugError(answer.error["message"], answer.traceback)
+                else:
+                    raise error_from_json(answer.error)
+            raise self._died()
+
+    def _send(self, call: Call) -> None:
         assert self.process.stdin is not None
         try:
-            self.process.stdin.write(to_json(Call(function, arguments)) + b"\n")
+            self.process.stdin.write(to_json(call) + b"\n")
             self.process.stdin.flush()
         except (BrokenPipeError, ValueError):
             raise self._died() from None
-        for answer in self._answers():
-            if isinstance(answer, Step):
-                on_progress(answer.progress)
-            elif isinstance(answer, Result):
-                return from_json(bytes(answer.value), result)
-            elif answer.traceback:
-                raise WorkerBugError(answer.error["message"], answer.traceback)
-            else:
-                raise error_from_json(answer.error)
-        raise self._died()
 
     def _answers(self) -> Iterator[Step | Result | Failure]:
         assert self.process.stdout is not None
@@ -106,10 +111,11 @@ class Worker:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
-        for stream in (self.process.stdin, self.process.stdout, self._stderr):
-            if stream is not None:
-                with contextlib.suppress(BrokenPipeError):
-                    stream.close()
+        with self._in_call:  # a call in another thread has read the end by now, or soon will
+            for stream in (self.process.stdin, self.process.stdout, self._stderr):
+                if stream is not None:
+                    with contextlib.suppress(BrokenPipeError):
+                        stream.close()
 
 
 class Pool:

@@ -1,0 +1,57 @@
+"""What a user asks of `trtbuild convert`: one frozen value, the same for CLI and Python."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+Mode = Literal["next", "add", "replace"]
+
+
+class ConvertRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Every knob of a conversion; the defaults build something a user would keep."""
+
+    source: str  # a path, or module:factory
+    repo: Path
+    name: str | None = None  # None: made from the source
+    version: int | None = None  # None: the next one, or the latest for add and replace
+    mode: Mode = "next"
+
+    # source
+    kind: str = "auto"
+    signature: str | None = None
+    tags: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()  # cut points, [NEW=]TENSOR
+    outputs: tuple[str, ...] = ()
+    input: tuple[str, ...] = ()  # NAME=DTYPE[DIMS]
+    opset: int | None = None
+
+    # numbers
+    precision: Literal["keep", "fp32", "fp16", "bf16"] = "keep"
+    io_precision: Literal["keep", "match"] = "keep"
+    verify: bool = True
+    rtol: float | None = None  # None: by precision
+    atol: float | None = None
+
+    # plans
+    targets: tuple[str, ...] = ()
+    runtime: Literal["auto", "tensorrt", "tensorrt-rtx"] = "auto"
+    plans: Literal["shared", "per-target"] = "shared"
+    max_batch: int | None = None
+    min_shapes: tuple[str, ...] = ()  # NAME:1x3x224x224
+    opt_shapes: tuple[str, ...] = ()
+    max_shapes: tuple[str, ...] = ()
+    workspace_mib: int | None = None  # None: TensorRT's own default
+    opt_level: int | None = None  # 0..5; None: TensorRT's own default
+    timing_cache: Path | None = None
+    workers: int | None = None  # worker processes for plans; None: one a core
+
+    # config
+    instances: int = 1
+    max_queue_delay_us: int | None = None
+    preferred_batch: tuple[int, ...] = ()
+    labels: tuple[str, ...] = ()  # OUTPUT=FILE
+    warmup: bool = False
+    portable: bool = True  # keep model.onnx beside the plans
