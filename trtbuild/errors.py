@@ -52,7 +52,30 @@ class SurgeryError(TrtbuildError):
 
 
 class PlanError(TrtbuildError):
-    """No plan can be built as asked."""
+    """No plan can be built as asked; the fields name what is at fault, where that is known."""
+
+    def __init__(
+        self,
+        message: str,
+        hint: str = "",
+        *,
+        op: str = "",
+        node: str = "",
+        dtype: str = "",
+        blamed: str = "",
+        refused_by: str = "",
+    ) -> None:
+        super().__init__(message, hint)
+        self.op = op  # the ONNX op
+        self.node = node
+        self.dtype = dtype  # a key of trtbuild.tensor.DTYPES
+        self.blamed = blamed  # the compute capabilities that cannot take it: "7.5, 8.0"
+        self.refused_by = refused_by  # "parser" or "builder" where TensorRT refused the network
+
+    def to_json(self) -> dict[str, str]:
+        """As every error, with its own fields."""
+        own = ("op", "node", "dtype", "blamed", "refused_by")
+        return super().to_json() | {name: getattr(self, name) for name in own}
 
 
 class VerificationError(TrtbuildError):
@@ -86,4 +109,5 @@ class WorkerDiedError(TrtbuildError):
 def error_from_json(value: dict[str, str]) -> TrtbuildError:
     """The error that `TrtbuildError.to_json` wrote, as its own type again."""
     types = {cls.__name__: cls for cls in TrtbuildError.__subclasses__()}
-    return types.get(value["type"], TrtbuildError)(value["message"], value["hint"])
+    fields = {name: text for name, text in value.items() if name != "type"}
+    return types.get(value["type"], TrtbuildError)(**fields)
