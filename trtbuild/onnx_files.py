@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
+from trtbuild.errors import SourceError
 from trtbuild.protowire import LENGTH, VARINT, Buffer, fields
 
 # message -> {field number: message it holds}: every way from a model down to a tensor
@@ -26,16 +27,54 @@ _TENSOR_DATA_LOCATION = 14
 _LOCATION_EXTERNAL = 1
 
 
-def external_data(path: Path) -> tuple[str, ...]:
-    """The locations of external data in the ONNX file at `path`, as written, without repeats.
+def external_data(path: Path) -> dict[str, int]:
+    """The locations of external data in the ONNX file at `path`, in order, as written.
 
-    Raises `WireError` when the file is no protobuf message or was cut off.
+    The value is how many bytes the tensors there need at least. Raises `WireError` when the
+    file is no protobuf message or was cut off.
     """
+    needed: dict[str, int] = {}
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as buffer:
-        return tuple(dict.fromkeys(_locations(buffer, "model", 0, len(buffer))))
+        for location, size in _locations(buffer, "model", 0, len(buffer)):
+            needed[location] = max(size, needed.get(location, 0))
+    return needed
 
 
-def _locations(buffer: Buffer, message: str, start: int, end: int) -> Iterator[str]:
+def external_files(path: Path) -> tuple[Path, ...]:
+    """The external data files of the ONNX file at `path`, in order of first use.
+
+    Raises `SourceError` when one is missing, too short or lies outside the model's folder: the
+    rule of the ONNX specification (ExternalData.md), which also keeps a model from a stranger
+    from reading files it should not.
+    """
+    needed = external_data(path)
+    return tuple(_external_file(path, location, size) for location, size in needed.items())
+
+
+def _external_file(path: Path, location: str, needed_bytes: int) -> Path:
+    file = path.parent / location
+    pure = PurePosixPath(location)
+    outside = not location or pure.is_absolute() or ".." in pure.parts
+    outside = outside or bool(PureWindowsPath(location).drive or "\\" in location)
+    if outside or not file.resolve().is_relative_to(path.parent.resolve()):
+        raise SourceError(
+            f"'{path}' keeps external data in '{location}', which is outside the model's folder",
+            "put the data file beside the model, as a real file, and save the model anew",
+        )
+    if not file.is_file():
+        raise SourceError(
+            f"'{path}' keeps its weights in '{location}', and there is no such file beside it",
+            f"copy '{location}' into '{path.parent}'",
+        )
+    if (size := file.stat().st_size) < needed_bytes:
+        raise SourceError(
+            f"'{file}' was cut off: it has {size} bytes, and '{path.name}' needs {needed_bytes}",
+            "copy or download it again",
+        )
+    return file
+
+
+def _locations(buffer: Buffer, message: str, start: int, end: int) -> Iterator[tuple[str, int]]:
     children = _CHILDREN[message]
     for field in fields(buffer, start, end):
         child = children.get(field.number) if field.wire == LENGTH else None
@@ -48,16 +87,20 @@ def _locations(buffer: Buffer, message: str, start: int, end: int) -> Iterator[s
             yield from _locations(buffer, child, field.start, field.end)
 
 
-def _location_of_tensor(buffer: Buffer, start: int, end: int) -> Iterator[str]:
-    location, external = "", False
+def _location_of_tensor(buffer: Buffer, start: int, end: int) -> Iterator[tuple[str, int]]:
+    entries: dict[bytes, bytes] = {}
+    external = False
     for field in fields(buffer, start, end):
         if field.number == _TENSOR_DATA_LOCATION and field.wire == VARINT:
             external = field.value == _LOCATION_EXTERNAL
         elif field.number == _TENSOR_EXTERNAL_DATA and field.wire == LENGTH:
-            pair = {
-                f.number: buffer[f.start : f.end] for f in fields(buffer, field.start, field.end)
-            }
-            if pair.get(1) == b"location":
-                location = pair.get(2, b"").decode(errors="replace")
+            pair = {f.number: (f.start, f.end) for f in fields(buffer, field.start, field.end)}
+            key, value = (buffer[slice(*pair.get(number, (0, 0)))] for number in (1, 2))
+            entries[key] = value
     if external:
-        yield location
+        size = _number(entries.get(b"offset", b"")) + _number(entries.get(b"length", b""))
+        yield entries.get(b"location", b"").decode(errors="replace"), size
+
+
+def _number(text: bytes) -> int:
+    return int(text) if text.isdigit() else 0

@@ -14,8 +14,8 @@ from trtbuild.tensor import Dim, Shape, TensorSpec, dtype_from_onnx
 if TYPE_CHECKING:
     import onnx
 
-# What exporters write for "varies" without meaning that two such dims are equal.
-_PLACEHOLDER_DIMS = frozenset({"", "?", "-1", "None", "none", "unk", "*"})
+# What exporters and onnx's own shape inference (unk__0) write for "varies" without meaning a name.
+_PLACEHOLDER_DIM = re.compile(r"\s*(\?|\*|-1|[Nn]one|unk(__\d+)?)?\s*")
 
 
 def describe(path: Path, notes: tuple[str, ...] = ()) -> OnnxModel:
@@ -97,7 +97,7 @@ def _shape(value: onnx.ValueInfoProto, taken: set[str]) -> Shape:
     for axis, dim in enumerate(value.type.tensor_type.shape.dim):
         if dim.HasField("dim_value") and dim.dim_value >= 0:
             shape.append(dim.dim_value)
-        elif dim.dim_param.strip() not in _PLACEHOLDER_DIMS:
+        elif not _PLACEHOLDER_DIM.fullmatch(dim.dim_param):
             shape.append(dim.dim_param)
         else:
             shape.append(_new_name(f"{value.name}_{axis}", taken))

@@ -53,7 +53,7 @@ def fields(buffer: Buffer, start: int = 0, end: int | None = None) -> Iterator[F
         else:
             raise WireError(f"wire type {wire} at byte {start}")
         if stop > end:
-            raise WireError(f"field {number} ends {stop - end} bytes after its message")
+            raise WireError(f"field {number} lacks {stop - end} bytes")
         yield Field(number, wire, start, stop, value)
         start = stop
 
