@@ -94,6 +94,7 @@ class Plan(msgspec.Struct, frozen=True):
     runtime_version: str
     seconds: float  # that its build took, when it was built
     cached: bool = False  # taken from the store in this run
+    notes: tuple[str, ...] = ()  # what the builder had to do that a user should know
 
     @property
     def path(self) -> Path:
@@ -117,6 +118,44 @@ class PlanOutcome(msgspec.Struct, frozen=True):
 
     plans: tuple[Plan, ...]
     failures: tuple[TargetFailure, ...]
+
+
+class OpUse(msgspec.Struct, frozen=True):
+    """How often a model uses an op with a data type."""
+
+    op: str  # with its domain where that is not ONNX's own: "com.acme::Foo"
+    dtype: str
+    count: int
+
+
+class OpRefusal(msgspec.Struct, frozen=True):
+    """An op of a model that TensorRT's parser or builder refuses for a target."""
+
+    op: str
+    dtype: str
+    nodes: tuple[str, ...]  # every node of this kind
+    reason: str  # in TensorRT's words
+    hint: str  # what would work
+
+
+class TargetCheck(msgspec.Struct, frozen=True):
+    """What one compute capability makes of a model, asked of TensorRT itself."""
+
+    target: Capability
+    builds: bool  # the whole model does
+    taken: tuple[OpUse, ...]
+    refused: tuple[OpRefusal, ...]
+    message: str = ""  # why the whole model does not build
+    hint: str = ""
+    seconds: float = 0.0
+
+
+class CheckReport(msgspec.Struct, frozen=True):
+    """The pre-flight of a model: one entry for each target."""
+
+    runtime: str
+    runtime_version: str
+    targets: tuple[TargetCheck, ...]
 
 
 class Comparison(msgspec.Struct, frozen=True):
@@ -155,6 +194,33 @@ class Progress(msgspec.Struct, frozen=True):
     phase: str
     done: int = 0
     total: int = 0
+
+
+class Stage(msgspec.Struct, frozen=True):
+    """How long one stage of a run took."""
+
+    name: str
+    seconds: float
+    cached: bool  # its result was in the store
+
+
+class Conversion(msgspec.Struct, frozen=True):
+    """What a run of `convert` made: the version in the repository and how good it is."""
+
+    name: str
+    version: int
+    directory: Path  # of the model in the repository
+    runtime: str
+    runtime_version: str
+    model: OnnxModel  # what the plans were built from
+    profile: Profile
+    plans: tuple[Plan, ...]  # as they lie in the repository
+    failures: tuple[TargetFailure, ...]
+    report: VerifyReport
+    passes: tuple[PassNote, ...]
+    config: str  # the text of config.pbtxt
+    stages: tuple[Stage, ...]
+    seconds: float
 
 
 def to_json(value: Any) -> bytes:

@@ -1,0 +1,1 @@
+"""The command line; `app.py` is the way in."""

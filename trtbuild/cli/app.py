@@ -1,0 +1,63 @@
+"""The command line: parse, call one function, print, return an exit code.
+
+Exit codes: 0 fine; 1 findings, or an error the user can act on; 2 misuse of the command line;
+3 our bug; 4 some targets failed; 130 ctrl-C; 143 SIGTERM.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from types import FrameType
+from typing import NoReturn
+
+import typer
+
+from trtbuild.cli import cache, doctor
+from trtbuild.cli.errors import exit_code_of
+
+app = typer.Typer(
+    name="trtbuild",
+    help="A trained model in, a Triton model repository with a TensorRT plan for every GPU out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("doctor")(doctor.command)
+app.add_typer(cache.app, name="cache")
+
+
+def _version(value: bool) -> None:
+    if value:
+        from trtbuild import __version__
+
+        typer.echo(f"trtbuild {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Print the version and leave."
+    ),
+) -> None:
+    """Options before the command."""
+
+
+def _on_sigterm(_signal: int, _frame: FrameType | None) -> NoReturn:
+    """SIGTERM unwinds the stack like ctrl-C, so workers end and nothing is half-written."""
+    raise SystemExit(143)
+
+
+def main() -> NoReturn:
+    """The console script `trtbuild`."""
+    signal.signal(signal.SIGTERM, _on_sigterm)
+    try:
+        code = app(standalone_mode=True)
+    except Exception as error:
+        code = exit_code_of(error)
+    except KeyboardInterrupt:
+        typer.echo("interrupted; the repository is as it was", err=True)
+        code = 130
+    sys.exit(code)

@@ -1,0 +1,50 @@
+"""`trtbuild doctor`: what this machine can do."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def command(json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False) -> None:
+    """Show the runtimes, GPUs and frameworks found here, and how to install what is missing."""
+    from trtbuild.cli import render
+    from trtbuild.doctor import diagnose
+
+    diagnosis = diagnose()
+    if json:
+        render.json(diagnosis)
+        return
+    typer.echo(
+        f"trtbuild {diagnosis.trtbuild}, Python {diagnosis.python}, {diagnosis.platform}\n"
+        f"cache {diagnosis.cache}, {render.size_text(diagnosis.cache_bytes)}\n"
+    )
+    devices = diagnosis.devices
+    driver = f"driver {devices.driver or 'unknown'}, CUDA up to {devices.cuda or 'unknown'}"
+    if devices.gpus:
+        rows = [
+            (str(gpu.index), gpu.name, str(gpu.capability), render.size_text(gpu.memory_bytes))
+            for gpu in devices.gpus
+        ]
+        render.table(("GPU", "NAME", "CAPABILITY", "MEMORY"), rows, right=("MEMORY",))
+        typer.echo(f"{driver}\n")
+    elif devices.problem:
+        typer.echo(f"no GPU that can be used: {devices.problem} ({driver})\n")
+    else:
+        typer.echo("no GPU and no driver: plans are built with tensorrt-rtx, which needs none\n")
+    for runtime in diagnosis.runtimes:
+        builds = ", ".join(map(str, runtime.capabilities)) or "nothing here: it needs a GPU"
+        typer.echo(f"{runtime.name} {runtime.version} builds for {builds}")
+    typer.echo()
+    render.table(
+        ("FOR", "PACKAGES", "INSTALL"),
+        [
+            (
+                framework.purpose,
+                ", ".join(f"{n} {v}" if v else f"no {n}" for n, v in framework.packages.items()),
+                framework.install,
+            )
+            for framework in diagnosis.frameworks
+        ],
+    )

@@ -1,0 +1,115 @@
+"""Everything that is drawn: progress, tables, trees. The only file that imports rich.
+
+Progress goes to stderr, results to stdout. Where stderr is no terminal, progress is plain lines.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from trtbuild import artifacts
+from trtbuild.artifacts import to_json
+
+OnProgress = Callable[[artifacts.Progress], None]
+
+
+@contextlib.contextmanager
+def progress(*, quiet: bool = False) -> Iterator[OnProgress]:
+    """What long work calls with its `Progress`: bars on a terminal, else a line a phase."""
+    if quiet:
+        yield lambda _: None
+    elif sys.stderr.isatty():
+        with Bars() as bars:
+            yield bars
+    else:
+        yield Lines()
+
+
+class Bars:
+    """One bar for each piece of work, with its phase and the time it took so far."""
+
+    def __init__(self) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description:>12}"),
+            BarColumn(bar_width=30),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[phase]}", style="dim"),
+            console=Console(stderr=True),
+        )
+        self._tasks: dict[str, TaskID] = {}
+        self._lock = threading.Lock()  # steps arrive from the threads that drive the workers
+
+    def __call__(self, step: artifacts.Progress) -> None:
+        with self._lock:
+            if step.work not in self._tasks:
+                self._tasks[step.work] = self._progress.add_task(step.work, phase="", total=None)
+        self._progress.update(
+            self._tasks[step.work],
+            completed=step.done,
+            total=step.total or None,
+            phase=step.phase,
+        )
+
+    def __enter__(self) -> Bars:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+
+class Lines:
+    """A line whenever a piece of work enters another phase."""
+
+    def __init__(self) -> None:
+        self._phases: dict[str, str] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, step: artifacts.Progress) -> None:
+        with self._lock:
+            if self._phases.get(step.work) == step.phase:
+                return
+            self._phases[step.work] = step.phase
+            print(f"{step.work}: {step.phase}", file=sys.stderr, flush=True)  # noqa: T201
+
+
+def json(value: Any) -> None:
+    """`value` as one line of JSON on stdout, for machines."""
+    typer.echo(to_json(value))
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[str] = ()) -> None:
+    """A table on stdout; columns named in `right` are aligned right. Cells are never cut."""
+    console = Console(soft_wrap=True)
+    drawn = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
+    for name in header:
+        drawn.add_column(name, justify="right" if name in right else "left", no_wrap=True)
+    for row in rows:
+        drawn.add_row(*(Text(cell) for cell in row))
+    width = max(console.width, console.measure(drawn, options=_wide(console)).maximum)
+    Console(width=width).print(drawn)
+
+
+def _wide(console: Console) -> Any:
+    return console.options.update(max_width=10_000)
+
+
+def size_text(size_bytes: int) -> str:
+    """`97.5 MB`: decimal units, as disks are sold and `ls` sorts."""
+    size = float(size_bytes)
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000 or unit == "GB":
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    raise AssertionError("unreachable")
