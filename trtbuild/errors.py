@@ -111,3 +111,13 @@ def error_from_json(value: dict[str, str]) -> TrtbuildError:
     types = {cls.__name__: cls for cls in TrtbuildError.__subclasses__()}
     fields = {name: text for name, text in value.items() if name != "type"}
     return types.get(value["type"], TrtbuildError)(**fields)
+
+
+_LONG_LINE = 300  # characters; frameworks put whole configurations behind a colon
+
+
+def first_line(error: BaseException) -> str:
+    """What `error` of a framework says, short enough for a message of ours: its first line."""
+    lines = str(error).strip().splitlines()
+    line = lines[0].strip() if lines else type(error).__name__
+    return line if len(line) <= _LONG_LINE else f"{line[:_LONG_LINE]} ..."

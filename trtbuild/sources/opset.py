@@ -1,0 +1,56 @@
+"""Bring an ONNX model to the opset that is wanted, with onnx's own version converter."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from trtbuild.errors import SourceError, first_line
+from trtbuild.onnx_model import default_opset
+from trtbuild.sources.skeleton import restore, skeleton
+
+if TYPE_CHECKING:
+    import onnx
+
+# From 13 on, axes of Squeeze, Unsqueeze, ReduceSum and Split are inputs and Softmax is along one
+# axis: what TensorRT's parser and the passes of the surgery stage are written for.
+OLDEST_OPSET = 13
+
+
+def at_opset(model: onnx.ModelProto, asked: int | None) -> tuple[onnx.ModelProto, str]:
+    """`model` at opset `asked`, or at least at 13 where None; and a note where that failed.
+
+    The model itself comes back where nothing has to change. Raises `SourceError` when it cannot
+    be brought to the opset that was asked for.
+    """
+    have = default_opset(model)
+    want = asked or max(have, OLDEST_OPSET)
+    uses_onnx_ops = any(entry.domain in ("", "ai.onnx") for entry in model.opset_import)
+    if want == have or not uses_onnx_ops:
+        return model, ""
+    try:
+        return _converted(model, want), ""
+    except Exception as error:
+        reason = first_line(error)
+    if asked:
+        raise SourceError(
+            f"the model has opset {have} and cannot be converted to opset {asked}: {reason}",
+            "leave --opset out, or export the model with that opset from its own framework",
+        )
+    return model, f"kept at opset {have}, because onnx cannot convert it to {want}: {reason}"
+
+
+def _converted(model: onnx.ModelProto, opset: int) -> onnx.ModelProto:
+    import onnx
+    from onnx import version_converter
+
+    bones = skeleton(model)
+    graph = version_converter.convert_version(bones, opset).graph
+    bones.graph.CopyFrom(graph)
+    for entry in bones.opset_import:
+        if entry.domain in ("", "ai.onnx"):
+            entry.version = opset
+    # A newer opset may need a newer file format; everything else of the model stays as it was.
+    needed = onnx.helper.find_min_ir_version_for(list(bones.opset_import), ignore_unknown=True)
+    bones.ir_version = max(bones.ir_version, needed)
+    restore(bones, model)
+    return bones

@@ -1,0 +1,60 @@
+"""An ONNX model without its large tensors, for the tools of onnx that take a whole model.
+
+The version converter and shape inference copy the model several times and end at protobuf's
+2 GB. They need sizes and types of weights, and values only of small tensors (a Reshape's shape).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import onnx
+    from google.protobuf.message import Message
+
+_SMALL_BYTES = 4096  # shapes, axes, scales: what a value can be needed of
+_NOWHERE = "left_out"
+
+
+def skeleton(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A copy of `model` in which initializers over 4 KiB are marked as lying elsewhere."""
+    import onnx
+
+    copy = onnx.ModelProto()
+    _copy_fields(copy, model, but="graph")
+    _copy_fields(copy.graph, model.graph, but="initializer")
+    copy.graph.initializer.extend(_outline(tensor) for tensor in model.graph.initializer)
+    return copy
+
+
+def _copy_fields(copy: Message, message: Message, but: str) -> None:
+    for field, value in message.ListFields():
+        if field.name == but:
+            continue
+        if hasattr(value, "MergeFrom"):  # repeated fields and messages
+            getattr(copy, field.name).MergeFrom(value)
+        else:
+            setattr(copy, field.name, value)
+
+
+def restore(copy: onnx.ModelProto, model: onnx.ModelProto) -> None:
+    """Give the initializers of `copy`, made from a skeleton of `model`, their data again."""
+    originals = {tensor.name: tensor for tensor in model.graph.initializer}
+    for tensor in copy.graph.initializer:
+        if (original := originals.get(tensor.name)) is not None:
+            tensor.CopyFrom(original)
+
+
+def _outline(tensor: onnx.TensorProto) -> onnx.TensorProto:
+    import onnx
+
+    if tensor.ByteSize() <= _SMALL_BYTES:
+        return tensor
+    outline = onnx.TensorProto(
+        name=tensor.name,
+        data_type=tensor.data_type,
+        dims=tensor.dims,
+        data_location=onnx.TensorProto.EXTERNAL,
+    )
+    outline.external_data.add(key="location", value=_NOWHERE)
+    return outline
