@@ -1,0 +1,85 @@
+"""An instance as a thread: takes a batch, gathers, runs the executor, scatters."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from queue import SimpleQueue
+
+from trtserve.backends.base import Executor
+from trtserve.batch import gather, scatter
+from trtserve.contract import Contract
+from trtserve.errors import Kind, ServeError
+from trtserve.request import InferResponse
+from trtserve.schedulers.loop import Done, Outcome
+from trtserve.schedulers.policy import Batch
+
+_log = logging.getLogger("trtserve")
+
+
+class ThreadInstance:
+    """Runs batches of one executor, one at a time, away from the event loop."""
+
+    def __init__(
+        self, executor: Executor, contract: Contract, version: str,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:  # fmt: skip
+        self._executor = executor
+        self._contract = contract
+        self._version = version
+        self._loop = loop
+        self._work: SimpleQueue[tuple[Batch, Done] | None] = SimpleQueue()
+        name = f"{contract.name}:{version}"
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def start(self, batch: Batch, done: Done) -> None:
+        """Hand a batch to the thread."""
+        self._work.put((batch, done))
+
+    def close(self) -> None:
+        """End the thread, which frees the executor."""
+        self._work.put(None)
+
+    def _run(self) -> None:
+        while (work := self._work.get()) is not None:
+            batch, done = work
+            outcome = self._outcome(batch)
+            self._loop.call_soon_threadsafe(done, self, batch, outcome)
+        self._executor.unload()
+
+    def _outcome(self, batch: Batch) -> Outcome:
+        started = time.monotonic_ns()
+        try:
+            return self._execute(batch, started)
+        except ServeError as error:
+            if error.kind is Kind.INVALID_ARG and len(batch.requests) > 1:
+                return self._one_by_one(batch, started)
+            return _all_failed(batch, error, started)
+        except Exception as error:
+            _log.exception("model '%s' failed", self._contract.name)
+            message = f"model '{self._contract.name}' failed: {error}"
+            return _all_failed(batch, ServeError(Kind.INTERNAL, message), started)
+
+    def _execute(self, batch: Batch, started: int) -> Outcome:
+        wanted = gather(batch, self._contract)
+        gathered = time.monotonic_ns()
+        outputs = self._executor.execute(wanted.inputs, wanted.outputs)
+        executed = time.monotonic_ns()
+        answers = scatter(batch, outputs, self._contract, self._version)
+        return Outcome(answers, started, gathered, executed, time.monotonic_ns())
+
+    def _one_by_one(self, batch: Batch, started: int) -> Outcome:
+        """One request's input is at fault: the others must not suffer from it."""
+        answers: list[InferResponse | ServeError] = []
+        for request in batch.requests:
+            answers += self._outcome(Batch([request], request.call.rows)).answers
+        now = time.monotonic_ns()
+        return Outcome(answers, started, started, now, now)
+
+
+def _all_failed(batch: Batch, error: ServeError, started: int) -> Outcome:
+    now = time.monotonic_ns()
+    return Outcome([error] * len(batch.requests), started, started, now, now)

@@ -1,0 +1,132 @@
+"""Prometheus text with Triton's metric names (core/src/metrics.cc), and latency histograms.
+
+Rendered from the models' statistics when somebody asks; requests pay nothing for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from trtserve.models import Models, Version
+from trtserve.protocols.http1 import HttpRequest
+from trtserve.protocols.v2_json import error_body
+from trtserve.sockets.http1 import JSON, HttpProtocol
+from trtserve.statistics import BUCKETS_US
+
+
+class _Metric(NamedTuple):
+    name: str
+    kind: str
+    help: str
+    value: Callable[[Version], float]
+
+
+_METRICS = (
+    _Metric("nv_inference_request_success", "counter",
+            "Number of successful inference requests, all batch sizes",
+            lambda v: v.statistics.success.count),
+    _Metric("nv_inference_count", "counter",
+            "Number of inferences performed (does not include cached requests)",
+            lambda v: v.statistics.inference_count),
+    _Metric("nv_inference_exec_count", "counter",
+            "Number of model executions performed (does not include cached requests)",
+            lambda v: v.statistics.execution_count),
+    _Metric("nv_inference_request_duration_us", "counter",
+            "Cumulative inference request duration in microseconds (includes cached requests)",
+            lambda v: (v.statistics.success.ns + v.statistics.fail.ns) // 1000),
+    _Metric("nv_inference_queue_duration_us", "counter",
+            "Cumulative inference queuing duration in microseconds (includes cached requests)",
+            lambda v: v.statistics.queue.ns // 1000),
+    _Metric("nv_inference_compute_input_duration_us", "counter",
+            "Cumulative compute input duration in microseconds (does not include cached requests)",
+            lambda v: v.statistics.input.ns // 1000),
+    _Metric("nv_inference_compute_infer_duration_us", "counter",
+            "Cumulative compute inference duration in microseconds (does not include cached"
+            " requests)",
+            lambda v: v.statistics.infer.ns // 1000),
+    _Metric("nv_inference_compute_output_duration_us", "counter",
+            "Cumulative inference compute output duration in microseconds (does not include cached"
+            " requests)",
+            lambda v: v.statistics.output.ns // 1000),
+    _Metric("nv_inference_pending_request_count", "gauge",
+            "Instantaneous number of pending requests awaiting execution per-model.",
+            lambda v: v.runner.waiting),
+    _Metric("nv_model_load_duration_secs", "gauge", "Model load time in seconds",
+            lambda v: v.load_s),
+)  # fmt: skip
+
+
+def render(models: Models) -> str:
+    """All metrics in Prometheus' text format."""
+    return "".join(f"{line}\n" for line in _lines(models.loaded()))
+
+
+def _lines(versions: list[Version]) -> Iterator[str]:
+    for metric in _METRICS:
+        yield from _head(metric.name, metric.kind, metric.help)
+        for version in versions:
+            yield f"{metric.name}{{{_labels(version)}}} {metric.value(version)}"
+    yield from _failures(versions)
+    yield from _latency(versions)
+    yield from _fallbacks(versions)
+
+
+def _head(name: str, kind: str, text: str) -> Iterator[str]:
+    yield f"# HELP {name} {text}"
+    yield f"# TYPE {name} {kind}"
+
+
+def _labels(version: Version) -> str:
+    return f'model="{_escaped(version.name)}",version="{version.number}"'
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def _failures(versions: list[Version]) -> Iterator[str]:
+    name = "nv_inference_request_failure"
+    yield from _head(name, "counter", "Number of failed inference requests, all batch sizes")
+    for version in versions:
+        for reason, count in version.statistics.failures.items():
+            yield f'{name}{{{_labels(version)},reason="{reason}"}} {count}'
+
+
+def _latency(versions: list[Version]) -> Iterator[str]:
+    name = "trtserve_request_latency_seconds"
+    yield from _head(name, "histogram", "Successful requests from first byte read to answer")
+    for version in versions:
+        labels, total = _labels(version), 0
+        for bound, count in zip(BUCKETS_US, version.statistics.latency, strict=False):
+            total += count
+            yield f'{name}_bucket{{{labels},le="{bound / 1e6:g}"}} {total}'
+        total += version.statistics.latency[-1]
+        yield f'{name}_bucket{{{labels},le="+Inf"}} {total}'
+        yield f"{name}_sum{{{labels}}} {version.statistics.success.ns / 1e9}"
+        yield f"{name}_count{{{labels}}} {total}"
+
+
+def _fallbacks(versions: list[Version]) -> Iterator[str]:
+    name = "trtserve_model_fallback"
+    yield from _head(name, "gauge", "1: the model runs otherwise than its config says; see note")
+    for version in versions:
+        note = f',note="{_escaped(version.note)}"' if version.note else ""
+        yield f"{name}{{{_labels(version)}{note}}} {int(bool(version.note))}"
+
+
+class MetricsApi:
+    """Serves GET /metrics."""
+
+    max_body_bytes = 0
+
+    def __init__(self, models: Models) -> None:
+        self._models = models
+
+    def handle(self, request: HttpRequest, exchange: HttpProtocol, started_ns: int) -> None:  # noqa: ARG002  # the shape of HttpApplication
+        """Answer a scrape."""
+        if request.head.path != "/metrics":
+            exchange.respond(404, JSON, [error_body("there is only /metrics here")])
+            return
+        headers = (("Content-Type", "text/plain; version=0.0.4; charset=utf-8"),)
+        exchange.respond(200, headers, [render(self._models).encode()])

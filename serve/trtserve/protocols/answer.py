@@ -1,0 +1,54 @@
+"""The tensors that answer a call: as they are, or as classes (classification extension).
+
+A class is the BYTES element `value:index[:label]`, the value printed as C++'s std::to_string
+prints it (core of Triton: server/src/classification.cc).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from trtserve.contract import MAX_CLASSES_ELEMENTS, Contract
+from trtserve.errors import invalid
+from trtserve.request import Call, InferResponse, OutputTensor
+from trtserve.tensors import Array, array_from_wire, wire_from_elements
+
+
+def answered(contract: Contract, call: Call, response: InferResponse) -> Sequence[OutputTensor]:
+    """The outputs of `response` in the form that `call` asks for. Raises `ServeError`."""
+    for wanted in call.outputs:
+        if wanted.classification:
+            break
+    else:
+        return response.outputs
+    return [
+        classes(each, wanted.classification, contract) if wanted.classification else each
+        for each, wanted in zip(response.outputs, call.outputs, strict=True)
+    ]
+
+
+def classes(output: OutputTensor, count: int, contract: Contract) -> OutputTensor:
+    """The `count` largest elements of each batch entry, [N, count] BYTES. Raises `ServeError`."""
+    if math.prod(output.shape) > MAX_CLASSES_ELEMENTS:
+        raise invalid(f"output '{output.name}' is too large to classify")
+    values = array_from_wire(output.data, output.dtype, output.shape)
+    batch = output.shape[:1] if contract.max_batch_size else ()
+    rows = values.reshape(batch[0] if batch else 1, -1)
+    count = min(count, rows.shape[1])
+    labels = contract.outputs[output.name].labels
+    elements = [text for row in rows for text in _row(row, count, labels)]
+    return OutputTensor(output.name, "BYTES", (*batch, count), wire_from_elements(elements))
+
+
+def _row(row: Array, count: int, labels: Sequence[str]) -> list[bytes]:
+    order = np.argsort(-row.astype(np.float64), kind="stable")[:count]
+    return [_class(row[index], int(index), labels).encode() for index in order]
+
+
+def _class(value: np.generic, index: int, labels: Sequence[str]) -> str:
+    text = f"{float(value):f}" if isinstance(value, np.floating) else str(value)
+    label = f":{labels[index]}" if index < len(labels) else ""
+    return f"{text}:{index}{label}"

@@ -1,0 +1,256 @@
+"""gRPC over HTTP/2 without I/O: calls with messages in, messages and a status out.
+
+Source: grpc/doc/PROTOCOL-HTTP2.md. A message is a flag (compressed?), a 4-byte length and the
+bytes. Most calls come as one DATA frame with one message, which stays a view of what was read.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from trtserve.errors import Kind, ServeError
+from trtserve.protocols.compression import decompressed
+from trtserve.protocols.headers import Headers, literal, status
+from trtserve.protocols.http2_stream import Stream
+from trtserve.request import Buffer
+
+_HEADERS = status(200) + literal(b"content-type", b"application/grpc")
+_OK = literal(b"grpc-status", b"0")
+_ACCEPTS = literal(b"grpc-accept-encoding", b"identity,deflate,gzip")
+_MESSAGE_PLAIN = frozenset(range(0x20, 0x7F)) - {0x25}
+_MAX_STATUS_TEXT = 4096
+
+
+class StreamHandler(Protocol):
+    """Serves one streaming call."""
+
+    def message(self, data: memoryview) -> None:
+        """One of the request's messages."""
+
+    def end(self) -> None:
+        """The client sends no more."""
+
+    def reset(self) -> None:
+        """The client is gone."""
+
+
+class Method(NamedTuple):
+    """One RPC: exactly one of the two is set."""
+
+    unary: Callable[[GrpcCall, memoryview], None] | None = None
+    stream: Callable[[GrpcCall], StreamHandler] | None = None
+
+
+class GrpcApplication:
+    """The methods of all services; one for all connections."""
+
+    def __init__(
+        self, methods: Mapping[bytes, Method], max_message_bytes: int, *,
+        clock_ns: Callable[[], int] = time.monotonic_ns,
+    ) -> None:  # fmt: skip
+        self._methods = methods
+        self.max_message_bytes = max_message_bytes
+        self.clock_ns = clock_ns
+
+    def stream_opened(self, stream: Stream, headers: Headers) -> GrpcCall:
+        """Find the method of a new call, or refuse it."""
+        call = GrpcCall(self, stream, headers)
+        method = self._methods.get(headers[b":path"])
+        if (
+            method is None
+            or headers[b":method"] != b"POST"
+            or not headers.get(b"content-type", b"").startswith(b"application/grpc")
+        ):
+            self._refuse(call, headers)
+        elif method.stream is not None:
+            call.handler = method.stream(call)
+        else:
+            call.unary = method.unary
+        return call
+
+    def _refuse(self, call: GrpcCall, headers: Headers) -> None:
+        if headers[b":method"] != b"POST":
+            call.refuse_http(405)
+        elif not headers.get(b"content-type", b"").startswith(b"application/grpc"):
+            call.refuse_http(415)
+        else:
+            path = headers[b":path"].decode("latin-1")
+            call.fail(ServeError(Kind.UNSUPPORTED, f"there is no method {path[:200]}"))
+
+
+class GrpcCall:
+    """One call: takes the stream's bytes, hands whole messages on, sends the answer."""
+
+    __slots__ = (
+        "_application", "_body", "_compressed", "_filled", "_message", "_prefix", "_stream",
+        "cancelled", "handler", "headers", "on_cancel", "started_ns", "unary",
+    )  # fmt: skip
+
+    def __init__(self, application: GrpcApplication, stream: Stream, headers: Headers) -> None:
+        self._application = application
+        self._stream = stream
+        self.headers = headers
+        self.started_ns = application.clock_ns()
+        self.unary: Callable[[GrpcCall, memoryview], None] | None = None
+        self.handler: StreamHandler | None = None
+        self.on_cancel: Callable[[], None] | None = None
+        self.cancelled = False
+        self._message: memoryview | None = None
+        self._body: memoryview | None = None  # of a message that comes in pieces
+        self._prefix = b""
+        self._filled = 0
+        self._compressed = False
+
+    # What comes in (http2.Receiver)
+
+    def data(self, data: memoryview) -> None:
+        """Some of the request's bytes."""
+        if self._body is None and not self._prefix and len(data) >= 5 and self._message is None:
+            length = int.from_bytes(data[1:5], "big")
+            if length == len(data) - 5 and data[0] == 0:
+                if self._allowed(length):
+                    self._whole(data[5:])
+                return
+        self._assemble(data)
+
+    def _assemble(self, data: memoryview) -> None:
+        while len(data) and not self._stream.local_closed:
+            if self._body is None:
+                taken = 5 - len(self._prefix)
+                self._prefix += bytes(data[:taken])
+                data = data[taken:]
+                if len(self._prefix) < 5 or not self._begin():
+                    return
+            body = self._body
+            assert body is not None
+            part = data[: len(body) - self._filled]
+            body[self._filled : self._filled + len(part)] = part
+            self._filled += len(part)
+            data = data[len(part) :]
+            if self._filled == len(body):
+                self._body = None
+                self._complete(body)
+
+    def _begin(self) -> bool:
+        length = int.from_bytes(self._prefix[1:5], "big")
+        if self._prefix[0] > 1:
+            self.fail(ServeError(Kind.INTERNAL, "a message has a flag that gRPC does not know"))
+            return False
+        if not self._allowed(length):
+            return False
+        self._compressed = bool(self._prefix[0])
+        self._prefix = b""
+        # numpy leaves the memory untouched: a promised message costs nothing until it comes.
+        self._body = memoryview(np.empty(length, np.uint8))
+        self._filled = 0
+        if length == 0:
+            body, self._body = self._body, None
+            self._complete(body)
+            return False
+        return True
+
+    def _allowed(self, length: int) -> bool:
+        limit = self._application.max_message_bytes
+        if length > limit:
+            self.fail(
+                ServeError(
+                    Kind.TOO_LARGE, f"Received message larger than max ({length} vs. {limit})"
+                )
+            )
+        return length <= limit
+
+    def _complete(self, body: memoryview) -> None:
+        if self._compressed:
+            try:
+                coding = self.headers.get(b"grpc-encoding", b"identity").decode("latin-1")
+                body = memoryview(
+                    decompressed(body, coding, self._application.max_message_bytes)
+                )
+            except ServeError as error:
+                self.fail(error)
+                return
+        self._whole(body)
+
+    def _whole(self, message: memoryview) -> None:
+        if self.handler is not None:
+            self.handler.message(message)
+        elif self._message is not None:
+            self.fail(ServeError(Kind.INTERNAL, "a unary call has more than one message"))
+        else:
+            self._message = message
+
+    def end(self) -> None:
+        """The request is whole."""
+        if self._prefix or self._body is not None:
+            self.fail(ServeError(Kind.INTERNAL, "the request ends within a message"))
+        elif self.handler is not None:
+            self.handler.end()
+        elif self._message is None:
+            self.fail(ServeError(Kind.INTERNAL, "a unary call without a message"))
+        else:
+            assert self.unary is not None
+            message, self._message = self._message, None
+            try:
+                self.unary(self, message)
+            except ServeError as error:
+                self.fail(error)
+
+    @property
+    def unfinished(self) -> bool:
+        """More of a message, or the message of a unary call, has to come."""
+        return self.handler is None or bool(self._prefix) or self._body is not None
+
+    def reset(self) -> None:
+        """The client is gone."""
+        self.cancelled = True
+        if self.handler is not None:
+            self.handler.reset()
+        if self.on_cancel is not None:
+            self.on_cancel()
+
+    # What goes out
+
+    def reply(self, parts: Sequence[Buffer]) -> None:
+        """The one message of a unary call, in parts, and status OK."""
+        if not self._stream.local_closed:
+            length = sum(map(len, parts))
+            prefix = b"\x00" + length.to_bytes(4, "big")
+            self._stream.respond(_HEADERS, (prefix, *parts), _OK)
+
+    def start(self) -> None:
+        """Begin a streaming answer."""
+        if not self._stream.local_closed:
+            self._stream.send_headers(_HEADERS)
+
+    def send(self, message: bytes) -> None:
+        """One message of a streaming answer, after `start`."""
+        if not self._stream.local_closed:
+            self._stream.send_data([b"\x00" + len(message).to_bytes(4, "big"), message])
+
+    def finish(self) -> None:
+        """End a streaming answer, after `start`."""
+        if not self._stream.local_closed:
+            self._stream.send_trailers(_OK)
+
+    def fail(self, error: ServeError) -> None:
+        """Status and message of an error, and nothing else ("trailers only")."""
+        if not self._stream.local_closed:
+            text = literal(b"grpc-message", status_text(error.message))
+            code = literal(b"grpc-status", b"%d" % error.status.grpc)
+            self._stream.send_headers(_HEADERS + code + text + _ACCEPTS, end=True)
+
+    def refuse_http(self, code: int) -> None:
+        """An answer to what is no gRPC call."""
+        self._stream.send_headers(status(code), end=True)
+
+
+def status_text(message: str) -> bytes:
+    """A message as `grpc-message` wants it: UTF-8, percent-encoded where not printable ASCII."""
+    data = message.encode()[:_MAX_STATUS_TEXT]
+    if _MESSAGE_PLAIN.issuperset(data):
+        return data
+    return b"".join(bytes([byte]) if byte in _MESSAGE_PLAIN else b"%%%02X" % byte for byte in data)

@@ -1,0 +1,124 @@
+"""One HTTP/2 stream's sending half: frames now where windows allow it, later where not."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from trtserve.request import Buffer
+
+if TYPE_CHECKING:
+    from trtserve.protocols.http2 import Http2Connection, Receiver
+
+_DATA, _HEADERS = 0, 1
+_END_STREAM, _END_HEADERS = 0x1, 0x4
+
+
+def _head(length: int, type_: int, flags: int, stream: int) -> bytes:
+    return b"%c%c%c%c%c" % (length >> 16, length >> 8 & 0xFF, length & 0xFF, type_, flags) + (
+        stream.to_bytes(4, "big")
+    )
+
+
+class Stream:
+    """A request's stream. `send_*` queue what the peer's windows do not yet allow."""
+
+    __slots__ = (
+        "_connection", "_ends", "id", "local_closed", "pending", "receive_window", "receiver",
+        "remote_closed", "send_window",
+    )  # fmt: skip
+
+    receiver: Receiver
+
+    def __init__(
+        self, connection: Http2Connection, id_: int, send_window: int, receive_window: int
+    ) -> None:
+        self._connection = connection
+        self.id = id_
+        self.send_window = send_window
+        self.receive_window = receive_window
+        self.remote_closed = False
+        self.local_closed = False  # all was said; it may still be waiting in `pending`
+        self.pending: deque[memoryview] = deque()
+        self._ends: bytes | None = None  # the trailers' block, once it was given
+
+    def send_headers(self, block: bytes, *, end: bool = False) -> None:
+        """The response's header block; `end`: there is nothing behind it."""
+        flags = _END_HEADERS | (_END_STREAM if end else 0)
+        out = self._connection.out
+        out += (_head(len(block), _HEADERS, flags, self.id), block)
+        if end:
+            self.local_closed = True
+            self._over()
+        self._connection.wake()
+
+    def send_data(self, parts: Sequence[Buffer]) -> None:
+        """Some of the response's body; more may follow."""
+        self.pending.extend(memoryview(part).cast("B") for part in parts if len(part))
+        self.pump()
+        self._connection.wake()
+
+    def send_trailers(self, block: bytes) -> None:
+        """What ends the response, after all data."""
+        self.local_closed = True
+        self._ends = block
+        self.pump()
+        self._connection.wake()
+
+    def respond(self, headers: bytes, parts: Sequence[Buffer], trailers: bytes) -> None:
+        """A whole response. One pass where it fits the peer's windows, which it nearly always does."""
+        connection = self._connection
+        length = sum(map(len, parts))
+        if (
+            length > connection.peer_max_frame
+            or length > self.send_window
+            or length > connection.send_window
+        ):
+            self.send_headers(headers)
+            self.send_data(parts)
+            self.send_trailers(trailers)
+            return
+        connection.send_window -= length
+        id_ = self.id.to_bytes(4, "big")
+        self.local_closed = True
+        connection.out += (
+            b"%c%c%c\x01\x04%b%b%c%c%c\x00\x00%b"
+            % (
+                0, len(headers) >> 8, len(headers) & 0xFF, id_, headers,
+                length >> 16, length >> 8 & 0xFF, length & 0xFF, id_,
+            ),
+            *parts,
+            b"%c%c%c\x01\x05%b%b" % (0, len(trailers) >> 8, len(trailers) & 0xFF, id_, trailers),
+        )  # fmt: skip
+        self._over()
+        connection.wake()
+
+    def pump(self) -> None:
+        """Send what waits, as far as windows allow."""
+        connection = self._connection
+        pending = self.pending
+        while pending:
+            allowed = min(self.send_window, connection.send_window, connection.peer_max_frame)
+            if allowed <= 0:
+                return
+            part = pending.popleft()
+            if len(part) > allowed:
+                pending.appendleft(part[allowed:])
+                part = part[:allowed]
+            self.send_window -= len(part)
+            connection.send_window -= len(part)
+            connection.out += (_head(len(part), _DATA, 0, self.id), part)
+        if self._ends is not None:
+            block, self._ends = self._ends, None
+            connection.out += (
+                _head(len(block), _HEADERS, _END_HEADERS | _END_STREAM, self.id),
+                block,
+            )
+            self._over()
+
+    def _over(self) -> None:
+        if self.remote_closed:
+            self._connection.forget(self)
+        else:
+            self._connection.finished_early(self)

@@ -1,0 +1,299 @@
+"""Inference over HTTP: KServe v2 JSON with the binary tensor data extension.
+
+A body is JSON, then the binary tensors in the order of the JSON's inputs; the header
+`Inference-Header-Content-Length` says how long the JSON is. Length 0: no JSON at all, the body
+is the one input's data ("raw binary request").
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import orjson
+
+from trtserve.contract import Contract, TensorRule
+from trtserve.errors import Kind, ServeError, invalid
+from trtserve.protocols.answer import answered
+from trtserve.request import (
+    Buffer,
+    Call,
+    CallInput,
+    CallOutput,
+    InferResponse,
+    OutputTensor,
+    Parameters,
+)
+from trtserve.tensors import NUMPY, SIZES, check_bytes, json_from_wire, wire_from_json
+
+_JSON = orjson.OPT_SERIALIZE_NUMPY
+# Headers that came before: what they say is decided by their bytes alone. Bounded, so that ever
+# new headers (an id in each request) cost a miss and no memory.
+_KNOWN_MAX = 512
+_KNOWN_HEADER_BYTES = 2048
+
+
+class _Known(NamedTuple):
+    call: Call
+    sizes: tuple[int, ...]  # of the binary tensors behind the header
+    total: int  # header and tensors together
+
+
+class HttpAnswer(NamedTuple):
+    """The body of a response, in parts that are written one after the other."""
+
+    parts: Sequence[Buffer]
+    header_length: int  # of the JSON before binary tensors; -1: no binary tensors
+
+
+class JsonCodec:
+    """Bytes <-> requests and responses of one loaded model."""
+
+    def __init__(self, contract: Contract) -> None:
+        self.contract = contract
+        self._known: dict[bytes, _Known] = {}
+        self._headers: dict[Any, tuple[bytes, int]] = {}
+
+    def decode(self, body: Buffer, header_length: int | None) -> tuple[Call, list[Buffer]]:
+        """A request's body as a checked call and its tensors. Raises `ServeError`."""
+        if header_length == 0:
+            return self._raw(body)
+        if header_length is None:
+            header_length = len(body)
+        header = bytes(body[:header_length])
+        known = self._known.get(header)
+        if known is not None and known.total == len(body):
+            view = memoryview(body)
+            if len(known.sizes) == 1:
+                return known.call, [view[header_length:]]
+            return known.call, _split(view, header_length, known.sizes)
+        if header_length > len(body):
+            raise invalid(
+                f"Inference-Header-Content-Length is {header_length}, but the body has "
+                f"{len(body)} bytes"
+            )
+        return self._decode(header, body)
+
+    def _decode(self, header: bytes, body: Buffer) -> tuple[Call, list[Buffer]]:
+        request = _object(header)
+        stated = _stated_parameters(request, "request")
+        binary_output = stated.pop("binary_data_output", False)
+        if not isinstance(binary_output, bool):
+            raise invalid("parameter 'binary_data_output' must be true or false")
+        texts = _array(request, "inputs", "request")
+        inputs = [_input(each) for each in texts]
+        outputs = [_output(each, binary_output) for each in _array(request, "outputs", "", ())]
+        call = self.contract.call(_id(request), inputs, outputs, stated, binary=binary_output)
+        data, sizes = _tensors(call, texts, memoryview(body), len(header))
+        if all(size >= 0 for size in sizes) and "BYTES" not in {each.dtype for each in inputs}:
+            self._remember(header, _Known(call, sizes, len(body)))
+        return call, data
+
+    def _remember(self, header: bytes, known: _Known) -> None:
+        if len(header) <= _KNOWN_HEADER_BYTES:
+            if len(self._known) >= _KNOWN_MAX:
+                self._known.clear()
+            self._known[header] = known
+
+    def _raw(self, body: Buffer) -> tuple[Call, list[Buffer]]:
+        if len(self.contract.inputs) != 1:
+            raise invalid(
+                "a raw binary request (header length 0) needs a model with one input, "
+                f"'{self.contract.name}' has {len(self.contract.inputs)}"
+            )
+        (rule,) = self.contract.inputs.values()
+        shape = _raw_shape(rule, len(body), batching=self.contract.max_batch_size > 0)
+        data: Buffer = body
+        if rule.dtype == "BYTES":
+            data = len(body).to_bytes(4, "little") + bytes(body)
+        call = self.contract.call("", [CallInput(rule.name, rule.dtype, shape)], [], {}, binary=True)
+        _check_size(call, 0, len(data))
+        return call, [data]
+
+    def encode(self, call: Call, response: InferResponse) -> HttpAnswer:
+        """A response as parts of a body. Raises `ServeError` for what JSON cannot say."""
+        outputs = answered(self.contract, call, response)
+        key = (call.id, call.outputs, *((each.shape, len(each.data)) for each in outputs))
+        if response.parameters is None:
+            kept = self._headers.get(key)
+            if kept is not None:
+                return HttpAnswer([kept[0], *(each.data for each in outputs)], kept[1])
+        binary = [wanted.binary for wanted in call.outputs]
+        header = orjson.dumps(_response(call, response, outputs), option=_JSON)
+        if not any(binary):
+            return HttpAnswer([header], -1)
+        if all(binary) and response.parameters is None:
+            if len(self._headers) >= _KNOWN_MAX:
+                self._headers.clear()
+            self._headers[key] = (header, len(header))
+        data = [each.data for each, flag in zip(outputs, binary, strict=True) if flag]
+        return HttpAnswer([header, *data], len(header))
+
+
+def _split(view: memoryview, start: int, sizes: Sequence[int]) -> list[Buffer]:
+    parts: list[Buffer] = []
+    for size in sizes:
+        parts.append(view[start : start + size])
+        start += size
+    return parts
+
+
+def _object(header: bytes) -> dict[str, Any]:
+    try:
+        request = orjson.loads(header)
+    except orjson.JSONDecodeError as error:
+        raise invalid(f"failed to parse the request JSON buffer: {error}") from None
+    if not isinstance(request, dict):
+        raise invalid("the request must be a JSON object")
+    return request
+
+
+def _array(holder: dict[str, Any], key: str, of: str, default: Any = None) -> list[Any]:
+    value = holder.get(key, default)
+    if value is None:
+        raise invalid(f"the {of} has no '{key}'")
+    if not isinstance(value, list | tuple) or not all(isinstance(each, dict) for each in value):
+        raise invalid(f"'{key}' must be an array of objects")
+    return list(value)
+
+
+def _text(holder: dict[str, Any], key: str, of: str) -> str:
+    value = holder.get(key)
+    if not isinstance(value, str):
+        raise invalid(f"{of} needs '{key}', a string")
+    return value
+
+
+def _id(request: dict[str, Any]) -> str:
+    value = request.get("id", "")
+    if not isinstance(value, str):
+        raise invalid("'id' must be a string")
+    return value
+
+
+def _stated_parameters(holder: dict[str, Any], of: str) -> Parameters:
+    value = holder.get("parameters", {})
+    if not isinstance(value, dict):
+        raise invalid(f"'parameters' of the {of} must be an object")
+    for name, each in value.items():
+        if not isinstance(each, str | int | float):
+            raise invalid(f"parameter '{name}' must be a string, a number or true or false")
+        if name.startswith("triton_") and name != "triton_enable_empty_final_response":
+            raise invalid(f"parameter '{name}': names that begin with 'triton_' are reserved")
+        if name.startswith("shared_memory_"):
+            raise ServeError(Kind.UNSUPPORTED, f"'{name}': shared memory is not served")
+    return value
+
+
+def _input(value: dict[str, Any]) -> CallInput:
+    name = _text(value, "name", "an input")
+    dtype = _text(value, "datatype", f"input '{name}'")
+    if dtype not in NUMPY:
+        raise invalid(f"input '{name}' has the datatype '{dtype}'; there are {', '.join(NUMPY)}")
+    shape = value.get("shape")
+    if not isinstance(shape, list) or not all(type(dim) is int for dim in shape):
+        raise invalid(f"input '{name}' needs 'shape', an array of integers")
+    return CallInput(name, dtype, tuple(shape))
+
+
+def _output(value: dict[str, Any], binary: bool) -> CallOutput:
+    name = _text(value, "name", "an output")
+    stated = _stated_parameters(value, f"output '{name}'")
+    classes = stated.get("classification", 0)
+    if type(classes) is not int or classes < 0:
+        raise invalid(f"output '{name}': 'classification' must be a number of classes")
+    flag = stated.get("binary_data", binary)
+    if not isinstance(flag, bool):
+        raise invalid(f"output '{name}': 'binary_data' must be true or false")
+    return CallOutput(name, classes, flag)
+
+
+def _tensors(
+    call: Call, texts: list[dict[str, Any]], body: memoryview, offset: int
+) -> tuple[list[Buffer], tuple[int, ...]]:
+    """Each input's data, and its size behind the header (-1: it stood in the JSON)."""
+    data: list[Buffer] = []
+    sizes = []
+    for index, (each, text) in enumerate(zip(call.inputs, texts, strict=True)):
+        size = _stated_parameters(text, f"input '{each.name}'").get("binary_data_size")
+        if size is None:
+            if "data" not in text:
+                raise invalid(f"input '{each.name}' has neither 'data' nor 'binary_data_size'")
+            data.append(wire_from_json(text["data"], each.dtype, each.shape, each.name))
+            sizes.append(-1)
+            continue
+        if "data" in text:
+            raise invalid(f"input '{each.name}' has both 'data' and 'binary_data_size'")
+        if type(size) is not int or size < 0 or size > len(body) - offset:
+            raise invalid(
+                f"input '{each.name}': 'binary_data_size' is {size!r}, but the body has "
+                f"{len(body) - offset} bytes left for it"
+            )
+        _check_size(call, index, size)
+        part = body[offset : offset + size]
+        if each.dtype == "BYTES":
+            check_bytes(part, each.shape, each.name)
+        data.append(part)
+        sizes.append(size)
+        offset += size
+    if offset != len(body):
+        raise invalid(f"unexpected additional input data: {len(body) - offset} bytes are left")
+    return data, tuple(sizes)
+
+
+def _check_size(call: Call, index: int, size: int) -> None:
+    expected = call.sizes[index]
+    if expected not in (-1, size):
+        raise invalid(
+            f"input byte size mismatch for input '{call.inputs[index].name}': "
+            f"expected {expected}, got {size}"
+        )
+
+
+def _raw_shape(rule: TensorRule, size: int, *, batching: bool) -> tuple[int, ...]:
+    """The shape of a raw binary request's tensor: one variable dim at most follows from size."""
+    batch = (1,) if batching else ()
+    variable = sum(dim < 0 for dim in rule.dims)
+    if rule.dtype == "BYTES":
+        if variable > 1 or math.prod(dim for dim in rule.dims if dim > 0) != 1:
+            raise invalid(
+                f"a raw binary request holds one BYTES element; input '{rule.name}' has the "
+                f"dims {list(rule.dims)}"
+            )
+        return (*batch, *(1 for _ in rule.dims))
+    if variable > 1:
+        raise invalid(
+            f"the shape of input '{rule.name}' cannot be told from a raw binary request: dims "
+            f"{list(rule.dims)} leave more than one open"
+        )
+    known = math.prod(dim for dim in rule.dims if dim > 0) * SIZES[rule.dtype]
+    return (*batch, *(dim if dim > 0 else size // known for dim in rule.dims))
+
+
+def _response(
+    call: Call, response: InferResponse, outputs: Sequence[OutputTensor]
+) -> dict[str, Any]:
+    value: dict[str, Any] = {"id": call.id} if call.id else {}
+    value["model_name"] = response.model_name
+    value["model_version"] = response.model_version
+    if response.parameters:
+        value["parameters"] = response.parameters
+    value["outputs"] = [
+        _described(each, wanted.binary) for each, wanted in zip(outputs, call.outputs, strict=True)
+    ]
+    return value
+
+
+def _described(output: OutputTensor, binary: bool) -> dict[str, Any]:
+    value: dict[str, Any] = {"name": output.name, "datatype": output.dtype, "shape": output.shape}
+    if binary:
+        value["parameters"] = {"binary_data_size": len(output.data)}
+    else:
+        value["data"] = json_from_wire(output.data, output.dtype, output.name)
+    return value
+
+
+def error_body(message: str) -> bytes:
+    """The body of every answer that is an error."""
+    return orjson.dumps({"error": message})

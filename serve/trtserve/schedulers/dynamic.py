@@ -1,0 +1,216 @@
+"""Dynamic batching: requests that came about the same time run as one batch.
+
+Follows Triton's dynamic batcher (core/src/dynamic_batch_scheduler.cc, scheduler_utils.cc): batches
+grow to the largest preferred size that the queue allows; where it allows none, requests wait up
+to the queue delay, which is 0 unless the config sets it. An idle instance then runs at once what
+is there, and batches grow only while every instance is busy.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from trtserve.errors import Kind, ServeError
+from trtserve.request import InferRequest
+from trtserve.schedulers.direct import CANCELLED
+from trtserve.schedulers.policy import Batch, Dropped
+
+_FULL = ServeError(Kind.UNAVAILABLE, "Exceeds maximum queue size")
+_EXPIRED = ServeError(Kind.UNAVAILABLE, "Request timeout expired")
+_NS_PER_US = 1000
+
+
+class QueuePolicy(NamedTuple):
+    """`ModelQueuePolicy` of the config: how one priority level's queue behaves."""
+
+    max_size: int = 0  # 0: no limit
+    timeout_us: int = 0  # 0: none
+    delay_expired: bool = False  # run what has expired after all others, instead of refusing it
+    allow_override: bool = False  # a request may shorten its timeout
+
+
+class Policy(NamedTuple):
+    """`ModelDynamicBatching` of the config."""
+
+    max_batch_size: int
+    preferred: tuple[int, ...] = ()
+    delay_us: int = 0
+    levels: int = 0  # 0: there are no priorities
+    default_level: int = 0
+    default_queue: QueuePolicy = QueuePolicy()
+    queues: dict[int, QueuePolicy] = {}  # noqa: RUF012  # never written; NamedTuple defaults are shared
+
+
+def policy_from_config(config: Any) -> Policy:
+    """The policy that a config's `dynamic_batching` states."""
+    stated = config.dynamic_batching
+    return Policy(
+        max_batch_size=config.max_batch_size,
+        preferred=tuple(sorted(stated.preferred_batch_size)),
+        delay_us=stated.max_queue_delay_microseconds,
+        levels=stated.priority_levels,
+        default_level=stated.default_priority_level,
+        default_queue=_queue_policy(stated.default_queue_policy),
+        queues={level: _queue_policy(each) for level, each in stated.priority_queue_policy.items()},
+    )
+
+
+def _queue_policy(stated: Any) -> QueuePolicy:
+    return QueuePolicy(
+        max_size=stated.max_queue_size,
+        timeout_us=stated.default_timeout_microseconds,
+        delay_expired=stated.timeout_action == 1,  # DELAY
+        allow_override=stated.allow_timeout_override,
+    )
+
+
+class _Level:
+    """The waiting requests of one priority level; `late` are those that expired under DELAY."""
+
+    def __init__(self, policy: QueuePolicy) -> None:
+        self.policy = policy
+        self.waiting: deque[InferRequest] = deque()
+        self.late: deque[InferRequest] = deque()
+        self.cancelled = 0
+
+    def __len__(self) -> int:
+        return len(self.waiting) + len(self.late) - self.cancelled
+
+
+class DynamicScheduler:
+    """Batches by preferred sizes, queue delay, priorities and timeouts."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self._preferred = frozenset(policy.preferred)
+        self._most = max(policy.preferred, default=policy.max_batch_size)
+        self._delay_ns = policy.delay_us * _NS_PER_US
+        numbers = range(1, policy.levels + 1) if policy.levels else (0,)
+        self._levels = {
+            number: _Level(policy.queues.get(number, policy.default_queue)) for number in numbers
+        }
+        self._in_order = [self._levels[number] for number in numbers]
+        self._expires_ns: int | None = None  # the earliest deadline of a waiting request
+        self._wait_until_ns: int | None = None  # the batch that is growing runs at this time
+        self._settle_needed = False
+        self.dropped: list[Dropped] = []
+
+    def __len__(self) -> int:
+        return sum(map(len, self._in_order))
+
+    def add(self, request: InferRequest, now_ns: int) -> None:
+        """Queue a request at its priority. Raises `ServeError` where that queue is full."""
+        level = self._level(request)
+        policy = level.policy
+        if policy.max_size and len(level) >= policy.max_size:
+            raise _FULL
+        timeout_us = policy.timeout_us
+        asked = request.call.timeout_us
+        if policy.allow_override and 0 < asked < timeout_us:
+            timeout_us = asked
+        if timeout_us:
+            request.deadline_ns = now_ns + timeout_us * _NS_PER_US
+            if self._expires_ns is None or request.deadline_ns < self._expires_ns:
+                self._expires_ns = request.deadline_ns
+        level.waiting.append(request)
+
+    def _level(self, request: InferRequest) -> _Level:
+        if not self._policy.levels:
+            return self._in_order[0]
+        return self._levels[request.call.priority or self._policy.default_level]
+
+    def cancel(self, request: InferRequest) -> None:
+        """Free a waiting request's place; it is taken out at the next look at the queue."""
+        if not request.cancelled:
+            request.cancelled = True
+            self._level(request).cancelled += 1
+            self._settle_needed = True
+
+    def deadline(self) -> int | None:
+        """When the growing batch has waited long enough, or a request expires."""
+        times = [time for time in (self._wait_until_ns, self._expires_ns) if time is not None]
+        return min(times, default=None)
+
+    def next_batch(self, now_ns: int) -> Batch | None:
+        """The batch to run now, None while there is nothing or it should grow."""
+        self.settle(now_ns)
+        self._wait_until_ns = None
+        requests, rows, best, best_rows, closed = self._grown()
+        if not requests:
+            return None
+        if best:
+            del requests[best:]
+            rows = best_rows
+        elif not closed and self._delay_ns:
+            run_at = min(request.started_ns for request in requests) + self._delay_ns
+            if now_ns < run_at:
+                self._wait_until_ns = run_at
+                return None
+        self._remove(requests)
+        return Batch(requests, rows)
+
+    def _grown(self) -> tuple[list[InferRequest], int, int, int, bool]:
+        """As many requests as fit one batch: (requests, rows, the same at the best preferred size).
+
+        The last value: no later request can make this batch larger.
+        """
+        requests: list[InferRequest] = []
+        rows = best = best_rows = 0
+        group: Any = None
+        for request in self._waiting():
+            call = request.call
+            if not requests:
+                group = call.group
+            elif call.group is None or call.group != group or rows + call.rows > self._most:
+                return requests, rows, best, best_rows, True
+            requests.append(request)
+            rows += call.rows
+            if rows in self._preferred:
+                best, best_rows = len(requests), rows
+        return requests, rows, best, best_rows, rows >= self._most
+
+    def _waiting(self) -> Iterator[InferRequest]:
+        for level in self._in_order:
+            yield from level.waiting
+            yield from level.late
+
+    def _remove(self, requests: list[InferRequest]) -> None:
+        left = len(requests)
+        for level in self._in_order:
+            for queue in (level.waiting, level.late):
+                while queue and left:
+                    queue.popleft()
+                    left -= 1
+
+    def settle(self, now_ns: int) -> None:
+        """Take out what was cancelled and what has expired."""
+        expired = self._expires_ns is not None and now_ns >= self._expires_ns
+        if not expired and not self._settle_needed:
+            return
+        self._settle_needed = False
+        for level in self._in_order:
+            self._settle_level(level, now_ns)
+        self._expires_ns = min(
+            (each.deadline_ns for level in self._in_order for each in level.waiting
+             if each.deadline_ns),
+            default=None,
+        )  # fmt: skip
+
+    def _settle_level(self, level: _Level, now_ns: int) -> None:
+        keep: deque[InferRequest] = deque()
+        for request in level.waiting:
+            if request.cancelled:
+                self.dropped.append(Dropped(request, CANCELLED))
+            elif not request.deadline_ns or now_ns < request.deadline_ns:
+                keep.append(request)
+            elif level.policy.delay_expired:
+                level.late.append(request)
+            else:
+                self.dropped.append(Dropped(request, _EXPIRED))
+        level.waiting = keep
+        for request in [each for each in level.late if each.cancelled]:
+            level.late.remove(request)
+            self.dropped.append(Dropped(request, CANCELLED))
+        level.cancelled = 0

@@ -1,0 +1,154 @@
+"""Runs a scheduler: on the event loop's thread, with one idle instance a batch.
+
+Everything here happens on that one thread, so nothing is locked. Instances work elsewhere and
+report back through `Instance.start`'s callback, which is called on this thread again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
+
+from trtserve.errors import Kind, ServeError
+from trtserve.request import InferRequest, InferResponse
+from trtserve.schedulers.policy import Batch, Scheduler
+from trtserve.statistics import ModelStatistics
+
+
+class Outcome(NamedTuple):
+    """What became of a batch: an answer for each of its requests, and where its time went."""
+
+    answers: Sequence[InferResponse | ServeError]
+    started_ns: int
+    infer_started_ns: int  # inputs were in place
+    infer_ended_ns: int
+    ended_ns: int  # outputs were in place
+
+
+Done = Callable[["Instance", Batch, Outcome], None]
+
+
+class Instance(Protocol):
+    """One copy of a model that runs one batch at a time."""
+
+    def start(self, batch: Batch, done: Done) -> None:
+        """Begin a batch; `done` is called once, on the loop's thread, whatever happens."""
+
+    def close(self) -> None:
+        """Free what the instance holds; no batch is under way."""
+
+
+class Runner:
+    """The requests of one loaded version of a model, from its queue to their answers."""
+
+    def __init__(
+        self, scheduler: Scheduler, instances: Sequence[Instance], statistics: ModelStatistics,
+        loop: asyncio.AbstractEventLoop, max_waiting: int,
+    ) -> None:  # fmt: skip
+        self._scheduler = scheduler
+        self._instances = list(instances)
+        self._idle = list(instances)
+        self._statistics = statistics
+        self._loop = loop
+        self._max_waiting = max_waiting
+        self._armed = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._drained: asyncio.Future[None] | None = None  # set while draining
+
+    @property
+    def waiting(self) -> int:
+        """Requests in the queue."""
+        return len(self._scheduler)
+
+    def submit(self, request: InferRequest) -> None:
+        """Queue a request; it will be answered. Raises `ServeError` where the queue is full."""
+        if len(self._scheduler) >= self._max_waiting:
+            error = ServeError(Kind.UNAVAILABLE, "Exceeds maximum queue size")
+            self._statistics.failed(error, time.monotonic_ns() - request.started_ns)
+            raise error
+        try:
+            self._scheduler.add(request, request.started_ns)
+        except ServeError as error:
+            self._statistics.failed(error, time.monotonic_ns() - request.started_ns)
+            raise
+        if not self._armed:
+            # Once a turn of the loop: what arrived in this turn can share a batch.
+            self._armed = True
+            self._loop.call_soon(self._kick)
+
+    def cancel(self, request: InferRequest) -> None:
+        """The client of a request has left. What already runs runs on, and nobody hears of it."""
+        if not request.waiting:
+            request.cancelled = True
+            return
+        self._scheduler.cancel(request)
+        if not self._armed:
+            self._armed = True
+            self._loop.call_soon(self._kick)
+
+    def _kick(self) -> None:
+        self._armed = False
+        scheduler = self._scheduler
+        now = time.monotonic_ns()
+        while self._idle:
+            batch = scheduler.next_batch(now)
+            if batch is None:
+                break
+            for request in batch.requests:
+                request.waiting = False
+            self._idle.pop().start(batch, self._done)
+        else:
+            scheduler.settle(now)
+        if scheduler.dropped:
+            self._answer_dropped(now)
+        self._set_timer(now)
+        self._check_drained()
+
+    def _answer_dropped(self, now: int) -> None:
+        dropped, self._scheduler.dropped = self._scheduler.dropped, []
+        for request, error in dropped:
+            self._statistics.failed(error, now - request.started_ns)
+            request.answer(error)
+
+    def _set_timer(self, now: int) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        deadline = self._scheduler.deadline()
+        if deadline is not None:
+            self._timer = self._loop.call_later(max(0, deadline - now) / 1e9, self._kick)
+
+    def _done(self, instance: Instance, batch: Batch, outcome: Outcome) -> None:
+        self._idle.append(instance)
+        self._statistics.executed(batch, outcome)
+        for request, answer in zip(batch.requests, outcome.answers, strict=True):
+            request.answer(answer)
+        if len(self._scheduler) and not self._armed:
+            self._armed = True
+            self._loop.call_soon(self._kick)
+        self._check_drained()
+
+    def _check_drained(self) -> None:
+        if (
+            self._drained is not None
+            and not self._drained.done()
+            and len(self._idle) == len(self._instances)
+            and not len(self._scheduler)
+        ):
+            self._drained.set_result(None)
+
+    async def drain(self) -> None:
+        """Wait until everything that was submitted is answered. Nothing may be submitted after."""
+        if self._drained is None:
+            self._drained = self._loop.create_future()
+        self._kick()
+        await self._drained
+
+    def close(self) -> None:
+        """Free the instances; after `drain`."""
+        if self._timer is not None:
+            self._timer.cancel()
+        for instance in self._instances:
+            instance.close()

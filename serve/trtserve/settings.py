@@ -1,0 +1,33 @@
+"""What a user can set; tritonserver's names and defaults wherever it has the option."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """One server's settings. Ports: 0 chooses a free one, -1 leaves the protocol out."""
+
+    repositories: tuple[Path, ...]
+    control: Literal["none", "poll", "explicit"] = "none"
+    load_models: tuple[str, ...] = ()  # explicit mode: loaded at start; "*" is all
+    poll_s: float = 15.0
+    strict_config: bool = False  # no auto-complete
+    strict_readiness: bool = True
+    exit_on_error: bool = True  # a model that fails at start ends the server
+    host: str = "127.0.0.1"
+    http_port: int = 8000
+    grpc_port: int = 8001
+    metrics_port: int = 8002
+    device: str = "auto"  # auto, cpu, cuda:N
+    fallback: Literal["onnx", "none"] = "onnx"
+    max_input_bytes: int = 64 << 20  # of one request, decompressed
+    max_waiting: int = 65_536  # requests in one model's queue
+    max_connections: int = 20_000
+    stall_timeout_s: float = 60.0  # for a client that stops amid a request
+    exit_timeout_s: float = 30.0
+    load_threads: int = 4
+    log_verbose: int = 0

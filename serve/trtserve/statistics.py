@@ -1,0 +1,141 @@
+"""What a model has done: the numbers behind the statistics extension and the metrics.
+
+Written on the event loop's thread only, once a batch wherever a sum will do.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from trtserve.errors import REASONS, ServeError
+
+if TYPE_CHECKING:
+    from trtserve.schedulers.loop import Outcome
+    from trtserve.schedulers.policy import Batch
+
+# Upper bounds of latency buckets, in microseconds: powers of two, so that a bucket is a bit length.
+BUCKETS_US = tuple(1 << exponent for exponent in range(6, 26))  # 64 us .. 33.5 s
+_FIRST_BITS = 6
+
+
+class Duration:
+    """How often, and how long together."""
+
+    __slots__ = ("count", "ns")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.ns = 0
+
+    def add(self, ns: int, count: int = 1) -> None:
+        """`count` times, `ns` together."""
+        self.count += count
+        self.ns += ns
+
+    def to_json(self) -> dict[str, int]:
+        """As the statistics extension says it."""
+        return {"count": self.count, "ns": self.ns}
+
+
+class BatchDurations:
+    """The time of executions at one batch size."""
+
+    __slots__ = ("infer", "input", "output")
+
+    def __init__(self) -> None:
+        self.input = Duration()
+        self.infer = Duration()
+        self.output = Duration()
+
+
+class ModelStatistics:
+    """One version of one model, since it was first loaded."""
+
+    def __init__(self) -> None:
+        self.last_inference_ms = 0
+        self.inference_count = 0  # batch entries
+        self.execution_count = 0
+        self.success = Duration()
+        self.fail = Duration()
+        self.queue = Duration()
+        self.input = Duration()
+        self.infer = Duration()
+        self.output = Duration()
+        self.batches: dict[int, BatchDurations] = defaultdict(BatchDurations)
+        self.failures = dict.fromkeys(REASONS, 0)
+        self.latency = [0] * (len(BUCKETS_US) + 1)  # of successful requests, not cumulative
+
+    def failed(self, error: ServeError, ns: int) -> None:
+        """A request ended in an error after `ns`."""
+        self.fail.add(ns)
+        self.failures[error.status.reason] += 1
+
+    def executed(self, batch: Batch, outcome: Outcome) -> None:
+        """A batch ran."""
+        count = len(batch.requests)
+        ended = outcome.ended_ns
+        self.last_inference_ms = int(time.time() * 1000)
+        good, waited, rows = 0, 0, 0
+        latency = self.latency
+        for request, answer in zip(batch.requests, outcome.answers, strict=True):
+            ns = ended - request.started_ns
+            if isinstance(answer, ServeError):
+                self.failed(answer, ns)
+                continue
+            good += 1
+            rows += request.call.rows
+            waited += outcome.started_ns - request.started_ns
+            self.success.ns += ns
+            bits = (ns // 1000).bit_length() - _FIRST_BITS
+            latency[0 if bits < 0 else min(bits, len(BUCKETS_US))] += 1
+        if not good:
+            return
+        self.success.count += good
+        self.inference_count += rows
+        self.execution_count += 1
+        input_ns = outcome.infer_started_ns - outcome.started_ns
+        infer_ns = outcome.infer_ended_ns - outcome.infer_started_ns
+        output_ns = outcome.ended_ns - outcome.infer_ended_ns
+        self.queue.add(waited, good)
+        # Triton counts a batch's time once for each of its requests.
+        self.input.add(input_ns * count, good)
+        self.infer.add(infer_ns * count, good)
+        self.output.add(output_ns * count, good)
+        at_size = self.batches[batch.rows]
+        at_size.input.add(input_ns)
+        at_size.infer.add(infer_ns)
+        at_size.output.add(output_ns)
+
+    def to_json(self, name: str, version: str) -> dict[str, Any]:
+        """One entry of `model_stats`."""
+        nothing = Duration().to_json()
+        return {
+            "name": name,
+            "version": version,
+            "last_inference": self.last_inference_ms,
+            "inference_count": self.inference_count,
+            "execution_count": self.execution_count,
+            "inference_stats": {
+                "success": self.success.to_json(),
+                "fail": self.fail.to_json(),
+                "queue": self.queue.to_json(),
+                "compute_input": self.input.to_json(),
+                "compute_infer": self.infer.to_json(),
+                "compute_output": self.output.to_json(),
+                "cache_hit": nothing,
+                "cache_miss": nothing,
+            },
+            "response_stats": {},
+            "batch_stats": [
+                {
+                    "batch_size": size,
+                    "compute_input": each.input.to_json(),
+                    "compute_infer": each.infer.to_json(),
+                    "compute_output": each.output.to_json(),
+                }
+                for size, each in sorted(self.batches.items())
+            ],
+            "memory_usage": [],
+        }

@@ -1,0 +1,170 @@
+"""Tensor data between its three forms: wire bytes, NumPy arrays, JSON values.
+
+Wire form (KServe v2, binary tensor data extension): row-major, little-endian; BYTES elements
+one after the other, each as a 4-byte length and its bytes. BF16 is held as uint16: NumPy has no
+such type, and only backends that compute need to know more.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from trtbuild.tensor import DTYPES
+from trtserve.errors import invalid
+from trtserve.request import Buffer
+
+Array = npt.NDArray[Any]
+
+# Wire name -> NumPy type. BYTES as arrays are object arrays of bytes.
+NUMPY: dict[str, np.dtype[Any]] = {
+    row.kserve: np.dtype("uint16" if row.name == "bf16" else row.numpy)
+    for row in DTYPES.values()
+    if row.kserve
+}
+# Wire name -> bytes an element; 0: BYTES.
+SIZES: dict[str, int] = {
+    row.kserve: row.bits // 8 for row in DTYPES.values() if row.kserve
+}
+_MAX_BYTES = 2**63 - 1
+_MAX_DEPTH = 100  # nested lists; Triton's limit on JSON nesting
+_NO_JSON = ("FP16", "BF16")
+_LENGTH = struct.Struct("<I")
+# What each kind of NumPy type takes from JSON. `bool` is not among the numbers: Triton refuses it.
+_JSON_TYPES: dict[str, set[type]] = {
+    "b": {bool},
+    "i": {int},
+    "u": {int},
+    "f": {int, float},
+    "O": {str},
+}
+
+
+def element_count(shape: Sequence[int], name: str) -> int:
+    """How many elements `shape` has. Raises `ServeError` where that is no 63-bit number."""
+    count = math.prod(shape)
+    if min(shape, default=0) < 0 or count > _MAX_BYTES:
+        raise invalid(f"input '{name}' has the shape {shape_text(shape)}, which no tensor can have")
+    return count
+
+
+def byte_size(dtype: str, shape: Sequence[int], name: str) -> int:
+    """Bytes of a tensor in wire form, -1 for BYTES. Raises `ServeError` on overflow."""
+    size = SIZES[dtype]
+    count = element_count(shape, name)
+    if count * size > _MAX_BYTES:
+        raise invalid(f"input '{name}' of shape {shape_text(shape)} is too large for any machine")
+    return count * size if size else -1
+
+
+def shape_text(shape: Sequence[int]) -> str:
+    """`[1,16]`, as Triton prints shapes."""
+    return "[" + ",".join(str(dim) for dim in shape) + "]"
+
+
+def array_from_wire(data: Buffer, dtype: str, shape: Sequence[int]) -> Array:
+    """The tensor as an array; a view wherever NumPy has the type, else decoded BYTES."""
+    if dtype == "BYTES":
+        array = np.empty(math.prod(shape), dtype=object)
+        array[:] = bytes_elements(data)
+        return array.reshape(shape)
+    return np.frombuffer(data, NUMPY[dtype]).reshape(shape)
+
+
+def wire_from_array(array: Array, dtype: str) -> Buffer:
+    """An array's elements in wire form; a view where the array is contiguous."""
+    if dtype == "BYTES":
+        return wire_from_elements(_as_bytes(element) for element in array.ravel())
+    if not array.size:
+        return b""
+    return memoryview(np.ascontiguousarray(array).reshape(-1)).cast("B")
+
+
+def _as_bytes(element: Any) -> bytes:
+    return element if isinstance(element, bytes) else str(element).encode()
+
+
+def wire_from_elements(elements: Iterable[bytes]) -> bytes:
+    """BYTES elements in wire form."""
+    parts: list[bytes] = []
+    for element in elements:
+        parts += (_LENGTH.pack(len(element)), element)
+    return b"".join(parts)
+
+
+def bytes_elements(data: Buffer) -> list[bytes]:
+    """The elements of a BYTES tensor. Raises `ValueError` where lengths and data disagree."""
+    elements = []
+    offset, end = 0, len(data)
+    while offset < end:
+        start = offset + 4
+        if start > end:
+            raise ValueError(f"{end - offset} bytes are left where a 4-byte length should be")
+        offset = start + _LENGTH.unpack_from(data, start - 4)[0]
+        if offset > end:
+            raise ValueError(f"an element of {offset - start} bytes has {end - start} left")
+        elements.append(bytes(data[start:offset]))
+    return elements
+
+
+def wire_from_json(data: Any, dtype: str, shape: Sequence[int], name: str) -> Buffer:
+    """What the `data` of a JSON tensor says, in wire form. Raises `ServeError`."""
+    if dtype in _NO_JSON:
+        raise invalid(f"input '{name}': {dtype} cannot be sent as JSON, send it as binary data")
+    flat = _flat(data, name)
+    count = element_count(shape, name)
+    if len(flat) != count:
+        raise invalid(
+            f"input '{name}' of shape {shape_text(shape)} needs {count} elements in 'data', "
+            f"got {len(flat)}"
+        )
+    wanted = NUMPY[dtype]
+    if not set(map(type, flat)) <= _JSON_TYPES[wanted.kind]:
+        raise invalid(f"input '{name}': 'data' holds a value that is no {dtype}")
+    if wanted.kind == "O":
+        return wire_from_elements(text.encode() for text in flat)
+    try:
+        return np.array(flat, wanted).tobytes()
+    except OverflowError:
+        raise invalid(f"input '{name}': 'data' holds a number that {dtype} cannot hold") from None
+
+
+def _flat(data: Any, name: str) -> list[Any]:
+    if not isinstance(data, list):
+        raise invalid(f"input '{name}': 'data' must be an array")
+    for _ in range(_MAX_DEPTH):
+        if list not in set(map(type, data)):
+            return data
+        flat: list[Any] = []
+        for item in data:
+            if isinstance(item, list):
+                flat.extend(item)
+            else:
+                flat.append(item)
+        data = flat
+    raise invalid(f"input '{name}': 'data' is nested deeper than {_MAX_DEPTH} arrays")
+
+
+def json_from_wire(data: Buffer, dtype: str, name: str) -> Any:
+    """A tensor as a value that orjson writes. Raises `ServeError` for FP16 and BF16."""
+    if dtype in _NO_JSON:
+        raise invalid(f"output '{name}': {dtype} cannot be sent as JSON, ask for binary data")
+    if dtype == "BYTES":
+        return [element.decode("utf-8", "replace") for element in bytes_elements(data)]
+    return np.frombuffer(data, NUMPY[dtype])
+
+
+def check_bytes(data: Buffer, shape: Sequence[int], name: str) -> None:
+    """A BYTES tensor holds as many elements as its shape says. Raises `ServeError`."""
+    count = element_count(shape, name)
+    try:
+        found = len(bytes_elements(data))
+    except ValueError as error:
+        raise invalid(f"input '{name}' is no BYTES tensor: {error}") from None
+    if found != count:
+        raise invalid(f"expected {count} strings for inference input '{name}', got {found}")
