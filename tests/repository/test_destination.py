@@ -1,0 +1,30 @@
+from pathlib import Path
+
+import pytest
+
+from tests.repository.content import content
+from trtbuild.errors import RepositoryError
+from trtbuild.repository.destination import check_destination, lock_to_add_to
+from trtbuild.repository.write import write_version
+
+
+def test_the_version_is_known_before_the_long_work(tmp_path: Path) -> None:
+    repo = tmp_path / "repo"
+    assert check_destination(repo, "net", "next", None) == 1
+    assert check_destination(repo, "net", "replace", None) == 1
+    assert not repo.exists()
+    write_version(repo, content(tmp_path / "c"), version=4)
+    assert check_destination(repo, "net", "next", None) == 5
+    assert check_destination(repo, "net", "next", 2) == 2
+    assert check_destination(repo, "net", "replace", None) == 4
+    assert check_destination(repo, "net", "add", None) == 4
+    with pytest.raises(RepositoryError, match="has a version 4 already"):
+        check_destination(repo, "net", "next", 4)
+    with pytest.raises(RepositoryError, match=r"no version 3 .* \(versions: 4\)"):
+        check_destination(repo, "net", "add", 3)
+
+
+def test_what_trtbuild_did_not_write_cannot_be_added_to(tmp_path: Path) -> None:
+    (tmp_path / "net/1").mkdir(parents=True)
+    with pytest.raises(RepositoryError, match="was not written by trtbuild"):
+        lock_to_add_to(tmp_path, "net", 1)

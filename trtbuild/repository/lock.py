@@ -1,0 +1,118 @@
+"""`trtbuild.lock.json`: what a version was made from, how, how good it is, and every file's digest.
+
+It lies in the version's folder. A plan can be judged by it without the GPU it was built for.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from trtbuild.artifacts import (
+    PassNote,
+    Profile,
+    TargetFailure,
+    VerifyReport,
+    from_json,
+)
+from trtbuild.capability import Capability
+from trtbuild.errors import RepositoryError
+from trtbuild.repository.layout import LOCK
+from trtbuild.tensor import TensorSpec
+
+FORMAT = 1  # raised when an older trtbuild could misread a newer lock
+
+
+class LockedFile(msgspec.Struct, frozen=True):
+    """A file as it was written."""
+
+    digest: str  # SHA-256
+    size_bytes: int
+
+
+class LockedSource(msgspec.Struct, frozen=True):
+    """The trained model."""
+
+    kind: str
+    location: str  # as the user gave it
+    digest: str | None  # None: code
+    producer: str  # the exporter and its version, from the ONNX file
+    notes: tuple[str, ...] = ()
+
+
+class LockedOnnx(msgspec.Struct, frozen=True):
+    """The ONNX model that the plans were built from."""
+
+    files: tuple[str, ...]  # beside the lock, unless `portable` is false
+    digest: str
+    opset: int
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    portable: bool
+
+
+class LockedPlan(msgspec.Struct, frozen=True):
+    """A plan file; its digest stands among the files."""
+
+    file: str
+    targets: tuple[Capability, ...]
+    runtime: str  # "tensorrt" or "tensorrt-rtx"
+    runtime_version: str
+    seconds: float  # its build took
+
+
+class Lock(msgspec.Struct, frozen=True):
+    """The whole file."""
+
+    trtbuild: str  # version that wrote it
+    created: str  # ISO 8601, UTC
+    name: str
+    version: int
+    source: LockedSource
+    onnx: LockedOnnx
+    profile: Profile
+    plans: tuple[LockedPlan, ...]
+    failures: tuple[TargetFailure, ...]
+    report: VerifyReport
+    passes: tuple[PassNote, ...]
+    options: dict[str, Any]  # what the user asked for beyond the defaults, by name
+    config_digest: str  # of the config.pbtxt that was written with it
+    files: dict[str, LockedFile]  # every other file of the version's folder
+    format: int = FORMAT
+
+
+def lock_text(lock: Lock) -> bytes:
+    """The file's content: JSON, indented, the same for the same lock."""
+    return msgspec.json.format(msgspec.json.encode(lock), indent=2) + b"\n"
+
+
+def read_lock(version: Path) -> Lock | None:
+    """The lock in the folder `version`; None where there is none.
+
+    Raises `RepositoryError` when it is damaged or newer than this trtbuild.
+    """
+    path = version / LOCK
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise RepositoryError(f"cannot read '{path}': {error.strerror}") from None
+    try:
+        stated = msgspec.json.decode(data, type=_Format).format
+        if stated <= FORMAT:
+            return from_json(data, Lock)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise RepositoryError(
+            f"'{path}' is damaged: {error}", "convert the model again with --replace"
+        ) from None
+    raise RepositoryError(
+        f"'{path}' has format {stated}; this trtbuild reads up to {FORMAT}",
+        "update trtbuild: pip install --upgrade trtbuild",
+    )
+
+
+class _Format(msgspec.Struct):
+    format: int
