@@ -145,6 +145,7 @@ class TargetCheck(msgspec.Struct, frozen=True):
     builds: bool  # the whole model does
     taken: tuple[OpUse, ...]
     refused: tuple[OpRefusal, ...]
+    unknown: tuple[OpUse, ...] = ()  # behind an op whose outputs nobody knows: not asked
     message: str = ""  # why the whole model does not build
     hint: str = ""
     seconds: float = 0.0

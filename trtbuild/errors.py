@@ -70,7 +70,9 @@ class PlanError(TrtbuildError):
         self.node = node
         self.dtype = dtype  # a key of trtbuild.tensor.DTYPES
         self.blamed = blamed  # the compute capabilities that cannot take it: "7.5, 8.0"
-        self.refused_by = refused_by  # "parser" or "builder" where TensorRT refused the network
+        # Who refused it for the blamed targets: "parser" and "builder" are TensorRT's, "release"
+        # lacks the target, "machine" its GPU. "": it would be the same for every target.
+        self.refused_by = refused_by
 
     def to_json(self) -> dict[str, str]:
         """As every error, with its own fields."""

@@ -136,13 +136,18 @@ class Pool:
             return worker
 
     @contextlib.contextmanager
-    def worker(self, environment: dict[str, str] | None = None) -> Iterator[Worker]:
-        """A worker for one piece of work, stopped afterwards so that its memory comes back."""
-        worker = self.start(environment)
+    def worker(
+        self, environment: dict[str, str] | None = None, started: Worker | None = None
+    ) -> Iterator[Worker]:
+        """A worker for one piece of work, stopped afterwards so that its memory comes back.
+
+        `started` is a worker that the pool started earlier and that nobody uses.
+        """
+        worker = started or self.start(environment)
         try:
             yield worker
         finally:
-            with self._lock:
+            with self._lock, contextlib.suppress(ValueError):  # the pool may be left by now
                 self._workers.remove(worker)
             worker.stop()
 

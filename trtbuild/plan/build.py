@@ -1,0 +1,137 @@
+"""Build one plan file. Runs in worker processes, which alone import TensorRT."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from trtbuild.artifacts import Plan, digest_of_files
+from trtbuild.errors import PlanError
+from trtbuild.plan import datacenter
+from trtbuild.plan.network import Parsed, network_from_onnx, typed
+from trtbuild.plan.options import PlanSpec
+from trtbuild.plan.progress import PER_MILLE, monitor
+from trtbuild.plan.runtimes import TENSORRT, RuntimeInfo
+from trtbuild.plan.session import Session, session
+from trtbuild.plan.targets import plan_file_name
+from trtbuild.plan.words import is_usage, refusal_from_log
+from trtbuild.workers.child import report
+
+_MIB = 1 << 20
+
+
+def warm_up(runtime: RuntimeInfo) -> str:
+    """Load the runtime and its builder ahead of need; its version as it says it itself."""
+    return str(session(runtime).trt.__version__)
+
+
+def plan(spec: PlanSpec, directory: Path) -> Plan:
+    """Build one plan for all of the targets and write it into `directory`.
+
+    Data-centre TensorRT takes one target, that of the GPU this process sees. Raises `PlanError`
+    with `refused_by` set where TensorRT refuses the network.
+    """
+    started = time.monotonic()
+    loaded = session(spec.runtime)
+    flags = typed(loaded)
+    if spec.runtime.name == TENSORRT:
+        datacenter.check_gpu(spec.targets[0])
+        flags = datacenter.network_flags(loaded, spec.options, flags)
+    parsed = network_from_onnx(loaded, spec.model, flags)
+    if spec.runtime.name == TENSORRT:
+        built, notes = _build_on_gpu(loaded, parsed, spec)
+    else:
+        built, notes = serialized(loaded, parsed, configured(loaded, spec)), ()
+    path = directory / plan_file_name(spec.targets)
+    _write(path, built)
+    return Plan(
+        directory=directory,
+        file=path.name,
+        digest=digest_of_files(path),
+        size_bytes=path.stat().st_size,
+        targets=spec.targets,
+        runtime=spec.runtime.name,
+        runtime_version=str(loaded.trt.__version__),
+        seconds=round(time.monotonic() - started, 3),
+        notes=notes,
+    )
+
+
+def _build_on_gpu(loaded: Session, parsed: Parsed, spec: PlanSpec) -> tuple[Any, tuple[str, ...]]:
+    """The plan's bytes as TensorRT's `IHostMemory`, and what the user should know of them."""
+    first, *others = datacenter.hardware_levels(loaded, spec.options)
+    try:
+        return _build_at(loaded, parsed, spec, first), ()
+    except PlanError as error:
+        if not others:
+            raise
+        built = _build_at(loaded, parsed, spec, others[0])
+        return built, datacenter.fallback_note(spec.options, others[0], error.message)
+
+
+def _build_at(loaded: Session, parsed: Parsed, spec: PlanSpec, level: str) -> Any:
+    config = configured(loaded, spec)
+    datacenter.configure(loaded, config, spec.options, level)
+    timing_cache = spec.options.timing_cache
+    if timing_cache is not None:
+        datacenter.load_timing_cache(config, timing_cache)
+    built = serialized(loaded, parsed, config)
+    if timing_cache is not None:
+        datacenter.save_timing_cache(config, timing_cache)
+    return built
+
+
+def configured(loaded: Session, spec: PlanSpec) -> Any:
+    """A builder config with all that both runtimes have. Raises `PlanError` for the profile."""
+    config = loaded.builder.create_builder_config()
+    shapes = loaded.builder.create_optimization_profile()
+    for name, sizes in spec.profile.items():
+        shapes.set_shape(name, sizes.min, sizes.opt, sizes.max)
+    if spec.profile and config.add_optimization_profile(shapes) < 0:
+        reason = refusal_from_log(loaded.errors).reason
+        raise PlanError(f"{loaded.name} refuses the profile: {reason}")
+    if spec.options.workspace_mib is not None:
+        workspace = loaded.trt.MemoryPoolType.WORKSPACE
+        config.set_memory_pool_limit(workspace, spec.options.workspace_mib * _MIB)
+    if spec.options.opt_level is not None:
+        config.builder_optimization_level = spec.options.opt_level
+    loaded.set_targets(config, spec.targets)
+    config.progress_monitor = monitor(
+        loaded.trt, lambda phase, done: report("", phase, done, PER_MILLE)
+    )
+    return config
+
+
+def serialized(loaded: Session, parsed: Parsed, config: Any) -> Any:
+    """Build; raises `PlanError` with `refused_by` "builder" where TensorRT gives no plan."""
+    loaded.forget_errors()
+    built = loaded.builder.build_serialized_network(parsed.network, config)
+    if built is not None:
+        return built
+    refusal = refusal_from_log(loaded.errors)
+    if any(map(is_usage, loaded.errors)):
+        raise PlanError(
+            f"{loaded.name}: {refusal.reason}",
+            "the model does not take every shape of the profile: give those it takes with "
+            "--min-shapes, --opt-shapes, --max-shapes and --max-batch",
+        )
+    raise PlanError(
+        f"{loaded.name}: {refusal.reason}",
+        "give it more memory with --workspace" if "workspace" in refusal.reason else "",
+        node=refusal.layer,
+        dtype=", ".join(refusal.dtypes),
+        blamed=", ".join(map(str, refusal.blamed)),
+        refused_by="builder",
+    )
+
+
+def _write(path: Path, built: Any) -> None:
+    try:
+        with path.open("wb") as file:
+            file.write(built)
+    except OSError as error:
+        raise PlanError(
+            f"the plan cannot be written to {path.parent}: {error.strerror}",
+            "make room there, or name another cache folder with TRTBUILD_CACHE_DIR",
+        ) from None

@@ -1,0 +1,140 @@
+"""ONNX -> a TensorRT network, by TensorRT's own parser. Runs in worker processes."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from trtbuild.artifacts import OnnxModel
+from trtbuild.errors import PlanError
+from trtbuild.plan.session import Session
+from trtbuild.plan.words import bare, parser_reason
+from trtbuild.tensor import TensorSpec, dtype_from_tensorrt
+
+
+class Parsed(NamedTuple):
+    """A network and the parser that owns its weights: both must live until the build is done."""
+
+    network: Any
+    parser: Any
+
+
+def network_from_onnx(session: Session, model: OnnxModel, flags: int) -> Parsed:
+    """The network of the ONNX file; TensorRT reads the file itself, with its external data.
+
+    Raises `PlanError` with `refused_by` "parser" for what TensorRT's parser does not take, and
+    a plain one where the network's inputs and outputs would differ from the model's.
+    """
+    parsed = _empty(session, flags)
+    if not parsed.parser.parse_from_file(str(model.path)):
+        raise _parser_error(session, parsed.parser)
+    _check_interface(session, parsed.network, model)
+    return parsed
+
+
+def network_from_bytes(session: Session, onnx_bytes: bytes, flags: int) -> Parsed | NodeRefusal:
+    """The network of a small ONNX model in memory, or why the parser does not take it."""
+    parsed = _empty(session, flags)
+    if parsed.parser.parse(onnx_bytes):
+        return parsed
+    refusals = parser_refusals(parsed.parser)
+    return (
+        refusals[0]
+        if refusals
+        else NodeRefusal("", "", _parser_error(session, parsed.parser).message)
+    )
+
+
+def typed(session: Session) -> int:
+    """Creation flags for a network whose data types are the graph's own.
+
+    TensorRT 11 and RTX make every network so; 10 needs the flag, whose integer moved since.
+    """
+    member = session.member("NetworkDefinitionCreationFlag", "STRONGLY_TYPED")
+    return 0 if member is None else 1 << int(member)
+
+
+def _empty(session: Session, flags: int) -> Parsed:
+    session.forget_errors()
+    network = session.builder.create_network(flags)
+    return Parsed(network, session.trt.OnnxParser(network, session.logger))
+
+
+class NodeRefusal(NamedTuple):
+    """A node that the parser does not take."""
+
+    op: str
+    node: str
+    reason: str  # may be empty
+
+
+def parser_refusals(parser: Any) -> list[NodeRefusal]:
+    """The nodes that a failed parse names."""
+    errors = (parser.get_error(index) for index in range(parser.num_errors))
+    return [
+        NodeRefusal(error.node_operator(), error.node_name(), parser_reason(error.desc()))
+        for error in errors
+        if error.node_operator()
+    ]
+
+
+def _parser_error(session: Session, parser: Any) -> PlanError:
+    """The `PlanError` for a failed parse: the first error, and the ops of the others."""
+    refusals = parser_refusals(parser)
+    if not refusals:
+        descriptions = [parser.get_error(index).desc() for index in range(parser.num_errors)]
+        reasons = [*map(parser_reason, descriptions), *map(bare, session.errors)]
+        why = next((reason for reason in reasons if reason), "it gives no reason")
+        return PlanError(
+            f"{session.name} cannot read the ONNX model: {why}",
+            "check the file with onnx.checker, or export it again",
+            refused_by="parser",
+        )
+    op, node, reason = refusals[0]
+    others = sorted({refusal.op for refusal in refusals} - {op})
+    return PlanError(
+        f"{session.name} does not take {op}"
+        + (f" (node '{node}')" if node else "")
+        + (f": {reason}" if reason else "")
+        + (f"; nor {', '.join(others)}" if others else ""),
+        op=op,
+        node=node,
+        refused_by="parser",
+    )
+
+
+def _check_interface(session: Session, network: Any, model: OnnxModel) -> None:
+    inputs = [network.get_input(index) for index in range(network.num_inputs)]
+    outputs = [network.get_output(index) for index in range(network.num_outputs)]
+    for tensor in inputs:
+        if tensor.is_shape_tensor:
+            raise PlanError(
+                f"the values of input '{tensor.name}' set the shape of other tensors; trtbuild "
+                "makes no plans with such inputs",
+                "make it a constant in the model, or cut the model behind it with --inputs",
+            )
+    for role, specs, tensors in (
+        ("input", model.inputs, inputs),
+        ("output", model.outputs, outputs),
+    ):
+        _check_tensors(session, role, specs, {tensor.name: tensor for tensor in tensors})
+
+
+def _check_tensors(
+    session: Session, role: str, specs: tuple[TensorSpec, ...], tensors: dict[str, Any]
+) -> None:
+    if missing := [spec.name for spec in specs if spec.name not in tensors]:
+        raise PlanError(
+            f"TensorRT's network has no {role} '{missing[0]}'; it has: {', '.join(tensors)}",
+            "the model may not use it: cut it off with --inputs or --outputs",
+        )
+    for spec in specs:
+        dtype = dtype_from_tensorrt(tensors[spec.name].dtype.name)
+        if dtype is None or dtype.name != spec.dtype:
+            there = dtype.name if dtype else tensors[spec.name].dtype.name
+            raise PlanError(
+                f"{role} '{spec.name}' is {spec.dtype}, of which {session.name} makes {there}",
+                f"convert it first: --input '{spec.name}={there}'"
+                if role == "input"
+                else f"end the model in a Cast to {there}",
+                dtype=spec.dtype,
+            )

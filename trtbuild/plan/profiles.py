@@ -1,0 +1,231 @@
+"""The shapes a plan is built for: from what the model leaves open and what the user says.
+
+A dim is known by its name: wherever a name occurs, in whichever input, its range is the same.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+import msgspec
+
+from trtbuild.artifacts import Profile, Range
+from trtbuild.errors import PlanError, UsageError
+from trtbuild.tensor import TensorSpec
+
+DEFAULT_MAX_BATCH = 8
+_BOUNDS = ("min", "opt", "max")
+
+Shapes = dict[str, tuple[int, ...]]
+_Sizes = dict[str, dict[str, int]]  # dim -> bound -> size
+
+
+class ShapeOptions(msgspec.Struct, frozen=True):
+    """What the user says of the shapes; whatever is left out has a default or is asked for."""
+
+    min: Shapes = {}
+    opt: Shapes = {}
+    max: Shapes = {}
+    max_batch: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.max_batch is not None and self.max_batch < 1:
+            raise UsageError(f"--max-batch {self.max_batch} is no batch size", "give 1 or more")
+
+
+def shape_options_from_texts(
+    min_shapes: Iterable[str] = (),
+    opt_shapes: Iterable[str] = (),
+    max_shapes: Iterable[str] = (),
+    max_batch: int | None = None,
+) -> ShapeOptions:
+    """Read `--min-shapes`, `--opt-shapes`, `--max-shapes` and `--max-batch`.
+
+    Each text is a comma list of NAME:1x3x224x224, as trtexec has them. Raises `UsageError`.
+    """
+    return ShapeOptions(
+        _shapes_from_texts("--min-shapes", min_shapes),
+        _shapes_from_texts("--opt-shapes", opt_shapes),
+        _shapes_from_texts("--max-shapes", max_shapes),
+        max_batch,
+    )
+
+
+# A name may hold ':' and ',' itself (TensorFlow's `image:0`): it ends at the last ':' before dims.
+_ITEM = re.compile(r"\s*(?P<name>.+?)\s*:\s*(?P<dims>\d+(?:x\d+)*)\s*(?:,|$)")
+
+
+def _shapes_from_texts(option: str, texts: Iterable[str]) -> Shapes:
+    shapes: Shapes = {}
+    for text in texts:
+        position = 0
+        while position < len(text):
+            if (match := _ITEM.match(text, position)) is None:
+                raise UsageError(
+                    f"{option} '{text}' is not NAME:DIMS",
+                    f"write for example {option} image:1x3x224x224",
+                )
+            shape = tuple(int(dim) for dim in match["dims"].split("x"))
+            if shapes.setdefault(match["name"], shape) != shape:
+                raise UsageError(
+                    f"{option} gives input '{match['name']}' two shapes: "
+                    f"{_x(shapes[match['name']])} and {_x(shape)}"
+                )
+            position = match.end()
+    return shapes
+
+
+def profile_from_shapes(
+    inputs: tuple[TensorSpec, ...], shapes: ShapeOptions | None = None
+) -> Profile:
+    """The profile for a model with `inputs`: one range for each, also where all dims are fixed.
+
+    A dim that varies goes from 1 to its largest size; the usual size lies halfway, where it is
+    not given. The batch goes up to 8; every other dim's largest size must be given. Raises
+    `PlanError` for shapes that the model cannot have or that do not grow from min to max.
+    """
+    shapes = shapes or ShapeOptions()
+    specs = {spec.name: spec for spec in inputs}
+    _check_names(specs, shapes)
+    sizes: _Sizes = {dim: {} for spec in inputs for dim in spec.dynamic_dims}
+    for bound in _BOUNDS:
+        for name, shape in getattr(shapes, bound).items():
+            _note_sizes(sizes, bound, specs[name], shape)
+    batch = _batch_dims(inputs)
+    _apply_max_batch(sizes, batch, inputs, shapes.max_batch)
+    for dim, size in sizes.items():
+        _fill(size, DEFAULT_MAX_BATCH if dim in batch else None)
+    _check_complete(inputs, sizes)
+    _check_order(inputs, sizes)
+    return {spec.name: Range(*(_sized(spec, sizes, bound) for bound in _BOUNDS)) for spec in inputs}
+
+
+def _sized(spec: TensorSpec, sizes: _Sizes, bound: str) -> tuple[int, ...]:
+    return tuple(dim if isinstance(dim, int) else sizes[dim][bound] for dim in spec.shape)
+
+
+def _check_names(specs: dict[str, TensorSpec], shapes: ShapeOptions) -> None:
+    for bound in _BOUNDS:
+        unknown = [name for name in getattr(shapes, bound) if name not in specs]
+        if unknown:
+            names = ", ".join(f"'{name}'" for name in unknown)
+            raise PlanError(
+                f"--{bound}-shapes names input {names}; the model has: {', '.join(specs)}",
+                "use the names the model has, or rename its inputs with --input",
+            )
+
+
+def _note_sizes(sizes: _Sizes, bound: str, spec: TensorSpec, shape: tuple[int, ...]) -> None:
+    option = f"--{bound}-shapes {spec.name}:{_x(shape)}"
+    if len(shape) != len(spec.shape):
+        raise PlanError(
+            f"{option} has {len(shape)} dims; the model has {len(spec.shape)}: {spec}",
+            "give every dim, the batch among them",
+        )
+    for position, (dim, size) in enumerate(zip(spec.shape, shape, strict=True)):
+        if isinstance(dim, int):
+            if size != dim:
+                raise PlanError(
+                    f"{option} contradicts the model, whose dim {position} is fixed at {dim}: "
+                    f"{spec}",
+                    f"give {dim} there, or free the dim with --input",
+                )
+        elif sizes[dim].setdefault(bound, size) != size:
+            raise PlanError(
+                f"{option}: dim '{dim}' is {size} here and {sizes[dim][bound]} elsewhere in "
+                f"--{bound}-shapes",
+                f"dims called '{dim}' are the same size in every input; "
+                "give them one size, or different names with --input",
+            )
+
+
+def _batch_dims(inputs: tuple[TensorSpec, ...]) -> set[str]:
+    """The dims that count samples: those called so, else those that come first."""
+    named = {dim for spec in inputs for dim in spec.dynamic_dims if "batch" in dim.lower()}
+    first = {spec.shape[0] for spec in inputs if spec.shape}
+    return named or {dim for dim in first if isinstance(dim, str)}
+
+
+def _apply_max_batch(
+    sizes: _Sizes, batch: set[str], inputs: tuple[TensorSpec, ...], max_batch: int | None
+) -> None:
+    if max_batch is None:
+        return
+    if not batch and any(spec.shape[:1] != (max_batch,) for spec in inputs):
+        raise PlanError(
+            f"--max-batch {max_batch}: no input's batch dim varies: {_list(inputs)}",
+            "leave --max-batch out, or give the model a batch dim that varies, "
+            "for example --input 'image=[batch,3,224,224]'",
+        )
+    for dim in batch:
+        if sizes[dim].setdefault("max", max_batch) != max_batch:
+            raise PlanError(
+                f"--max-batch {max_batch} contradicts --max-shapes, where dim '{dim}' is "
+                f"{sizes[dim]['max']}",
+                "give one of them",
+            )
+
+
+def _fill(size: dict[str, int], default_max: int | None) -> None:
+    """Complete one dim's sizes; a largest size that nothing tells stays out."""
+    low = size.setdefault("min", 1)
+    if "max" not in size:
+        known = [size["opt"]] if "opt" in size else []
+        if default_max is not None:
+            known += [default_max, low]
+        if not known:
+            return
+        size["max"] = max(known)
+    size.setdefault("opt", (low + size["max"] + 1) // 2)
+
+
+def _check_complete(inputs: tuple[TensorSpec, ...], sizes: _Sizes) -> None:
+    missing = [dim for dim, size in sizes.items() if "max" not in size]
+    if not missing:
+        return
+    asked, left = [], set(missing)
+    for spec in inputs:
+        if left & set(spec.dynamic_dims):
+            asked.append(spec)
+            left -= set(spec.dynamic_dims)
+    options = " ".join(
+        f"--{bound}-shapes {','.join(_placeholder(spec, sizes, bound) for spec in asked)}"
+        for bound in _BOUNDS
+    )
+    dims, words = ", ".join(f"'{dim}'" for dim in missing), ", ".join(d.upper() for d in missing)
+    raise PlanError(
+        f"nothing says how large dim {dims} gets: {_list(asked)}",
+        f"add {options} with the smallest, usual and largest size in place of {words}",
+    )
+
+
+def _placeholder(spec: TensorSpec, sizes: _Sizes, bound: str) -> str:
+    dims = [
+        str(sizes[dim][bound] if "max" in sizes[dim] else dim.upper())
+        if isinstance(dim, str)
+        else str(dim)
+        for dim in spec.shape
+    ]
+    return f"{spec.name}:{'x'.join(dims)}"
+
+
+def _check_order(inputs: tuple[TensorSpec, ...], sizes: _Sizes) -> None:
+    for spec in inputs:
+        for dim in spec.dynamic_dims:
+            low, usual, high = (sizes[dim][bound] for bound in _BOUNDS)
+            if not low <= usual <= high or usual < 1:
+                raise PlanError(
+                    f"input '{spec.name}': dim '{dim}' has min {low}, opt {usual}, max {high}; "
+                    "they must not shrink from min to max"
+                    + ("" if usual else ", and opt must be 1 or more"),
+                    "correct --min-shapes, --opt-shapes, --max-shapes or --max-batch",
+                )
+
+
+def _x(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape))
+
+
+def _list(specs: Iterable[TensorSpec]) -> str:
+    return "; ".join(map(str, specs))
