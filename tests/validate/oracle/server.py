@@ -1,0 +1,204 @@
+"""The oracle: a real tritonserver 2.51, asked whether it loads a model.
+
+It comes in the PyPI package nvidia-pytriton, which lives in an environment of its own
+(`make triton`). The server runs with explicit model control, so one process judges any number
+of repositories; each question is one load request and takes about a millisecond. Backends that
+the package lacks are stood in for by `backend.c`, which takes any configuration, so that what
+is judged is Triton's core and nothing else. The Python backend is the real one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[3]
+PYTHON = Path(os.environ.get("TRTBUILD_TRITON_PYTHON", ROOT / ".venv-triton/bin/python"))
+# The stand-ins; "stub" is a custom backend, of which Triton's core knows nothing.
+STAND_INS = ("stub", "tensorrt", "onnxruntime", "pytorch", "tensorflow", "openvino")
+START_S = 60.0
+
+
+class Verdict(NamedTuple):
+    """What the server said to one load request."""
+
+    accepted: bool
+    message: str  # its reason, from the answer or (where that says nothing) from the log
+
+    @property
+    def backend_absent(self) -> bool:
+        """The config got as far as its backend, of which there is none: nothing was refused."""
+        return "unable to find backend library" in self.message and "../" not in self.message
+
+
+def why_not() -> str:
+    """Why the oracle cannot run here; empty where it can."""
+    if not PYTHON.exists():
+        return "nvidia-pytriton is not installed; `make triton` installs it"
+    if shutil.which("cc") is None:
+        return "no C compiler for the stand-in backend"
+    return ""
+
+
+def _ask(code: str) -> str:
+    done = subprocess.run([str(PYTHON), "-c", code], check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def make_backends(triton: Path, directory: Path) -> None:
+    """Lay out a backend directory: the real Python backend and the stand-ins."""
+    version = _ask("import sys; print('%d.%d' % sys.version_info[:2])")
+    shutil.copytree(triton / "backends", directory)
+    stub = triton / "python_backend_stubs" / version / "triton_python_backend_stub"
+    shutil.copy(stub, directory / "python")
+    (directory / "python" / stub.name).chmod(0o755)
+    library = directory.parent / "backend.so"
+    source = Path(__file__).with_name("backend.c")
+    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", library, source], check=True)
+    for name in STAND_INS:
+        (directory / name).mkdir()
+        shutil.copy(library, directory / name / f"libtriton_{name}.so")
+
+
+class Triton:
+    """A running server over `self.repository`, which `judge` fills and empties."""
+
+    def __init__(self, directory: Path, *options: str) -> None:
+        self.directory = directory
+        self.repository = directory / "repository"
+        self.repository.mkdir(parents=True)
+        self.options = options
+        self.log = directory / "log"
+        self._site = Path(_ask("import sysconfig; print(sysconfig.get_path('platlib'))"))
+        make_backends(self._triton, directory / "backends")
+        self.start()
+
+    @property
+    def _triton(self) -> Path:
+        return self._site / "pytriton" / "tritonserver"
+
+    def start(self) -> None:
+        """Start the process and wait until it answers."""
+        library_path = _ask("import sysconfig; print(sysconfig.get_config_var('LIBDIR'))")
+        self.port = _free_port()
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [
+                    self._triton / "bin" / "tritonserver",
+                    f"--model-repository={self.repository}",
+                    f"--backend-directory={self.directory / 'backends'}",
+                    f"--http-port={self.port}",
+                    "--http-address=127.0.0.1",
+                    "--allow-grpc=0",
+                    "--allow-metrics=0",
+                    "--model-control-mode=explicit",
+                    *self.options,
+                ],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={
+                    **os.environ,
+                    "LD_LIBRARY_PATH": f"{self._site / 'nvidia_pytriton.libs'}:{library_path}",
+                    "PYTHONPATH": str(self._site),
+                },
+            )
+        self._wait_until_ready()
+        self._seen = self.log.stat().st_size
+
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + START_S
+        while time.monotonic() < deadline and self.process.poll() is None:
+            with contextlib.suppress(OSError):
+                self._connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+                if self._request("GET", "/v2/health/ready")[0] == 200:
+                    return
+            time.sleep(0.05)
+        raise RuntimeError(f"tritonserver did not start: {self.log.read_text()[-2000:]}")
+
+    def _request(self, method: str, path: str) -> tuple[int, str]:
+        self._connection.request(method, path)
+        answer = self._connection.getresponse()
+        return answer.status, answer.read().decode(errors="replace")
+
+    def load(self, name: str, timeout_s: float = 20.0) -> Verdict:
+        """Ask for one model (with it come the members of an ensemble)."""
+        assert self._connection.sock is not None
+        self._connection.sock.settimeout(timeout_s)
+        try:
+            status, body = self._request("POST", f"/v2/repository/models/{name}/load")
+        except (OSError, http.client.HTTPException):  # it hangs, or this request ended it
+            return self._no_answer()
+        message = json.loads(body)["error"] if body else ""
+        return Verdict(status == 200, f"{message} {self._new_errors()}" if status != 200 else "")
+
+    def _no_answer(self) -> Verdict:
+        code = self.process.poll()
+        self.stop()
+        self.start()
+        return Verdict(False, "no answer" if code is None else f"the server ended with {code}")
+
+    def _new_errors(self) -> str:
+        with self.log.open("rb") as log:
+            log.seek(self._seen)
+            new = log.read().decode(errors="replace")
+        self._seen += len(new.encode())
+        lines = (line for line in new.splitlines() if line.startswith(("E", "[libprotobuf")))
+        return " | ".join(re.sub(r"^E\d+ [\d:.]+ \d+ \S+\] ", "", line) for line in lines)
+
+    def unload(self, name: str) -> None:
+        """Drop a model; one that is not loaded is no error."""
+        self._request("POST", f"/v2/repository/models/{name}/unload")
+
+    def judge(self, files: Mapping[str, bytes], name: str) -> Verdict:
+        """Write `files` (path below the repository -> content, "d/" a folder), load `name`."""
+        try:
+            write_files(self.repository, files)
+            return self.load(name)
+        finally:
+            for model in self.repository.iterdir():
+                self.unload(model.name)
+                shutil.rmtree(model)
+
+    def stop(self) -> None:
+        """End the process; it holds nothing that must be saved."""
+        self._connection.close()
+        self.process.kill()
+        self.process.wait()
+
+
+def write_files(directory: Path, files: Mapping[str, bytes]) -> None:
+    """Write path -> content below `directory`; a path that ends in "/" is an empty folder."""
+    for path, content in files.items():
+        target = directory / path
+        if path.endswith("/"):
+            target.mkdir(parents=True, exist_ok=True)
+        else:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+
+
+@contextlib.contextmanager
+def running(directory: Path, *options: str) -> Iterator[Triton]:
+    """A server for the length of a `with` block."""
+    server = Triton(directory, *options)
+    try:
+        yield server
+    finally:
+        server.stop()

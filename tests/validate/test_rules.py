@@ -1,0 +1,97 @@
+"""Every rule by the two configs in its docstring: the bad one has the finding, the good one none.
+
+The same two go to a real tritonserver, which refuses what we call an error and loads the rest.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.validate.conftest import Judge
+from tests.validate.files import files_of, options_of
+from tests.validate.oracle.server import Triton
+from trtbuild.validate.codes import RULES
+from trtbuild.validate.finding import Severity
+from trtbuild.validate.rule import SECTIONS, Rule, load_rule
+
+ALL = [load_rule(code) for code in RULES]
+
+# Errors that the 2.51 of the oracle does not refuse, each with the reason.
+NOT_REFUSED_BY_2_51 = {
+    "B007": "a backend library of that name stands in for any",
+    "B008": "trtbuild serve is judged",
+    "B011": "the Python backend reads it, for which another stands in here",
+    "L003": "the stand-in reads no files; the Python backend never answers",
+    "I007": "newer Triton checks element counts",
+    "L015": "needs two repositories",
+}
+
+WARNINGS_OF_NEWER = {"R004": "2.51 does not know model_metrics"}
+
+
+def by_code(rule: Rule) -> str:
+    return rule.code
+
+
+@pytest.mark.parametrize("rule", ALL, ids=by_code)
+def test_says_all_that_explain_prints(rule: Rule) -> None:
+    assert rule.title
+    for section in SECTIONS:
+        assert rule.section(section), f"{rule.code} has no section {section}"
+    assert rule.name == rule.name.lower()
+
+
+def test_names_are_unique() -> None:
+    assert len({rule.name for rule in ALL}) == len(ALL)
+
+
+@pytest.mark.parametrize("rule", ALL, ids=by_code)
+def test_example_has_the_finding(rule: Rule, judge: Judge) -> None:
+    found = judge(rule.section("Example"))
+    assert rule.code in {finding.code for finding in found}
+    assert all(f.severity == rule.severity for f in found if f.code == rule.code)
+    for finding in found:
+        assert finding.message
+        assert not finding.source or 1 <= finding.column <= len(finding.source) + 1
+
+
+@pytest.mark.parametrize("rule", ALL, ids=by_code)
+def test_instead_is_clean(rule: Rule, judge: Judge) -> None:
+    found = judge(rule.section("Instead"))
+    assert [f for f in found if f.level >= Severity.WARNING or f.code == rule.code] == []
+
+
+def oracle_files(text: str) -> tuple[dict[str, bytes], str]:
+    """The example for the oracle, with the stand-in for the (slow) Python backend."""
+    files = files_of(text)
+    configs = {
+        path: content.replace(b'"python"', b'"stub"') if path.endswith(".pbtxt") else content
+        for path, content in files.items()
+    }
+    names = {path.split("/")[0] for path in files}
+    return configs, "demo" if "demo" in names else sorted(names)[0]
+
+
+@pytest.mark.parametrize(
+    "rule", [r for r in ALL if not options_of(r.section("Example"))], ids=by_code
+)
+def test_triton_agrees_on_the_example(rule: Rule, triton: Triton) -> None:
+    files, name = oracle_files(rule.section("Example"))
+    if any(" -> " in path or name != name.strip() for path in files):
+        pytest.skip("not a name that a request can hold")
+    verdict = triton.judge(files, name)
+    if rule.severity < Severity.ERROR:
+        good = verdict.accepted or verdict.backend_absent or rule.code in WARNINGS_OF_NEWER
+        assert good, verdict.message
+    elif rule.code not in NOT_REFUSED_BY_2_51:
+        assert not verdict.accepted
+
+
+@pytest.mark.parametrize(
+    "rule", [r for r in ALL if not options_of(r.section("Instead"))], ids=by_code
+)
+def test_triton_loads_the_good_one(rule: Rule, triton: Triton) -> None:
+    files, name = oracle_files(rule.section("Instead"))
+    verdict = triton.judge(files, name)
+    good = verdict.accepted or verdict.backend_absent or "model_metrics" in verdict.message
+    assert good, verdict.message

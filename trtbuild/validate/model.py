@@ -1,0 +1,121 @@
+"""What a rule sees: one model of a repository, its config and its folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trtbuild.validate.complete import Completed, complete
+from trtbuild.validate.directory import Directory, overflows, selected_versions
+from trtbuild.validate.ensemble import Graph
+from trtbuild.validate.python_model import auto_completes
+from trtbuild.validate.settings import Settings
+
+if TYPE_CHECKING:
+    from trtbuild.errors import ConfigError
+    from trtbuild.modelconfig.read import Comment, ParsedConfig
+    from trtbuild.modelconfig.schema import Config
+    from trtbuild.validate.peers import Peer
+
+
+class Model:
+    """One model. A config file alone has no `directory`: what needs one is not judged."""
+
+    def __init__(
+        self,
+        name: str,
+        document: ParsedConfig,
+        directory: Directory | None,
+        path: Path,
+        settings: Settings,
+        *,
+        exists: bool = True,
+        problem: ConfigError | None = None,
+    ) -> None:
+        self.name = name  # of the folder; of the config where there is no folder
+        self.document = document
+        self.config: Config = document.message  # as written, nothing filled in
+        self.directory = directory
+        self.path = path  # of the config, whether it `exists` or not
+        self.settings = settings
+        self.exists = exists
+        self.problem = problem  # why the config could not be read; then `config` is empty
+        self.peers: Mapping[str, Peer] | None = None  # the models around it; None: unknown
+        self.twins: tuple[Path, ...] = ()  # folders of the same name in other repositories
+
+    @cached_property
+    def completed(self) -> Completed:
+        """Backend, platform and file name after Triton's core filled in what was left out."""
+        return complete(self.config, self.directory, self.name)
+
+    @property
+    def backend(self) -> str:
+        """The backend that runs it; "" for ensembles and where none is known."""
+        return self.completed.backend
+
+    @property
+    def platform(self) -> str:
+        """The platform, which not every backend has."""
+        return self.completed.platform
+
+    @property
+    def is_ensemble(self) -> bool:
+        """Whether Triton itself runs it, as a graph of other models."""
+        return bool(self.config.platform == "ensemble")
+
+    @cached_property
+    def fills_tensors(self) -> bool:
+        """Whether the backend may add what the config's inputs and outputs leave out.
+
+        Source: auto-complete of the backends: TensorRT and TensorFlow fill in every tensor, ONNX
+        Runtime nothing where the config lists both inputs and outputs, Python what the model's
+        `auto_complete_config` does, PyTorch and ensembles nothing.
+        """
+        if self.settings.strict_config or self.is_ensemble:
+            return False
+        if self.backend == "onnxruntime":
+            return not (self.config.input and self.config.output)
+        if self.backend == "python":
+            return any(auto_completes(folder.path) for folder in self.version_folders.values())
+        return self.backend in ("tensorrt", "tensorrt_rtx", "tensorflow", "openvino")
+
+    @cached_property
+    def versions(self) -> dict[int, str]:
+        """The versions the policy selects -> the folder that Triton opens for each."""
+        if self.directory is None:
+            return {}
+        existing = {v for v in self.directory.versions.values() if not overflows(v)}
+        return {v: str(v) for v in sorted(selected_versions(self.config, existing))}
+
+    @property
+    def version_folders(self) -> dict[int, Directory]:
+        """The selected versions whose folders are there."""
+        if self.directory is None:
+            return {}
+        return {
+            version: self.directory.child(name)
+            for version, name in self.versions.items()
+            if name in self.directory.folders
+        }
+
+    def written(self, path: str) -> bool:
+        """Whether the config says the field `path`, be it its default value."""
+        last = path.rpartition(".")[2].partition("[")[0]
+        return last in self.document.text and self.document.span(path) is not None
+
+    @cached_property
+    def comments(self) -> tuple[Comment, ...]:
+        """The comments of the config, also of one that cannot be read."""
+        return self.document.comments
+
+    @cached_property
+    def lines(self) -> list[str]:
+        """The lines of the config."""
+        return self.document.text.split("\n")
+
+    @cached_property
+    def graph(self) -> Graph:
+        """The ensemble's steps and tensors."""
+        return Graph(self.config)

@@ -1,0 +1,84 @@
+r"""What a rule is: a module of `rules/` with these names in it.
+
+'''Title, one line.
+
+What: ...                     in which case it fires
+Why: ...                      what happens then
+Example: / Instead:           a config that has the fault, one that has not (indented)
+Source: ...                   where the server decides it
+'''
+NAME = "negative-max-batch-size"      reads after "allow"
+SEVERITY = Severity.ERROR
+NEEDS = "sequence_batching"           optional: run only where the config has this field
+WHEN_BROKEN = True                    optional: about configs that cannot be read
+def check(model: Model) -> Iterator[Finding]: ...
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from trtbuild.validate.codes import RULES
+from trtbuild.validate.finding import Finding, Severity
+
+if TYPE_CHECKING:
+    from trtbuild.validate.model import Model
+
+SECTIONS = ("What", "Why", "Example", "Instead", "Source")
+_SECTION = re.compile(rf"^({'|'.join(SECTIONS)}):[ \t]*", re.MULTILINE)
+
+
+class Rule(NamedTuple):
+    """One rule of the table, loaded."""
+
+    code: str
+    name: str
+    severity: Severity
+    needs: str  # the config field it is about; "": none
+    when_broken: bool  # it is about configs that cannot be read; the others are not run on those
+    check: Callable[[Model], Iterator[Finding]]
+    doc: str
+
+    @property
+    def title(self) -> str:
+        """The first line of its docstring."""
+        return self.doc.partition("\n")[0].rstrip(".")
+
+    def section(self, name: str) -> str:
+        """One section of its docstring, without indentation."""
+        parts = _SECTION.split(self.doc)
+        sections = dict(zip(parts[1::2], parts[2::2], strict=True))
+        return inspect.cleandoc("\n" + sections[name]) if name in sections else ""
+
+
+def load_rule(code: str) -> Rule:
+    """The rule of `code`. Raises `KeyError` for a code that no rule has."""
+    module = importlib.import_module(f"trtbuild.validate.rules.{RULES[code]}")
+    return Rule(
+        code,
+        module.NAME,
+        module.SEVERITY,
+        getattr(module, "NEEDS", ""),
+        getattr(module, "WHEN_BROKEN", False),
+        module.check,
+        inspect.cleandoc(module.__doc__ or ""),
+    )
+
+
+_loaded: list[Rule] = []
+
+
+def all_rules() -> list[Rule]:
+    """Every rule in the order of its code, loaded once."""
+    if not _loaded:
+        _loaded.extend(load_rule(code) for code in RULES)
+    return _loaded
+
+
+def matches(rule: Rule, words: tuple[str, ...]) -> bool:
+    """Whether one of `words` is the rule's code, the beginning of it, or its name."""
+    return any(rule.name == word or rule.code.startswith(word.upper()) for word in words)

@@ -1,0 +1,67 @@
+"""A step names a model that is not in the repository.
+
+What: a step's `model_name` is no folder of the repository.
+Why: Triton refuses the model: "contains models that are not available or ambiguous".
+
+Example:
+    -- demo/config.pbtxt --
+    platform: "ensemble"
+    input { name: "a" data_type: TYPE_FP32 dims: [4] }
+    output { name: "b" data_type: TYPE_FP32 dims: [4] }
+    ensemble_scheduling {
+      step { model_name: "membr" model_version: -1
+             input_map { key: "a" value: "a" } output_map { key: "b" value: "b" } }
+    }
+    -- demo/1/ --
+    -- member/config.pbtxt --
+    backend: "python"
+    input { name: "a" data_type: TYPE_FP32 dims: [4] }
+    output { name: "b" data_type: TYPE_FP32 dims: [4] }
+    -- member/1/model.py --
+
+Instead:
+
+    -- demo/config.pbtxt --
+    platform: "ensemble"
+    input { name: "a" data_type: TYPE_FP32 dims: [4] }
+    output { name: "b" data_type: TYPE_FP32 dims: [4] }
+    ensemble_scheduling {
+      step { model_name: "member" model_version: -1
+             input_map { key: "a" value: "a" } output_map { key: "b" value: "b" } }
+    }
+    -- demo/1/ --
+    -- member/config.pbtxt --
+    backend: "python"
+    input { name: "a" data_type: TYPE_FP32 dims: [4] }
+    output { name: "b" data_type: TYPE_FP32 dims: [4] }
+    -- member/1/model.py --
+
+Source: Triton core, model_repository_manager.cc, ConnectDependencyGraph.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+
+from trtbuild.validate.finding import Finding, Severity
+from trtbuild.validate.model import Model
+
+NAME = "missing-ensemble-member"
+SEVERITY = Severity.ERROR
+NEEDS = "ensemble_scheduling"
+
+
+def check(model: Model) -> Iterator[Finding]:
+    """One finding a step."""
+    if model.peers is None:
+        return
+    for step in model.graph.steps:
+        if step.model and step.model not in model.peers:
+            near = difflib.get_close_matches(step.model, model.peers, n=1)
+            yield Finding(
+                message=f"there is no model '{step.model}' in the repository"
+                + (f"; did you mean '{near[0]}'?" if near else ""),
+                at=step.at("model_name"),
+                hint="a model is named by its folder",
+            )

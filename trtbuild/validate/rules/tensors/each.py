@@ -1,0 +1,32 @@
+"""The inputs and outputs of a config, walked once for all rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from trtbuild.validate.finding import FieldPath
+from trtbuild.validate.model import Model
+
+
+class Tensor(NamedTuple):
+    """One `input` or `output` entry."""
+
+    role: str  # "input" or "output": the name of the field
+    index: int
+    entry: Any  # inference.ModelInput or ModelOutput
+
+    def at(self, *field: str | int) -> FieldPath:
+        """The place of one of its fields."""
+        return (self.role, self.index, *field)
+
+    def __str__(self) -> str:
+        name = self.entry.name
+        return f"{self.role} '{name}'" if name else f"{self.role} number {self.index + 1}"
+
+
+def tensors(model: Model) -> Iterator[Tensor]:
+    """All inputs, then all outputs."""
+    for role in ("input", "output"):
+        for index, entry in enumerate(getattr(model.config, role)):
+            yield Tensor(role, index, entry)

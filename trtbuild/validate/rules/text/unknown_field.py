@@ -1,0 +1,34 @@
+"""A field that the message does not have.
+
+What: a name that is no field of the message it stands in; names are told by their case.
+Why: Triton refuses the model. Fields that came with a newer Triton are unknown to an older one:
+`model_metrics` and `ensemble_scheduling.max_inflight_requests`, for example, to 2.51.
+
+Example:
+    backend: "python"
+    max_batchsize: 4
+
+Instead:
+
+    backend: "python"
+    max_batch_size: 4
+
+Source: Triton, model_config.proto; protobuf, text_format.cc.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from trtbuild.validate.finding import Finding, Severity
+from trtbuild.validate.model import Model
+from trtbuild.validate.rules.text.broken import syntax_problem
+
+NAME = "unknown-field"
+SEVERITY = Severity.ERROR
+WHEN_BROKEN = True
+
+
+def check(model: Model) -> Iterator[Finding]:
+    """At most one finding."""
+    yield from syntax_problem(model, ("unknown-field",))

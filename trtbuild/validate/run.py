@@ -1,0 +1,179 @@
+"""Validation itself: find the models, run the rules, silence what is allowed, sort what is left.
+
+    report = validate([Path("repository")], Settings())
+
+Nothing in a repository makes it raise: whatever cannot be read is a finding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from trtbuild.validate.finding import Finding, Severity
+from trtbuild.validate.locate import located
+from trtbuild.validate.model import Model
+from trtbuild.validate.peers import Peer, peer_of
+from trtbuild.validate.rule import Rule, all_rules, matches
+from trtbuild.validate.rules.suppression import misread, unused
+from trtbuild.validate.settings import Settings
+from trtbuild.validate.streams import is_decoupled
+from trtbuild.validate.suppress import read_allows
+from trtbuild.validate.targets import Repository, targets_of
+
+
+class Report(msgspec.Struct, frozen=True):
+    """What a validation found."""
+
+    findings: tuple[Finding, ...]  # by model, then by place
+    models: int  # that were judged
+
+    def count(self, severity: Severity) -> int:
+        """How many findings of exactly this severity there are."""
+        return sum(finding.level == severity for finding in self.findings)
+
+    def fails(self, minimum: Severity) -> bool:
+        """Whether a finding at or above `minimum` exists."""
+        return any(finding.level >= minimum for finding in self.findings)
+
+
+def validate(paths: Sequence[Path], settings: Settings) -> Report:
+    """Judge repositories, models and config files.
+
+    Raises `UsageError` for a path that does not exist.
+    """
+    repositories = targets_of(paths)
+    findings: list[Finding] = []
+    models = 0
+    for repository in repositories:
+        for found in judge_repository(repository, settings):
+            models += 1
+            findings += found
+    findings.sort(key=_order)
+    return Report(tuple(findings), models)
+
+
+def _order(finding: Finding) -> tuple[str, str, int, int, str, str]:
+    file = str(finding.file or "")
+    return (finding.model, file, finding.line, finding.column, finding.code, finding.message)
+
+
+def judge_repository(repository: Repository, settings: Settings) -> Iterator[list[Finding]]:
+    """The findings of each model asked for; members of ensembles are judged along with them."""
+    peers: dict[str, Peer] = {}
+    ensembles: dict[str, Model] = {}
+    for name in repository.names:
+        for model in repository.models(name, settings):
+            if model.is_ensemble and model.problem is None:
+                ensembles[str(model.path)] = model
+                continue
+            found = judge(model)
+            if model.path == repository.config_path(name):
+                peers[name] = peer_of(model, _first_error(found))
+            if name in repository.asked:
+                yield found
+    yield from _judge_ensembles(repository, ensembles, peers)
+
+
+def _judge_ensembles(
+    repository: Repository, ensembles: dict[str, Model], peers: dict[str, Peer]
+) -> Iterator[list[Finding]]:
+    """Members first, so that each ensemble knows which of its members load."""
+    waiting = dict(ensembles)
+    own = {m.name for path, m in ensembles.items() if m.path == repository.config_path(m.name)}
+    for model in ensembles.values():
+        if model.name in own:  # so that circles and forward references are seen
+            peers.setdefault(model.name, peer_of(model))
+    judged: set[str] = set()
+    while waiting:
+        ready = [
+            path
+            for path, model in waiting.items()
+            if not {s.model for s in model.graph.steps} & (own - judged - {model.name})
+        ]
+        # What is left when nothing is ready lies on a circle or leads to one.
+        for path in ready or sorted(waiting):
+            model = waiting.pop(path)
+            model.peers = None if repository.alone else peers
+            found = judge(model)
+            if model.path == repository.config_path(model.name):
+                judged.add(model.name)
+                decoupled = is_decoupled(model.graph, peers)
+                peers[model.name] = peer_of(model, _first_error(found), decoupled=decoupled)
+            if model.name in repository.asked:
+                yield found
+
+
+def _first_error(findings: Iterable[Finding]) -> str:
+    return next((f.message for f in findings if f.severity == Severity.ERROR), "")
+
+
+def judge(model: Model) -> list[Finding]:
+    """The findings of one model, whole: with code, severity and place, without those allowed."""
+    found = [
+        located(model, finding, rule)
+        for rule in all_rules()
+        if _applies(rule, model)
+        for finding in _run(rule, model)
+    ]
+    if "trtbuild:" in model.document.text:
+        found = _allowed(model, found)
+    settings = model.settings
+    rules = {rule.code: rule for rule in all_rules()}
+    return [finding for finding in found if _wanted(rules[finding.code], settings)]
+
+
+def _wanted(rule: Rule, settings: Settings) -> bool:
+    chosen = not settings.select or matches(rule, settings.select)
+    return chosen and not matches(rule, settings.ignore)
+
+
+def _applies(rule: Rule, model: Model) -> bool:
+    if rule.when_broken != (model.problem is not None):
+        return False
+    return not rule.needs or _has(model.config, rule.needs)
+
+
+def _has(config: Any, field: str) -> bool:
+    value = getattr(config, field)
+    return bool(len(value)) if hasattr(value, "__len__") else config.HasField(field)
+
+
+def _run(rule: Rule, model: Model) -> Iterator[Finding]:
+    """The rule's findings; a file that vanishes or cannot be read meanwhile ends them."""
+    try:
+        yield from rule.check(model)
+    except OSError as error:
+        yield Finding(
+            message=f"could not be judged: {error.strerror or error}",
+            file=Path(error.filename) if error.filename else None,
+            hint="the file vanished or is not readable; run it again",
+        )
+
+
+def _allowed(model: Model, found: list[Finding]) -> list[Finding]:
+    """`found` without what comments allow, with findings about comments that were not needed."""
+    by_code: Mapping[str, Rule] = {rule.code: rule for rule in all_rules()}
+    names = frozenset(rule.name for rule in by_code.values())
+    allows, not_read = read_allows(model.comments, model.document.text, names)
+    used: set[int] = set()
+    kept = []
+    for finding in found:
+        hits = [
+            number
+            for number, allow in enumerate(allows)
+            if allow.word in (finding.code, finding.name)
+            and (allow.line == 0 or (finding.file == model.path and allow.line == finding.line))
+        ]
+        used.update(hits)
+        if not hits:
+            kept.append(finding)
+    extra = [
+        (by_code["U001"], unused.finding(allow.word, allow.at))
+        for number, allow in enumerate(allows)
+        if number not in used
+    ] + [(by_code["U002"], misread.finding(bad.message, bad.at)) for bad in not_read]
+    return kept + [located(model, finding, rule) for rule, finding in extra]

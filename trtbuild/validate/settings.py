@@ -1,0 +1,22 @@
+"""What a validation is asked to judge by."""
+
+from __future__ import annotations
+
+import msgspec
+
+from trtbuild.capability import Capability
+from trtbuild.validate.finding import Severity
+
+SERVERS = ("triton", "trtbuild")
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """The options of `trtbuild repo validate` that rules and the runner look at."""
+
+    strict_config: bool = False  # --disable-auto-complete-config: nothing is filled in
+    gpus: tuple[Capability, ...] = ()  # the fleet; (): unknown
+    server: str = "triton"  # one of SERVERS
+    select: tuple[str, ...] = ()  # codes, their beginnings, or names; (): all
+    ignore: tuple[str, ...] = ()
+    min_severity: Severity = Severity.ERROR
+    digests: bool = True  # read every locked file whole to compare its digest

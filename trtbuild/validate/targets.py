@@ -1,0 +1,169 @@
+"""What a path on the command line stands for: a repository, one model, or one config file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+
+from trtbuild.errors import ConfigError, UsageError
+from trtbuild.modelconfig.explain import ConfigSyntaxError
+from trtbuild.modelconfig.read import ParsedConfig, parse_config, read_config
+from trtbuild.validate.directory import Directory
+from trtbuild.validate.model import Model
+from trtbuild.validate.settings import Settings
+
+CONFIG = "config.pbtxt"
+VARIANTS = "configs"  # configs/<name>.pbtxt are taken with --model-config-name=<name>
+
+
+class Repository:
+    """A folder of models, all of which can be members; those of `asked` are reported on."""
+
+    def __init__(self, root: Path, asked: frozenset[str] | None = None) -> None:
+        self.root = root
+        self._asked = asked
+        self.twins: dict[str, tuple[Path, ...]] = {}
+
+    @property
+    def alone(self) -> bool:
+        """Whether nothing is known of other models."""
+        return False
+
+    @cached_property
+    def names(self) -> list[str]:
+        """The models' names. Folders are models, hidden ones too; files are not."""
+        return sorted(Directory(self.root).folders)
+
+    @cached_property
+    def asked(self) -> frozenset[str]:
+        """The models to report on."""
+        return frozenset(self.names) if self._asked is None else self._asked
+
+    def config_path(self, name: str) -> Path:
+        """Where the config of a model is."""
+        return self.root / name / CONFIG
+
+    def models(self, name: str, settings: Settings) -> Iterator[Model]:
+        """The model by its own config, then by each of `configs/*.pbtxt`."""
+        directory = Directory(self.root / name)
+        paths = [self.config_path(name)]
+        if VARIANTS in directory.folders:
+            variants = directory.child(VARIANTS)
+            paths += [variants.path / file for file in sorted(variants.files) if _is_config(file)]
+            if CONFIG not in directory.files and len(paths) > 1:
+                del paths[0]  # such a repository is served with --model-config-name alone
+        for path in paths:
+            model = open_model(name, path, directory, settings)
+            model.twins = self.twins.get(name, ())
+            yield model
+
+
+class ConfigFile(Repository):
+    """A config file that lies in no model's folder: only its text is judged."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path.parent, frozenset({path.name}))
+        self.path = path
+
+    @property
+    def alone(self) -> bool:
+        """Nothing is known of other models."""
+        return True
+
+    @cached_property
+    def names(self) -> list[str]:
+        """The file stands for its model."""
+        return [self.path.name]
+
+    def config_path(self, name: str) -> Path:  # noqa: ARG002  # there is only the one
+        """The file."""
+        return self.path
+
+    def models(self, name: str, settings: Settings) -> Iterator[Model]:
+        """The one model."""
+        yield open_model(name, self.path, None, settings)
+
+
+def targets_of(paths: Sequence[Path]) -> list[Repository]:
+    """What `paths` stand for, in their order. Raises `UsageError` for one that is not there."""
+    found = [_target(path) for path in paths]
+    whole = {r.root.resolve(): r for r in found if r._asked is None}
+    places: dict[str, list[Repository]] = {}
+    for repository in whole.values():
+        for name in repository.names if len(whole) > 1 else ():
+            places.setdefault(name, []).append(repository)
+    for name, holders in places.items():
+        for holder in holders if len(holders) > 1 else ():
+            holder.twins[name] = tuple(r.root / name for r in holders if r is not holder)
+    return found
+
+
+def _target(path: Path) -> Repository:
+    if path.is_dir():
+        return (
+            Repository(path.parent, frozenset({path.name})) if _is_model(path) else Repository(path)
+        )
+    if not os.path.lexists(path):
+        raise UsageError(f"there is no {path}", "give a repository, a model or a config.pbtxt")
+    folder = path.absolute().parent
+    if path.name == CONFIG and _has_versions(folder):
+        return Repository(folder.parent, frozenset({folder.name}))
+    return ConfigFile(path)
+
+
+def _is_config(file: str) -> bool:
+    return file.endswith(".pbtxt")
+
+
+def _is_model(path: Path) -> bool:
+    """A folder with a config is a model; so is one with nothing but versions in it."""
+    directory = Directory(path)
+    if CONFIG in directory.files or CONFIG in directory.others:
+        return True
+    if VARIANTS in directory.folders and any(map(_is_config, directory.child(VARIANTS).files)):
+        return not any(CONFIG in directory.child(name).files for name in directory.folders)
+    return _has_versions(path) and not any(
+        CONFIG in directory.child(name).files or directory.child(name).versions
+        for name in directory.folders
+    )
+
+
+def _has_versions(folder: Path) -> bool:
+    return any(name.isdecimal() for name in Directory(folder).folders)
+
+
+def open_model(name: str, path: Path, directory: Directory | None, settings: Settings) -> Model:
+    """Read a model's config, which may be missing or broken."""
+    if (
+        directory is not None
+        and path.parent == directory.path
+        and not directory.has_entry(path.name)
+    ):
+        return Model(name, _document(path, ""), directory, path, settings, exists=False)
+    try:
+        document = read_config(path)
+    except ConfigSyntaxError as error:
+        return Model(name, _document(path, _text(path)), directory, path, settings, problem=error)
+    except ConfigError as error:
+        return Model(name, _document(path, ""), directory, path, settings, problem=error)
+    return Model(
+        document.message.name or name if directory is None else name,
+        document,
+        directory,
+        path,
+        settings,
+    )
+
+
+def _document(path: Path, text: str) -> ParsedConfig:
+    """An empty config that stands for one that is missing or broken, with its text."""
+    return ParsedConfig(str(path), text, parse_config(b"").message)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8", "surrogateescape")
+    except OSError:
+        return ""
