@@ -54,12 +54,12 @@ def _data(request: InferRequest, index: int, name: str):  # type: ignore[no-unty
 def _reshaped(array: Array, rule: TensorRule, contract: Contract) -> Array:
     """An input in the shape the backend sees; -1 takes the variable dims in their order."""
     batch = array.shape[:1] if contract.max_batch_size else ()
-    return array.reshape((*batch, *_filled(rule.reshape or (), rule.dims, array.shape[len(batch):])))
+    return array.reshape(
+        (*batch, *_filled(rule.reshape or (), rule.dims, array.shape[len(batch) :]))
+    )
 
 
-def _filled(
-    target: Sequence[int], dims: Sequence[int], shape: Sequence[int]
-) -> tuple[int, ...]:
+def _filled(target: Sequence[int], dims: Sequence[int], shape: Sequence[int]) -> tuple[int, ...]:
     """`target` with each -1 replaced by what `shape` has where `dims` says -1."""
     sizes = iter([size for size, dim in zip(shape, dims, strict=True) if dim < 0])
     return tuple(dim if dim >= 0 else next(sizes) for dim in target)

@@ -5,7 +5,7 @@ Follows Triton's InferenceRequest::Normalize (core/src/infer_request.cc), messag
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from trtserve.errors import ServeError, invalid
@@ -34,7 +34,7 @@ class TensorRule(NamedTuple):
 class Contract:
     """The rules of one loaded model, read from its completed config once."""
 
-    def __init__(self, name: str, config: Any, labels: dict[str, tuple[str, ...]]) -> None:
+    def __init__(self, name: str, config: Any, labels: Mapping[str, tuple[str, ...]]) -> None:
         self.name = name
         self.max_batch_size: int = config.max_batch_size
         self.inputs = {rule.name: rule for rule in map(_rule, config.input)}
@@ -185,9 +185,11 @@ def fits(shape: Sequence[int], dims: Sequence[int]) -> bool:
 
 
 def _rule(tensor: Any) -> TensorRule:
-    name = tensor.DESCRIPTOR.fields_by_name["data_type"].enum_type.values_by_number[
-        tensor.data_type
-    ].name
+    name = (
+        tensor.DESCRIPTOR.fields_by_name["data_type"]
+        .enum_type.values_by_number[tensor.data_type]
+        .name
+    )
     dtype = "BYTES" if name == "TYPE_STRING" else name.removeprefix("TYPE_")
     assert dtype in NUMPY, f"{tensor.name} has the data type {name}"
     reshape = tuple(tensor.reshape.shape) if tensor.HasField("reshape") else None

@@ -158,9 +158,10 @@ class Endpoints:
     def _require_explicit(self, what: str) -> None:
         if self._control != "explicit":
             raise ServeError(
-                Kind.UNAVAILABLE, f"explicit model load / unload is not allowed if polling is enabled or "
-                f"the control mode is none: cannot {what}; start with --model-control-mode explicit"
-            )  # fmt: skip
+                Kind.UNAVAILABLE,
+                f"explicit model load / unload is not allowed in control mode '{self._control}': "
+                f"cannot {what}; start with --model-control-mode explicit",
+            )
 
 
 def _check_name(name: str) -> None:

@@ -64,7 +64,9 @@ class GrpcApi:
             "RepositoryModelUnload": self._unload,
         }
         table = {name: Method(partial(self._answer, name, ask)) for name, ask in unary.items()}
-        table |= {name: Method(partial(self._answer_later, name, ask)) for name, ask in later.items()}
+        table |= {
+            name: Method(partial(self._answer_later, name, ask)) for name, ask in later.items()
+        }
         table["ModelConfig"] = Method(self._config)
         table["ModelInfer"] = Method(self._infer)
         return {_SERVICE + name.encode(): method for name, method in table.items()}

@@ -1,4 +1,4 @@
-"""grpc.health.v1 and grpc.reflection.v1(alpha): what tools ask a server before they use it.
+"""Health and reflection (v1 and v1alpha): what tools ask a server before they use it.
 
 Sources: grpc/health/v1/health.proto, grpc/reflection/v1/reflection.proto.
 """
@@ -164,14 +164,15 @@ class _Reflection(StreamHandler):
 
     def _answer(self, request: Any, response: Any) -> None:
         """Raises `KeyError` for what there is not."""
-        pool = descriptor_pool.Default()  # type: ignore[no-untyped-call]  # untyped in protobuf
+        pool = descriptor_pool.Default()
         if request.file_by_filename:
             files = [pool.FindFileByName(request.file_by_filename)]
         elif request.file_containing_symbol:
             files = [pool.FindFileContainingSymbol(request.file_containing_symbol)]
-        elif request.file_containing_extension.containing_type:
-            raise KeyError("there are no extensions")
-        elif request.all_extension_numbers_of_type:
+        elif (
+            request.file_containing_extension.containing_type
+            or request.all_extension_numbers_of_type
+        ):
             raise KeyError("there are no extensions")
         else:
             for name in _services():

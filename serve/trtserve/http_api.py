@@ -53,7 +53,7 @@ class HttpApi:
         get, both, post = ("GET", "HEAD"), ("GET", "HEAD", "POST"), ("POST",)
         rows: list[tuple[str, tuple[str, ...], Callable[..., Any]]] = [
             (rf"{_MODEL}/infer", post, self._infer_by_path),
-            (r"/v2/?", get, lambda: ends.server_metadata()),
+            (r"/v2/?", get, ends.server_metadata),
             (r"/v2/health/live", get, lambda: True),
             (r"/v2/health/ready", get, ends.server_ready),
             (r"/v2/models/stats", get, lambda: ends.statistics("", "")),
@@ -111,9 +111,7 @@ class HttpApi:
         else:
             exchange.respond(200, JSON, [orjson.dumps(value)])
 
-    async def _answer_later(
-        self, exchange: HttpProtocol, value: Coroutine[Any, Any, None]
-    ) -> None:
+    async def _answer_later(self, exchange: HttpProtocol, value: Coroutine[Any, Any, None]) -> None:
         try:
             await value
             exchange.respond(200, JSON, [])
@@ -180,9 +178,7 @@ class HttpApi:
         body = self._plain_body(request) if "content-encoding" in head.headers else request.body
         call, data = version.codec.decode(body, head.infer_header_length)
         coding = head.headers.get("accept-encoding")
-        infer = InferRequest(
-            call, data, partial(_reply, exchange, version, coding), started_ns
-        )
+        infer = InferRequest(call, data, partial(_reply, exchange, version, coding), started_ns)
         exchange.on_cancel = partial(version.runner.cancel, infer)
         version.submit(infer)
 

@@ -159,8 +159,10 @@ def _file(config: Any, folder: Path, settings: Settings) -> tuple[Path, str]:
 
 def _plan_mismatch(config: Any) -> str:
     targets = sorted(config.cc_model_filenames)
-    plans = f"its plans are for compute capability {', '.join(targets)}" if targets else (
-        "its plan names no compute capability"
+    plans = (
+        f"its plans are for compute capability {', '.join(targets)}"
+        if targets
+        else ("its plan names no compute capability")
     )
     found = devices.gpus()
     if not found.gpus:

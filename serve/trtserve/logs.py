@@ -24,7 +24,9 @@ class _Formatter(logging.Formatter):
         self._settings = settings
 
     def formatTime(  # noqa: N802  # logging's own name
-        self, record: logging.LogRecord, datefmt: str | None = None
+        self,
+        record: logging.LogRecord,
+        datefmt: str | None = None,  # noqa: ARG002  # our own setting decides
     ) -> str:
         iso = self._settings.values["log_format"] == "ISO8601"
         return super().formatTime(record, "%Y-%m-%dT%H:%M:%SZ" if iso else "%m%d %H:%M:%S")
@@ -79,7 +81,9 @@ class LogSettings:
             raise invalid(f"there is no log setting '{name}'; there are {', '.join(self.values)}")
         if name == "log_file":
             # A client must not choose a file that the server writes to.
-            raise ServeError(Kind.UNSUPPORTED, "log file location can not be updated through network protocol")
+            raise ServeError(
+                Kind.UNSUPPORTED, "log file location can not be updated through network protocol"
+            )
         if name in _FLAGS and not isinstance(value, bool):
             raise invalid(f"log setting '{name}' must be true or false")
         if name == "log_verbose_level" and (type(value) is not int or not 0 <= value < 2**31):

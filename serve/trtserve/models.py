@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -90,7 +91,7 @@ class Model:
         self.lock = asyncio.Lock()  # loads and unloads of one model come one after the other
 
     def index(self) -> list[dict[str, str]]:
-        """This model's entries of the repository index."""
+        """The model's entries of the repository index."""
         rows = [
             {"name": self.name, "version": str(number), "state": "READY"}
             for number in sorted(self.versions)
@@ -126,7 +127,8 @@ class Models:
         if not number:
             if not model.versions:
                 raise ServeError(
-                    Kind.UNAVAILABLE, f"Request for unknown model: '{name}' has no available versions"
+                    Kind.UNAVAILABLE,
+                    f"Request for unknown model: '{name}' has no available versions",
                 )
             return model.versions[max(model.versions)]
         if not (number.isascii() and number.isdecimal() and len(number) < 19):
@@ -165,18 +167,9 @@ class Models:
     # Loading
 
     def _directories(self) -> dict[str, Path]:
-        """Every model's directory by its name; a name in two repositories is nobody's."""
-        found: dict[str, Path] = {}
-        twice = set()
-        for repository in self._settings.repositories:
-            for path in repository.iterdir():
-                if path.is_dir():
-                    if path.name in found:
-                        twice.add(path.name)
-                    found[path.name] = path
-        for name in twice:
-            _log.error("model '%s' is not unique across all model repositories", name)
-            del found[name]
+        found, problems = model_directories(self._settings.repositories)
+        for name, problem in problems.items():
+            _log.error("model '%s' %s", name, problem)
         return found
 
     async def start(self) -> list[ServeError]:
@@ -191,9 +184,7 @@ class Models:
                 raise result
         return [result for result in results if isinstance(result, ServeError)]
 
-    async def load(
-        self, name: str, override: Any = None, directory: Path | None = None
-    ) -> None:
+    async def load(self, name: str, override: Any = None, directory: Path | None = None) -> None:
         """Load or reload a model. Raises `ServeError`, and then everything is as it was."""
         directory = directory or self._directories().get(name)
         if directory is None:
@@ -223,7 +214,9 @@ class Models:
         except ServeError as error:
             model.reason, model.failed_versions = str(error), numbers
             _log.error("failed to load '%s': %s", model.name, error)
-            raise ServeError(Kind.INVALID_ARG, f"load failed for model '{model.name}': {error}") from None
+            raise ServeError(
+                Kind.INVALID_ARG, f"load failed for model '{model.name}': {error}"
+            ) from None
         seconds = time.monotonic() - began
         new = {
             number: Version(number, each, self._settings, self._loop, seconds)
@@ -253,8 +246,10 @@ class Models:
         """Take a model out of service; what it had accepted is still answered."""
         model = self._models.get(name)
         if model is None:
-            raise _unknown(f"'{name}' is not found") if name not in self._directories() else (
-                ServeError(Kind.INVALID_ARG, f"model '{name}' is not loaded")
+            raise (
+                _unknown(f"'{name}' is not found")
+                if name not in self._directories()
+                else (ServeError(Kind.INVALID_ARG, f"model '{name}' is not loaded"))
             )
         async with model.lock:
             numbers = tuple(model.versions)
@@ -267,9 +262,7 @@ class Models:
         directories = self._directories()
         for name, directory in directories.items():
             model = self._models.get(name)
-            fingerprint = await self._loop.run_in_executor(
-                self._threads, fingerprint_of, directory
-            )
+            fingerprint = await self._loop.run_in_executor(self._threads, fingerprint_of, directory)
             if model is None or model.fingerprint != fingerprint:
                 try:
                     await self.load(name)
@@ -285,6 +278,20 @@ class Models:
             self._swap(model, {})
         await asyncio.gather(*self._retiring)
         self._threads.shutdown()
+
+
+def model_directories(repositories: Sequence[Path]) -> tuple[dict[str, Path], dict[str, str]]:
+    """Every model's directory by its name, and the names that are nobody's, with the reason."""
+    found: dict[str, Path] = {}
+    problems = {}
+    for repository in repositories:
+        for path in repository.iterdir():
+            if not path.is_dir():
+                continue
+            if path.name in found:
+                problems[path.name] = "is not unique across all model repositories"
+            found[path.name] = path
+    return {name: path for name, path in found.items() if name not in problems}, problems
 
 
 def _unknown(text: str) -> ServeError:

@@ -57,7 +57,7 @@ class Server:
         if failed and self._settings.exit_on_error:
             raise RepositoryError(
                 "failed to load all models:\n" + "\n".join(f"  {error}" for error in failed),
-                "mend or remove them, or serve the others with --no-exit-on-error",
+                "mend or remove them, or serve the others with --exit-on-error=false",
             )
         self.endpoints.ready = True
         self._watchers.append(self._loop.create_task(self._watch()))

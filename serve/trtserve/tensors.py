@@ -28,9 +28,7 @@ NUMPY: dict[str, np.dtype[Any]] = {
     if row.kserve
 }
 # Wire name -> bytes an element; 0: BYTES.
-SIZES: dict[str, int] = {
-    row.kserve: row.bits // 8 for row in DTYPES.values() if row.kserve
-}
+SIZES: dict[str, int] = {row.kserve: row.bits // 8 for row in DTYPES.values() if row.kserve}
 _MAX_BYTES = 2**63 - 1
 _MAX_DEPTH = 100  # nested lists; Triton's limit on JSON nesting
 _NO_JSON = ("FP16", "BF16")
@@ -82,7 +80,7 @@ def wire_from_array(array: Array, dtype: str) -> Buffer:
         return wire_from_elements(_as_bytes(element) for element in array.ravel())
     if not array.size:
         return b""
-    return memoryview(np.ascontiguousarray(array).reshape(-1)).cast("B")
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
 
 
 def _as_bytes(element: Any) -> bytes:
@@ -137,16 +135,17 @@ def wire_from_json(data: Any, dtype: str, shape: Sequence[int], name: str) -> Bu
 def _flat(data: Any, name: str) -> list[Any]:
     if not isinstance(data, list):
         raise invalid(f"input '{name}': 'data' must be an array")
+    flat: list[Any] = data
     for _ in range(_MAX_DEPTH):
-        if list not in set(map(type, data)):
-            return data
-        flat: list[Any] = []
-        for item in data:
+        if list not in set(map(type, flat)):
+            return flat
+        deeper: list[Any] = []
+        for item in flat:
             if isinstance(item, list):
-                flat.extend(item)
+                deeper.extend(item)
             else:
-                flat.append(item)
-        data = flat
+                deeper.append(item)
+        flat = deeper
     raise invalid(f"input '{name}': 'data' is nested deeper than {_MAX_DEPTH} arrays")
 
 

@@ -212,13 +212,16 @@ class OnnxExecutor:
 
     def unload(self) -> None:
         """The session goes with its last reference."""
-        del self._session
 
 
 def _failure(error: Exception) -> ServeError:
     """Invalid shapes and values inside the graph are one request's fault, all else is ours."""
     name = type(error).__name__
-    kind = Kind.INVALID_ARG if name in ("InvalidArgument", "Fail", "RuntimeException") else Kind.INTERNAL
+    kind = (
+        Kind.INVALID_ARG
+        if name in ("InvalidArgument", "Fail", "RuntimeException")
+        else Kind.INTERNAL
+    )
     return ServeError(kind, f"onnx runtime error: {error}")
 
 
@@ -242,4 +245,4 @@ def _array(value: onnxruntime.OrtValue) -> Array:
     if not count:
         return np.empty(shape, np.uint16)
     memory = (ctypes.c_uint16 * count).from_address(value.data_ptr())
-    return np.frombuffer(memory, np.uint16).reshape(shape).copy()
+    return np.array(np.frombuffer(memory, np.uint16).reshape(shape))

@@ -145,7 +145,7 @@ class GrpcCall:
         self._compressed = bool(self._prefix[0])
         self._prefix = b""
         # numpy leaves the memory untouched: a promised message costs nothing until it comes.
-        self._body = memoryview(np.empty(length, np.uint8))
+        self._body = np.empty(length, np.uint8).data
         self._filled = 0
         if length == 0:
             body, self._body = self._body, None
@@ -167,9 +167,7 @@ class GrpcCall:
         if self._compressed:
             try:
                 coding = self.headers.get(b"grpc-encoding", b"identity").decode("latin-1")
-                body = memoryview(
-                    decompressed(body, coding, self._application.max_message_bytes)
-                )
+                body = memoryview(decompressed(body, coding, self._application.max_message_bytes))
             except ServeError as error:
                 self.fail(error)
                 return

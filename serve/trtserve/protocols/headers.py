@@ -67,7 +67,9 @@ class HeaderDecoder:
 
     def _decoded(self, block: bytes) -> list[tuple[bytes, bytes]]:
         try:
-            return [(bytes(name), bytes(value)) for name, value in self._decoder.decode(block, raw=True)]
+            return [
+                (bytes(name), bytes(value)) for name, value in self._decoder.decode(block, raw=True)
+            ]
         except OversizedHeaderListError as error:
             raise OversizedError(str(error)) from None
         except (HPACKError, IndexError, UnicodeDecodeError) as error:

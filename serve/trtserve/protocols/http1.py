@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import httptools
 import numpy as np
@@ -91,7 +91,7 @@ def parse_head(data: bytes) -> Head:
     return _head(collected, url)
 
 
-def _head(collected: _HeadParser, url: httptools.URL) -> Head:
+def _head(collected: _HeadParser, url: Any) -> Head:
     headers = dict(collected.headers)
     coding = headers.get("transfer-encoding", "").lower()
     if coding and coding != "chunked":
@@ -229,7 +229,7 @@ class RequestReader:
             return HttpRequest(head, data[:length])
         if length > _SMALL_BODY_BYTES:
             # numpy leaves the memory untouched: a promised body costs nothing until it comes.
-            self._body = memoryview(np.empty(length, np.uint8))
+            self._body = np.empty(length, np.uint8).data
             self._filled = len(data)
             self._body[: self._filled] = data
             self._data = b""

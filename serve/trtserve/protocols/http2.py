@@ -21,15 +21,46 @@ from trtserve.protocols.headers import (
     OversizedError,
 )
 from trtserve.protocols.http2_frames import (
-    ACK, COMPRESSION_ERROR, CONNECTION_WINDOW, CONTINUATION, DATA, END_HEADERS, END_STREAM,
-    ENHANCE_YOUR_CALM, FLOW_CONTROL_ERROR, FRAME_SIZE_ERROR, GOAWAY, HEADERS, MAX_CONTINUATIONS,
-    MAX_FRAME_BYTES, MAX_STREAMS, MAX_WINDOW, NO_ERROR, OUR_SETTINGS, PADDED, PING, PREFACE,
-    PRIORITIZED, PRIORITY, PROTOCOL_ERROR, PUSH_PROMISE, REFUSED_STREAM, REMEMBERED_RESETS,
-    RST_STREAM, SETTINGS, STREAM_CLOSED, STREAM_WINDOW, WINDOW_UPDATE,
-    ConnectionLost, Patience, frame, unpadded,
+    ACK,
+    COMPRESSION_ERROR,
+    CONNECTION_WINDOW,
+    CONTINUATION,
+    DATA,
+    END_HEADERS,
+    END_STREAM,
+    ENHANCE_YOUR_CALM,
+    FLOW_CONTROL_ERROR,
+    FRAME_SIZE_ERROR,
+    GOAWAY,
+    HEADERS,
+    MAX_CONTINUATIONS,
+    MAX_FRAME_BYTES,
+    MAX_STREAMS,
+    MAX_WINDOW,
+    NO_ERROR,
+    OUR_SETTINGS,
+    PADDED,
+    PING,
+    PREFACE,
+    PRIORITIZED,
+    PRIORITY,
+    PROTOCOL_ERROR,
+    PUSH_PROMISE,
+    REFUSED_STREAM,
+    REMEMBERED_RESETS,
+    RST_STREAM,
+    SETTINGS,
+    STREAM_CLOSED,
+    STREAM_WINDOW,
+    WINDOW_UPDATE,
+    ConnectionLost,
+    Patience,
+    frame,
+    unpadded,
 )
 from trtserve.protocols.http2_stream import Stream
 from trtserve.request import Buffer
+
 
 class Receiver(Protocol):
     """What takes a stream's request; made by `Application.stream_opened`."""
@@ -440,7 +471,7 @@ class Http2Connection:
             self.closing = True
 
     def finished_early(self, stream: Stream) -> None:
-        """This side has answered before the request was whole: tell the peer to stop sending.
+        """Our side has answered before the request was whole: tell the peer to stop sending.
 
         RFC 9113, section 8.1: RST_STREAM with NO_ERROR after a complete response.
         """

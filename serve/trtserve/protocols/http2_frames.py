@@ -1,4 +1,4 @@
-"""HTTP/2 frames as bytes, the codes and limits that both ends know, and when a peer has gone too far."""
+"""HTTP/2 frames as bytes, codes and limits, and when a peer has gone too far."""
 
 from __future__ import annotations
 
@@ -92,5 +92,3 @@ def unpadded(flags: int, stream_id: int, payload: bytes) -> bytes:
     if padding > len(payload):
         raise ConnectionLost(PROTOCOL_ERROR, "HEADERS with more padding than bytes")
     return payload[: len(payload) - padding]
-
-

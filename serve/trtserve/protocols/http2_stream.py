@@ -67,7 +67,7 @@ class Stream:
         self._connection.wake()
 
     def respond(self, headers: bytes, parts: Sequence[Buffer], trailers: bytes) -> None:
-        """A whole response. One pass where it fits the peer's windows, which it nearly always does."""
+        """A whole response. One pass where it fits the peer's windows, as nearly always."""
         connection = self._connection
         length = sum(map(len, parts))
         if (

@@ -34,7 +34,7 @@ def _serialized(module: str) -> bytes:
 @cache
 def descriptor() -> Any:
     """The descriptor of `grpc_service.proto`."""
-    pool = descriptor_pool.Default()  # type: ignore[no-untyped-call]  # untyped in protobuf
+    pool = descriptor_pool.Default()
     try:
         return pool.FindFileByName("grpc_service.proto")
     except KeyError:
@@ -70,7 +70,7 @@ def file_from_text(
             server_streaming=bool(stream),
             client_streaming=stream == ["streams"],
         )
-    pool = descriptor_pool.Default()  # type: ignore[no-untyped-call]  # untyped in protobuf
+    pool = descriptor_pool.Default()
     try:
         return pool.FindFileByName(name)
     except KeyError:

@@ -17,7 +17,7 @@ _MESSAGE, _ENUM, _BYTES = (
 
 def plain(message: Any) -> Any:
     """`message` as dicts, lists, numbers and strings."""
-    result = {}
+    result: dict[str, Any] = {}
     for field in message.DESCRIPTOR.fields:
         value = getattr(message, field.name)
         if _is_map(field):

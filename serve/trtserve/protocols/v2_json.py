@@ -107,7 +107,9 @@ class JsonCodec:
         data: Buffer = body
         if rule.dtype == "BYTES":
             data = len(body).to_bytes(4, "little") + bytes(body)
-        call = self.contract.call("", [CallInput(rule.name, rule.dtype, shape)], [], {}, binary=True)
+        call = self.contract.call(
+            "", [CallInput(rule.name, rule.dtype, shape)], [], {}, binary=True
+        )
         _check_size(call, 0, len(data))
         return call, [data]
 

@@ -49,7 +49,7 @@ class HttpProtocol(asyncio.BufferedProtocol):
         if not self._connections.enter(self):
             transport.abort()
 
-    def get_buffer(self, sizehint: int) -> memoryview:
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002  # asyncio's signature
         space = self._reader.space()
         return scratch if space is None else space
 
@@ -155,7 +155,7 @@ class HttpProtocol(asyncio.BufferedProtocol):
         if self._transport is not None and not self._transport.is_closing():
             self._transport.resume_reading()
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # the same
         self._connections.leave(self)
         self._transport = None
         self._request = None

@@ -41,7 +41,7 @@ class GrpcProtocol(asyncio.BufferedProtocol):
             return
         self._flush()
 
-    def get_buffer(self, sizehint: int) -> memoryview:
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002  # asyncio's signature
         return scratch
 
     def buffer_updated(self, nbytes: int) -> None:
@@ -83,7 +83,7 @@ class GrpcProtocol(asyncio.BufferedProtocol):
         if self._transport is not None and not self._transport.is_closing():
             self._transport.resume_reading()
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # the same
         self._connections.leave(self)
         self._transport = None
         self._connection.lost()

@@ -1,0 +1,193 @@
+"""Where the tensors of a batch lie in shared memory, and the few numbers that say so.
+
+A message is a request or an answer: some tensors, and perhaps a note (JSON or text). What is the
+same in many messages is their `Signature`; each is told to the other side once and has a number
+from then on. A batch is then a list of runs, (number of signature, repeat), plus the sizes of
+those parts whose size the signature does not fix: BYTES tensors and notes. Every part starts at a
+multiple of 64 bytes, so that arrays over it are aligned for any dtype and for SIMD.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from trtserve.tensors import SIZES
+
+Part = bytes | bytearray | memoryview | npt.NDArray[np.generic]
+
+_ALIGNMENT = 64
+_PADDING = bytes(_ALIGNMENT)
+# Signatures that either side remembers before both forget all: clients may vary shapes forever.
+MAX_SIGNATURES = 1024
+
+
+class Spec(NamedTuple):
+    """One tensor: its name, its dtype by wire name, its shape with the batch dim."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+
+
+class Signature(NamedTuple):
+    """What many messages have in common."""
+
+    tensors: tuple[Spec, ...]
+    labels: tuple[str, ...] = ()  # of a request: wanted outputs; of an error: its code
+    note: bool = False  # a note follows the tensors
+
+
+class Layout:
+    """Where the parts of one message of a signature lie, counted from its start."""
+
+    __slots__ = ("offsets", "plain", "signature", "sizes", "stride", "variable")
+
+    def __init__(self, signature: Signature) -> None:
+        sizes = [SIZES[each.dtype] * math.prod(each.shape) for each in signature.tensors]
+        is_variable = [each.dtype == "BYTES" for each in signature.tensors]
+        if signature.note:
+            sizes.append(0)
+            is_variable.append(True)
+        self.signature = signature
+        self.sizes = sizes
+        self.variable = tuple(index for index, each in enumerate(is_variable) if each)
+        self.offsets, self.stride = _pile(0, sizes)
+        # Parts that need no padding in between can be joined as they are.
+        self.plain = not self.variable and all(size % _ALIGNMENT == 0 for size in sizes)
+
+    def sizes_with(self, stated: Sequence[int]) -> list[int]:
+        """The sizes of all parts, those of the variable ones as `stated`."""
+        sizes = self.sizes.copy()
+        for index, size in zip(self.variable, stated, strict=True):
+            sizes[index] = size
+        return sizes
+
+
+class Message(NamedTuple):
+    """A message as it lies in memory: part `k` at `offsets[k]` from `base`, `sizes[k]` bytes."""
+
+    layout: Layout
+    base: int
+    offsets: Sequence[int]
+    sizes: Sequence[int]
+
+
+class Writer:
+    """Lays batches out. Both sides must see every batch, in order."""
+
+    def __init__(self) -> None:
+        self._known: dict[Signature, tuple[int, Layout]] = {}
+
+    def lay_out(self, messages: Sequence[tuple[Signature, Sequence[Part]]]) -> list[Part]:
+        """The parts to write one after the other: first what `Reader.read` reads, then data."""
+        entries: list[int] = []
+        parts: list[Part] = []
+        definitions: list[Signature] = []
+        forget = len(self._known) > MAX_SIGNATURES
+        if forget:
+            self._known.clear()
+        last: Signature | None = None
+        for signature, buffers in messages:
+            if signature is not last:
+                number, layout = self._look_up(signature, definitions)
+                last = signature
+                run = len(entries) + 1
+                entries += (number, 0)
+            entries[run] += 1
+            if layout.plain:
+                parts += buffers
+            else:
+                _pad_into(parts, entries, layout, buffers)
+        told = json.dumps(definitions).encode() if definitions else b""
+        return [*_head(forget, told, entries), *parts]
+
+    def _look_up(self, signature: Signature, definitions: list[Signature]) -> tuple[int, Layout]:
+        known = self._known.get(signature)
+        if known is None:
+            known = len(self._known), Layout(signature)
+            self._known[signature] = known
+            definitions.append(signature)
+        return known
+
+
+def _pad_into(
+    parts: list[Part], entries: list[int], layout: Layout, buffers: Sequence[Part]
+) -> None:
+    variable = layout.variable
+    for index, buffer in enumerate(buffers):
+        if index in variable:
+            size = len(buffer)
+            entries.append(size)
+        else:
+            size = layout.sizes[index]
+        parts.append(buffer)
+        if size % _ALIGNMENT:
+            parts.append(_PADDING[size % _ALIGNMENT :])
+
+
+def _head(forget: bool, told: bytes, entries: Sequence[int]) -> Iterator[bytes]:
+    numbers = (forget, len(told), len(entries), *entries)
+    head = np.array(numbers, np.uint64).tobytes() + told
+    yield head
+    yield _PADDING[len(head) % _ALIGNMENT or _ALIGNMENT :]
+
+
+class Reader:
+    """Finds the messages of batches that a `Writer` laid out."""
+
+    def __init__(self) -> None:
+        self._layouts: list[Layout] = []
+
+    def read(self, memory: npt.NDArray[np.uint8] | bytes) -> list[Message]:
+        """The messages of the batch at the start of `memory`."""
+        forget, told, count = np.frombuffer(memory, np.uint64, 3).tolist()
+        if forget:
+            self._layouts.clear()
+        entries = np.frombuffer(memory, np.uint64, count, 24).tolist()
+        end = 24 + 8 * count + told
+        if told:
+            self._learn(bytes(memory[end - told : end]))
+        return self._messages(entries, end + -end % _ALIGNMENT)
+
+    def _learn(self, told: bytes) -> None:
+        for tensors, labels, note in json.loads(told):
+            specs = tuple(Spec(name, dtype, tuple(shape)) for name, dtype, shape in tensors)
+            self._layouts.append(Layout(Signature(specs, tuple(labels), note)))
+
+    def _messages(self, entries: list[int], base: int) -> list[Message]:
+        messages: list[Message] = []
+        at = 0
+        while at < len(entries):
+            layout, repeat = self._layouts[entries[at]], entries[at + 1]
+            at += 2
+            variable = len(layout.variable)
+            if not variable:
+                stride = layout.stride
+                for start in range(base, base + repeat * stride, stride or 1):
+                    messages.append(Message(layout, start, layout.offsets, layout.sizes))
+                if not stride:
+                    messages += [Message(layout, base, layout.offsets, layout.sizes)] * repeat
+                base += repeat * stride
+                continue
+            for _ in range(repeat):
+                sizes = layout.sizes_with(entries[at : at + variable])
+                at += variable
+                offsets, stride = _pile(0, sizes)
+                messages.append(Message(layout, base, offsets, sizes))
+                base += stride
+        return messages
+
+
+def _pile(start: int, sizes: Sequence[int]) -> tuple[list[int], int]:
+    """Where parts of these sizes start, each aligned, and where the next one would."""
+    offsets = []
+    for size in sizes:
+        offsets.append(start)
+        start += size + -size % _ALIGNMENT
+    return offsets, start
