@@ -39,16 +39,17 @@ def examine(spec: PlanSpec, bisect: bool = False) -> Examination:
     graph = Graph(spec.model, spec.profile)
     kinds = graph.kinds()
     refused: dict[Capability, list[OpRefusal]] = {}
+    unasked: list[Kind] = []
     if spec.targets:
         prober = _Prober(spec, graph)
-        refused = prober.refused(kinds)
+        refused, unasked = prober.refused(kinds)
         for target in spec.targets:
             if bisect and not refused[target]:
                 refused[target] = prober.bisected(target)
     return Examination(
         _uses(kinds),
         {str(target): tuple(found) for target, found in refused.items()},
-        _uses([kind for kind in kinds if graph.cut_out(kind.indexes[0]) is None]),
+        _uses(unasked),
     )
 
 
@@ -72,22 +73,23 @@ class _Prober:
         self._session = session(spec.runtime)
         self._hints: dict[tuple[str, str, str, Capability], str] = {}
 
-    def refused(self, kinds: list[Kind]) -> dict[Capability, list[OpRefusal]]:
-        """The refused ops of each target, kinds that are refused alike as one."""
+    def refused(self, kinds: list[Kind]) -> tuple[dict[Capability, list[OpRefusal]], list[Kind]]:
+        """The refused ops of each target, kinds that are refused alike as one; and the kinds that
+        cannot be built alone, since what they read comes from an op that is refused.
+        """
         found: dict[Capability, list[OpRefusal]] = {target: [] for target in self._spec.targets}
-        bad: set[int] = set()
+        bad, unasked = set[int](), []
         for done, kind in enumerate(kinds):
             report("", f"asking for {kind.op}", done, len(kinds))
             first = kind.indexes[0]
-            if self._graph.shape_chain(first) & bad:
-                continue  # it would be refused for what computes its shapes
-            model = self._graph.cut_out(first)
+            model = None if self._graph.shape_chain(first) & bad else self._graph.cut_out(first)
             if model is None:
+                unasked.append(kind)
                 continue
             for target, no in self._answers(model).items():
                 bad.update(kind.indexes)
                 self._note(found[target], kind, target, no, model)
-        return found
+        return found, unasked
 
     def _answers(self, model: onnx.ModelProto) -> dict[Capability, _No]:
         targets = self._spec.targets

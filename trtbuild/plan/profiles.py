@@ -177,7 +177,7 @@ def _fill(size: dict[str, int], default_max: int | None) -> None:
         if not known:
             return
         size["max"] = max(known)
-    size.setdefault("opt", (low + size["max"] + 1) // 2)
+    size.setdefault("opt", max(1, (low + size["max"]) // 2))
 
 
 def _check_complete(inputs: tuple[TensorSpec, ...], sizes: _Sizes) -> None:
