@@ -28,7 +28,7 @@ class GraphDef:
     def __init__(self, ref: SourceRef, options: SourceOptions) -> None:
         self.what = f"the GraphDef '{ref.location}'"
         self.options = options
-        tf = tensorflow("a GraphDef")
+        tf = tensorflow()
         graph = tf.compat.v1.GraphDef()
         try:
             graph.ParseFromString(Path(ref.location).read_bytes())

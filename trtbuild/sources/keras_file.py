@@ -35,7 +35,7 @@ class KerasFile:
     def __init__(self, ref: SourceRef, options: SourceOptions) -> None:
         self.what = f"the Keras file '{ref.location}'"
         self.options = options
-        self.tf = tensorflow("a Keras file")
+        self.tf = tensorflow()
         self._refuse_code(_config(Path(ref.location), self.what))
         self.model = self._load(Path(ref.location))
         self.inputs = _distinct([tensor.name for tensor in self.model.inputs])

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 # What the checker says of an op that is not in ONNX's own set. Such an op may be a TensorRT plugin.
 _NO_SUCH_OP = "No Op registered for "
+# What it says of an output without a shape, which shape inference gives it later.
+_NO_SHAPE = "Field 'shape' of 'type' is required but missing"
 
 
 class OnnxFile:
@@ -63,6 +65,8 @@ class OnnxFile:
             if _NO_SUCH_OP in reason:
                 op = reason.partition(_NO_SUCH_OP)[2].split()[0]
                 return f"op {op} is not one of ONNX's own: TensorRT needs a plugin for it"
+            if reason.startswith(_NO_SHAPE):
+                return ""
             raise SourceError(
                 f"the ONNX file '{self.path}' is not valid: {reason}",
                 "export it again, or repair it: onnx.checker.check_model says the same",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from trtbuild.errors import SourceError, first_line
 from trtbuild.onnx_model import default_opset
-from trtbuild.sources.skeleton import restore, skeleton
+from trtbuild.sources.skeleton import check, restore, skeleton
 
 if TYPE_CHECKING:
     import onnx
@@ -52,5 +52,6 @@ def _converted(model: onnx.ModelProto, opset: int) -> onnx.ModelProto:
     # A newer opset may need a newer file format; everything else of the model stays as it was.
     needed = onnx.helper.find_min_ir_version_for(list(bones.opset_import), ignore_unknown=True)
     bones.ir_version = max(bones.ir_version, needed)
+    check(bones)  # the converter keeps attributes that an older opset does not have
     restore(bones, model)
     return bones

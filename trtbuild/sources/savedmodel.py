@@ -31,7 +31,7 @@ class SavedModel:
     def __init__(self, ref: SourceRef, options: SourceOptions) -> None:
         self.what = f"the SavedModel '{ref.location}'"
         self.options = options
-        tf = tensorflow("a SavedModel")
+        tf = tensorflow()
         try:
             tags, signature = self._choose(ref.location)
             self.model = tf.saved_model.load(ref.location, tags=list(tags))

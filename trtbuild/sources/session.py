@@ -6,11 +6,13 @@ a factory may give its module random weights.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from trtbuild.artifacts import OnnxModel, SourceRef, to_json
+from trtbuild.errors import MissingPackageError
 from trtbuild.onnx_model import describe
 from trtbuild.registry import load
 from trtbuild.sources import SOURCES
@@ -27,8 +29,10 @@ _ONNX_FILE = "model.onnx"
 
 
 class Source(Protocol):
-    """A loaded model of some framework. Made with `(ref, options)`; all of it raises SourceError
-    where the model is at fault and MissingPackageError without its framework.
+    """A loaded model of some framework, made with `(ref, options)`.
+
+    All of it raises `SourceError` where the model is at fault, and `ModuleNotFoundError`, as
+    Python does, without its framework.
     """
 
     def export(self, path: Path) -> tuple[str, ...]:
@@ -38,15 +42,26 @@ class Source(Protocol):
         """The model's own outputs; names and dtypes as in the exported ONNX."""
 
 
+# package -> the extra of trtbuild that installs it
+_EXTRAS = {
+    "h5py": "tensorflow",
+    "keras": "tensorflow",
+    "onnxscript": "torch",
+    "tensorflow": "tensorflow",
+    "tf2onnx": "tensorflow",
+    "torch": "torch",
+}
+
 _loaded: dict[bytes, Source] = {}  # at most one
 
 
 def export(ref: SourceRef, options: SourceOptions, directory: Path) -> OnnxModel:
     """The model as `model.onnx`, with external data where it is large, right in `directory`."""
-    source = _source(ref, options)
-    report("export", "export to ONNX")
-    path = directory / _ONNX_FILE
-    notes = source.export(path)
+    with _named_packages(ref):
+        source = _source(ref, options)
+        report("export", "export to ONNX")
+        path = directory / _ONNX_FILE
+        notes = source.export(path)
     return describe(path, notes)
 
 
@@ -55,11 +70,25 @@ def run(ref: SourceRef, options: SourceOptions, inputs: Path, outputs: Path) -> 
 
     `outputs` is written; both files are those of `tensorfile`.
     """
-    source = _source(ref, options)
-    report("reference run", "run")
-    results = source.run(load_tensors(inputs))
+    with _named_packages(ref):
+        source = _source(ref, options)
+        report("reference run", "run")
+        results = source.run(load_tensors(inputs))
     save_tensors(outputs, results)
     return list(results)
+
+
+@contextlib.contextmanager
+def _named_packages(ref: SourceRef) -> Iterator[None]:
+    """A framework that is not installed, as `MissingPackageError`."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name not in _EXTRAS:
+            raise
+        raise MissingPackageError.of(
+            error.name, _EXTRAS[error.name], f"converting '{ref.location}'"
+        ) from None
 
 
 def _source(ref: SourceRef, options: SourceOptions) -> Source:

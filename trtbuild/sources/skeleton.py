@@ -45,6 +45,30 @@ def restore(copy: onnx.ModelProto, model: onnx.ModelProto) -> None:
             tensor.CopyFrom(original)
 
 
+def check(bones: onnx.ModelProto) -> None:
+    """Run onnx's checker over a skeleton, whose weights it takes for inputs.
+
+    Raises `onnx.checker.ValidationError`.
+    """
+    import onnx
+    from onnx import checker, helper
+
+    plain = onnx.ModelProto()
+    plain.CopyFrom(bones)
+    graph = plain.graph
+    elsewhere = [t for t in graph.initializer if t.data_location == onnx.TensorProto.EXTERNAL]
+    here = [t for t in graph.initializer if t.data_location != onnx.TensorProto.EXTERNAL]
+    inputs = {value.name for value in graph.input}
+    graph.input.extend(
+        helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
+        for tensor in elsewhere
+        if tensor.name not in inputs
+    )
+    del graph.initializer[:]
+    graph.initializer.extend(here)
+    checker.check_model(plain)
+
+
 def _outline(tensor: onnx.TensorProto) -> onnx.TensorProto:
     import onnx
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from trtbuild.errors import MissingPackageError, SourceError, first_line
+from trtbuild.errors import SourceError, first_line
 from trtbuild.sources.opset import at_opset
 from trtbuild.sources.shapes import infer_outputs
 
@@ -28,21 +28,12 @@ class Frozen(NamedTuple):
     outputs: dict[str, str]
 
 
-def tensorflow(needed_for: str) -> Any:
-    """The package, on the CPU: the GPU's memory belongs to TensorRT.
-
-    Raises `MissingPackageError`.
-    """
+def tensorflow() -> Any:
+    """The package, on the CPU: the GPU's memory belongs to TensorRT."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ["KERAS_BACKEND"] = "tensorflow"
-    for package in ("tensorflow", "tf2onnx"):
-        try:
-            __import__(package)
-        except ModuleNotFoundError as error:
-            if error.name != package:
-                raise
-            raise MissingPackageError.of(package, "tensorflow", needed_for) from None
     import tensorflow as tf
+    import tf2onnx  # noqa: F401 - said to be missing before the model is loaded, not after
 
     tf.config.set_visible_devices([], "GPU")
     return tf
@@ -75,8 +66,8 @@ def export_frozen(frozen: Frozen, path: Path, what: str, opset: int | None) -> t
     """Write `frozen` to `path` as ONNX; raises `SourceError` with the ops tf2onnx has not."""
     import onnx
 
-    _spell_out_erfc(frozen.graph)
     graph, tensors = _with_named_outputs(frozen.graph, frozen.outputs)
+    _spell_out_erfc(graph)
     first_opset = min(opset or _OPSET, _NEWEST_TF2ONNX_OPSET)
     model = _converted(graph, frozen.inputs, tensors, what, first_opset)
     _refuse_unsupported(model, what)

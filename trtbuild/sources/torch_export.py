@@ -1,0 +1,138 @@
+"""PyTorch's exporters: the dynamo exporter first, the TorchScript exporter where it fails."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from trtbuild.errors import SourceError, first_line
+from trtbuild.sources.torch_finish import finish
+from trtbuild.sources.torch_flat import FlatModule
+from trtbuild.workers.child import report
+
+_INLINE_BYTES = 2**30  # of weights; more go beside the ONNX file, well below protobuf's 2 GB
+_NEWEST_TORCHSCRIPT_OPSET = 17  # of PyTorch 2.6, the oldest one; later ones go to 20
+
+
+class ExporterError(Exception):
+    """One of PyTorch's exporters failed; its text says why."""
+
+
+def export_module(
+    flat: FlatModule, outputs: Sequence[str], path: Path, opset: int | None, what: str
+) -> tuple[str, ...]:
+    """Write `flat` to `path` as ONNX; notes say what a user should know.
+
+    Raises `SourceError` with the reasons of both exporters.
+    """
+    importlib.import_module("onnxscript")  # without it the reason given would be another
+    inputs = flat.inputs
+    try:
+        save_program(_dynamo(flat, outputs, opset), path)
+        return finish(path, inputs.names, inputs.dims, opset)
+    except (ExporterError, SourceError) as error:
+        reason = first_line(error)
+    report("export", "export to ONNX with TorchScript")
+    try:
+        torchscript(flat, outputs, path, opset)
+    except ExporterError as error:
+        raise SourceError(
+            f"PyTorch {torch.__version__} cannot export {what}: {reason}",
+            f"the TorchScript exporter fails as well: {error}",
+        ) from error
+    note = f"exported with the TorchScript exporter, because the dynamo exporter failed: {reason}"
+    return (note, *finish(path, inputs.names, inputs.dims, opset))
+
+
+def _dynamo(flat: FlatModule, outputs: Sequence[str], opset: int | None) -> Any:
+    """The ONNXProgram with all named dims varying; else without those that the code fixes."""
+    try:
+        return _dynamo_with(torch.export.Dim.DYNAMIC, flat, outputs, opset)
+    except ExporterError:
+        if not any(flat.inputs.dims):
+            raise
+        first = sys.exc_info()[1]
+    try:
+        return _dynamo_with(torch.export.Dim.AUTO, flat, outputs, opset)
+    except ExporterError:
+        assert first is not None
+        raise first from None
+
+
+def _dynamo_with(hint: Any, flat: FlatModule, outputs: Sequence[str], opset: int | None) -> Any:
+    dims = tuple(dict.fromkeys(named, hint) or None for named in flat.inputs.dims)
+    try:
+        with quiet():
+            return torch.onnx.export(
+                flat,
+                flat.inputs.tensors,
+                dynamo=True,
+                dynamic_shapes=(dims,),  # of the one argument, which is *tensors
+                input_names=list(flat.inputs.names),
+                output_names=list(outputs),
+                opset_version=opset,
+                verbose=False,
+            )
+    except Exception as error:
+        raise ExporterError(root_cause(error)) from error
+
+
+def save_program(program: Any, path: Path) -> None:
+    """Write an ONNXProgram, with its weights in a file beside it when they are large."""
+    size = sum(
+        value.const_value.nbytes
+        for value in program.model.graph.initializers.values()
+        if value.const_value is not None
+    )
+    program.save(str(path), external_data=size > _INLINE_BYTES)
+
+
+def torchscript(flat: FlatModule, outputs: Sequence[str], path: Path, opset: int | None) -> None:
+    """Export by tracing. Raises `ExporterError`."""
+    axes = dict(zip(flat.inputs.names, flat.inputs.dims, strict=True))
+    trace: Any = (
+        torch.jit.trace
+    )  # which takes modules that are TorchScript, as the exporter does not
+    try:
+        with quiet(), torch.no_grad():
+            torch.onnx.export(
+                trace(flat, flat.inputs.tensors, check_trace=False),
+                flat.inputs.tensors,
+                str(path),
+                dynamo=False,
+                input_names=list(flat.inputs.names),
+                output_names=list(outputs),
+                dynamic_axes=axes,
+                opset_version=min(opset or _NEWEST_TORCHSCRIPT_OPSET, _NEWEST_TORCHSCRIPT_OPSET),
+            )
+    except Exception as error:
+        raise ExporterError(root_cause(error)) from error
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Without the exporters' logging: what matters of it becomes notes and errors."""
+    import logging
+    import warnings
+
+    level = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(level)
+
+
+def root_cause(error: BaseException) -> str:
+    """What went wrong in an exporter; it wraps the cause in pages of advice."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return f"{type(error).__name__}: {first_line(error)}"

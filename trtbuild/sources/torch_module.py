@@ -1,0 +1,72 @@
+"""A PyTorch module that a user's function makes: `file.py:function`, `package.module:function`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from trtbuild.artifacts import SourceRef
+from trtbuild.errors import SourceError, first_line
+from trtbuild.sources.factory import call_factory
+from trtbuild.sources.options import SourceOptions
+from trtbuild.sources.torch_export import export_module
+from trtbuild.sources.torch_flat import FlatModule, named_tensors, output_names, run_flat
+from trtbuild.sources.torch_inputs import Inputs, inputs_of
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+class TorchModule:
+    """The module in inference mode, on the CPU."""
+
+    def __init__(self, ref: SourceRef, options: SourceOptions) -> None:
+        self.what = f"the module of '{ref.location}'"
+        self.options = options
+        module, examples = call_factory(ref.location, options.seed)
+        module = module.eval().cpu()
+        self.flat, self.outputs = flatten(module, examples, options, self.what)
+
+    def export(self, path: Path) -> tuple[str, ...]:
+        """As `session.Source`."""
+        return export_module(self.flat, self.outputs, path, self.options.opset, self.what)
+
+    def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """As `session.Source`."""
+        return run_flat(self.flat, self.flat.inputs.names, self.outputs, inputs, self.what)
+
+
+def flatten(
+    module: torch.nn.Module, examples: Any, options: SourceOptions, what: str
+) -> tuple[FlatModule, tuple[str, ...]]:
+    """`module` with flat inputs and outputs, and the names of the latter.
+
+    The module runs once, which also tells a wrong example from an exporter's failure. Raises
+    `SourceError`.
+    """
+    inputs = inputs_of(module, examples, options, what)
+    found = [name for name, _ in named_tensors(_results(module, inputs, what))]
+    if not found:
+        raise SourceError(f"{what} returns no tensors", "its results must be or hold tensors")
+    names = output_names(found, options.output_names, inputs.names, what)
+    return FlatModule(module, inputs).eval(), names
+
+
+def _results(module: torch.nn.Module, inputs: Inputs, what: str) -> Any:
+    args, kwargs = inputs.arguments(inputs.tensors)
+    try:
+        with torch.no_grad():
+            return module(*args, **kwargs)
+    except Exception as error:
+        shapes = ", ".join(
+            f"{name} {list(tensor.shape)}"
+            for name, tensor in zip(inputs.names, inputs.tensors, strict=True)
+        )
+        raise SourceError(
+            f"{what} fails when it is called with {shapes}: {first_line(error)}",
+            "give the dims it takes, --input 'image=fp32[batch,3,224,224]', or let the function "
+            "return (module, example_inputs)",
+        ) from error
