@@ -1,0 +1,128 @@
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from trtbuild.verify.compare import Label, compare
+from trtbuild.verify.options import Tolerance
+
+Array = np.ndarray[Any, np.dtype[Any]]
+LABEL = Label("a vs b", "opt", "y")
+STRICT = Tolerance(0.0, 0.0, False)
+LOOSE = Tolerance(0.01, 0.01, False)
+
+_FLOATS = hnp.arrays(
+    np.float32,
+    hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4),
+    elements=st.floats(width=32, allow_nan=True, allow_infinity=True),
+)
+
+
+@given(_FLOATS, st.data(), st.floats(0, 1), st.floats(0, 1))
+def test_it_judges_as_numpy_does(
+    reference: Array, data: st.DataObject, rtol: float, atol: float
+) -> None:
+    candidate = data.draw(
+        st.one_of(
+            st.just(reference),
+            hnp.arrays(
+                np.float32, reference.shape, elements=st.floats(width=32, allow_infinity=True)
+            ),
+        )
+    )
+    one, other = reference.astype(np.float64), candidate.astype(np.float64)
+    expected = np.allclose(other, one, rtol=rtol, atol=atol, equal_nan=True)
+    result = compare(LABEL, reference, candidate, Tolerance(rtol, atol, False))
+    assert result.passed == expected
+    assert np.isfinite([result.max_abs, result.max_rel, result.cosine]).all()
+
+
+@given(_FLOATS)
+def test_an_array_equals_itself(array: Array) -> None:
+    result = compare(LABEL, array, array.copy(), STRICT)
+    assert result.passed
+    assert result.max_abs == result.max_rel == 0
+    assert result.cosine == pytest.approx(1.0)
+
+
+def test_the_figures_name_the_worst_element() -> None:
+    reference = np.array([[1.0, 2.0], [100.0, -4.0]])
+    candidate = np.array([[1.0, 2.5], [100.1, -4.0]])
+    result = compare(LABEL, reference, candidate, LOOSE)
+    assert not result.passed
+    assert result.worst_index == (0, 1)
+    assert result.worst == (2.0, 2.5)
+    assert result.max_abs == pytest.approx(0.5)
+    assert result.max_rel == pytest.approx(0.25)
+    assert 0.99 < result.cosine < 1
+    assert result.problem == ""
+
+
+def test_the_worst_is_the_one_furthest_over_the_tolerance_not_the_largest() -> None:
+    reference, candidate = np.array([1000.0, 0.001]), np.array([1001.0, 0.5])
+    assert compare(LABEL, reference, candidate, LOOSE).worst_index == (1,)
+
+
+def test_a_scaled_atol_is_a_share_of_the_largest_value() -> None:
+    reference, candidate = np.array([100.0, 0.0]), np.array([100.0, 0.9])
+    result = compare(LABEL, reference, candidate, Tolerance(0.0, 0.01, True))
+    assert result.passed
+    assert result.atol == pytest.approx(1.0)
+    assert not compare(LABEL, reference / 10, candidate, Tolerance(0.0, 0.01, True)).passed
+
+
+@pytest.mark.parametrize(
+    ("reference", "candidate", "problem"),
+    [
+        ([1.0, 2.0], [1.0, np.nan], "1 of 2 elements are NaN or infinite"),
+        ([1.0, 2.0], [1.0, np.inf], "1 of 2 elements are NaN or infinite"),
+        (
+            [1.0, np.inf],
+            [1.0, 2.0],
+            "1 of 2 elements are finite, and NaN or infinite in the reference",
+        ),
+        ([np.inf], [-np.inf], ""),
+    ],
+)
+def test_what_is_not_finite(reference: list[float], candidate: list[float], problem: str) -> None:
+    result = compare(LABEL, np.array(reference), np.array(candidate), LOOSE)
+    assert not result.passed
+    assert result.problem == problem
+
+
+@pytest.mark.parametrize(
+    ("reference", "candidate", "problem"),
+    [
+        (np.zeros((2, 3)), np.zeros((3, 2)), "shape [3, 2] instead of [2, 3]"),
+        (np.zeros(2), np.zeros(2, np.int64), "data type int64 instead of float64"),
+        (np.array([1, 2, 3]), np.array([1, 5, 3]), "1 of 3 elements differ"),
+        (np.array([True]), np.array([False]), "1 of 1 elements differ"),
+        (np.array(["a", "b"], object), np.array([b"a", b"c"], object), "1 of 2 elements differ"),
+    ],
+)
+def test_what_is_no_matter_of_tolerance(reference: Array, candidate: Array, problem: str) -> None:
+    result = compare(LABEL, reference, candidate, Tolerance(10, 10, False))
+    assert not result.passed
+    assert result.problem == problem
+
+
+def test_equal_integers_and_strings_pass() -> None:
+    assert compare(LABEL, np.arange(3), np.arange(3, dtype=np.int32), STRICT).passed
+    text = np.array(["a", "\u00e9"], object)
+    assert compare(LABEL, text, np.array([b"a", "\u00e9".encode()], object), STRICT).passed
+
+
+@pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16, ml_dtypes.float8_e4m3fn])
+def test_narrow_floats_are_floats(dtype: Any) -> None:
+    reference = np.array([1.0, 2.0, 3.0], np.float32)
+    assert compare(LABEL, reference, reference.astype(dtype), LOOSE).passed
+    assert not compare(LABEL, reference + 1, reference.astype(dtype), LOOSE).passed
+
+
+def test_complex_numbers_are_two_numbers() -> None:
+    assert compare(LABEL, np.array([1 + 1j]), np.array([1 + 1j], np.complex64), LOOSE).passed
+    assert not compare(LABEL, np.array([1 + 1j]), np.array([1 + 2j]), LOOSE).passed

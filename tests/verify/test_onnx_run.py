@@ -1,0 +1,107 @@
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from tests.verify.models import scaled, unchanged
+from trtbuild.artifacts import Range, SurgeryResult, VerifyReport
+from trtbuild.errors import VerificationError
+from trtbuild.tensorfile import load_tensors, save_tensors
+from trtbuild.verify.inputs import Point, make_inputs
+from trtbuild.verify.onnx_run import CUT, OnnxRun, compare_graphs
+from trtbuild.verify.options import VerifyOptions
+
+PROFILE = {"x": Range((1, 3), (4, 3), (8, 3))}
+
+
+def verify(folder: Path, result: SurgeryResult, source: Any = None) -> VerifyReport:
+    """As the pipeline does, with `source` as the framework that runs an array."""
+    exported = result.reference or result.model
+    points = make_inputs(exported, result, PROFILE, 0, folder)
+
+    def run(point: Point) -> list[Path]:
+        paths = []
+        for i, part in enumerate(point.parts):
+            path = folder / f"reference-{point.name}-{i}"
+            save_tensors(path, {"y": source(load_tensors(part)["x"])})
+            paths.append(path)
+        return paths
+
+    outputs = {point.name: run(point) for point in points} if source else {}
+    return compare_graphs(
+        kind="torch",
+        result=result,
+        points=points,
+        outputs=outputs,
+        options=VerifyOptions(),
+        onnx_outputs=folder,
+    )
+
+
+def test_a_faithful_export_passes_at_every_point(tmp_path: Path) -> None:
+    result = unchanged(scaled(tmp_path, np.float32(2)))
+    report = verify(tmp_path, result, lambda x: x * 2)
+    assert report.passed
+    assert [(c.pair, c.point) for c in report.comparisons] == [
+        ("torch vs ONNX", "min"),
+        ("torch vs ONNX", "opt"),
+        ("torch vs ONNX", "max"),
+    ]
+    assert load_tensors(tmp_path / "outputs-max")["y"].shape == (8, 3)
+
+
+def test_an_unfaithful_export_fails_with_the_element(tmp_path: Path) -> None:
+    result = unchanged(scaled(tmp_path, np.float32(2)))
+
+    def other(x: Any) -> Any:
+        y = x * 2
+        y[0, 1] += 0.5
+        return y
+
+    report = verify(tmp_path, result, other)
+    assert not report.passed
+    assert report.comparisons[0].worst_index == (0, 1)
+    assert report.comparisons[0].max_abs == pytest.approx(0.5)
+
+
+def test_before_and_after_precision_surgery_are_told_apart(tmp_path: Path) -> None:
+    before = scaled(tmp_path / "a", np.float32(2.001))
+    after = scaled(tmp_path / "b", np.float16(2.001))
+    result = msgspec.structs.replace(unchanged(after), reference=before)
+    report = verify(tmp_path, result, lambda x: x * np.float32(2.001))
+    assert report.passed
+    assert [(c.pair, c.rtol) for c in report.comparisons[:2]] == [
+        ("torch vs ONNX", 1e-3),
+        ("torch vs ONNX fp16", 1e-2),
+    ]
+    assert report.comparisons[0].max_abs < report.comparisons[1].max_abs
+
+
+def test_a_cut_graph_is_compared_with_itself_before_precision_surgery(tmp_path: Path) -> None:
+    before = scaled(tmp_path / "a", np.float32(2))
+    after = scaled(tmp_path / "b", np.float16(2))
+    names = {"x": ""}
+    result = SurgeryResult(after, before, (), names, {"y": ""})
+    report = verify(tmp_path, result, lambda x: x)
+    assert {c.pair for c in report.comparisons} == {"ONNX vs ONNX fp16"}
+    assert report.not_run == {"torch vs ONNX": CUT}
+    assert report.passed
+
+
+def test_a_cut_graph_in_full_precision_has_nothing_to_compare(tmp_path: Path) -> None:
+    result = msgspec.structs.replace(
+        unchanged(scaled(tmp_path, np.float32(2))), input_names={"x": ""}
+    )
+    report = verify(tmp_path, result, lambda x: x)
+    assert report.comparisons == ()
+    assert report.not_run == {"torch vs ONNX": CUT}
+
+
+def test_a_graph_that_onnx_runtime_refuses_is_named(tmp_path: Path) -> None:
+    model = scaled(tmp_path, np.float32(2))
+    path = model.path
+    path.write_bytes(path.read_bytes().replace(b"Mul", b"Mux"))
+    with pytest.raises(VerificationError, match="ONNX Runtime cannot run the converted graph"):
+        OnnxRun(model)

@@ -1,0 +1,51 @@
+"""Running a plan needs a GPU that it was built for; what comes before that is tested anywhere."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.verify.models import scaled, unchanged
+from trtbuild.artifacts import Plan, Range
+from trtbuild.capability import Capability
+from trtbuild.device import gpus
+from trtbuild.errors import VerificationError
+from trtbuild.tensorfile import load_tensors, save_tensors
+from trtbuild.verify.inputs import make_inputs
+from trtbuild.verify.options import VerifyOptions
+from trtbuild.verify.plan_run import compare_plan
+
+PROFILE = {"x": Range((1, 3), (4, 3), (8, 3))}
+
+
+def prepared(folder: Path, plan: bytes) -> dict[str, object]:
+    model = scaled(folder, np.float32(2))
+    points = make_inputs(model, unchanged(model), PROFILE, 0, folder)
+    for point in points:
+        save_tensors(folder / f"outputs-{point.name}", {"y": load_tensors(point.inputs)["x"] * 2})
+    (folder / "model.plan").write_bytes(plan)
+    return {
+        "plan": Plan(
+            folder, "model.plan", "", len(plan), (Capability(8, 9),), "tensorrt-rtx", "1", 0.0
+        ),
+        "module": "tensorrt_rtx",
+        "model": model.path,
+        "points": points,
+        "onnx_outputs": folder,
+        "options": VerifyOptions(),
+        "label": "8.9",
+    }
+
+
+def test_without_a_driver_it_says_so(tmp_path: Path) -> None:
+    if gpus().driver or gpus().gpus:
+        pytest.skip("this machine has a driver")
+    with pytest.raises(VerificationError, match="no CUDA driver"):
+        compare_plan(**prepared(tmp_path, b"vtrt"))  # type: ignore[arg-type]
+
+
+def test_what_is_no_plan_is_refused_with_the_runtimes_words(tmp_path: Path) -> None:
+    if not gpus().gpus:
+        pytest.skip("no GPU")
+    with pytest.raises(VerificationError, match="tensorrt_rtx cannot load the plan: "):
+        compare_plan(**prepared(tmp_path, bytes(1000)))  # type: ignore[arg-type]

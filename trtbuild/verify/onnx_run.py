@@ -1,0 +1,113 @@
+"""Run the ONNX graphs, before and after precision surgery, and compare. In worker processes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trtbuild.artifacts import Comparison, OnnxModel, SurgeryResult, VerifyReport
+from trtbuild.errors import VerificationError, first_line
+from trtbuild.onnx_session import open_session, run
+from trtbuild.onnx_weights import read_skeleton
+from trtbuild.tensorfile import load_tensors, save_tensors
+from trtbuild.verify.compare import Label, compare
+from trtbuild.verify.dtypes import cast_to, precision_of
+from trtbuild.verify.inputs import Point
+from trtbuild.verify.options import Precision, Tolerance, VerifyOptions, tolerance_of
+from trtbuild.workers.child import report
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+CUT = "not run: the graph was cut or changed, so the source is another model"
+
+
+class OnnxRun:
+    """An ONNX model in ONNX Runtime, on the CPU."""
+
+    def __init__(self, model: OnnxModel) -> None:
+        skeleton = read_skeleton(model.path)
+        self.inputs = {spec.name: spec.dtype for spec in model.inputs}
+        self.precision: Precision = precision_of(skeleton)
+        try:
+            self._session = open_session(skeleton)
+        except Exception as error:
+            raise VerificationError(
+                f"ONNX Runtime cannot run the converted graph: {first_line(error)}",
+                "give --no-verify if TensorRT alone has to take it",
+            ) from error
+
+    def __call__(self, inputs: dict[str, Array]) -> dict[str, Array]:
+        """Outputs by name; inputs are taken in any float type and cast."""
+        values = {name: cast_to(inputs[name], dtype) for name, dtype in self.inputs.items()}
+        return run(self._session, values)
+
+
+def compare_graphs(
+    *,
+    kind: str,
+    result: SurgeryResult,
+    points: list[Point],
+    outputs: dict[str, list[Path]],
+    options: VerifyOptions,
+    onnx_outputs: Path,
+) -> VerifyReport:
+    """Compare the source framework's outputs with ONNX's, before and after precision surgery.
+
+    `outputs` are the tensor files that the source wrote, by point name, one for each part; none
+    where the graph was cut: there the graph before precision surgery is what the graph after it
+    is compared with. What the final graph gives is left in the folder `onnx_outputs`, a tensor
+    file a point, for plans to be compared with.
+    """
+    after = OnnxRun(result.model)
+    before = OnnxRun(result.reference) if result.reference is not None else None
+    comparisons: list[Comparison] = []
+    not_run: dict[str, str] = {}
+    for point in points:
+        report("verify", f"{point.name} shapes")
+        inputs = load_tensors(point.inputs)
+        source = _source_outputs(outputs.get(point.name, []), result)
+        final = after(inputs)
+        save_tensors(onnx_outputs / f"outputs-{point.name}", final)
+        sides = []
+        if not source:
+            not_run[f"{kind} vs ONNX"] = CUT
+        if before is None:
+            sides.append((f"{kind} vs ONNX", source, final, after.precision))
+        else:
+            middle, what = before(inputs), f"ONNX {after.precision}"
+            sides.append((f"{kind} vs ONNX", source, middle, before.precision))
+            reference = (kind, source) if source else ("ONNX", middle)
+            sides.append((f"{reference[0]} vs {what}", reference[1], final, after.precision))
+        for pair, expected, got, precision in sides:
+            tolerance = tolerance_of(options, precision)
+            comparisons += _pairs(pair, point.name, expected, got, tolerance)
+    return VerifyReport(tuple(comparisons), not_run)
+
+
+def _source_outputs(files: list[Path], result: SurgeryResult) -> dict[str, Array]:
+    """The source's outputs under the final model's names, the parts of one sample joined."""
+    parts = [load_tensors(file) for file in files]
+    found = {}
+    for final, name in result.output_names.items():
+        pieces = [part[name] for part in parts if name in part]
+        if pieces:
+            found[final] = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+    return found
+
+
+def _pairs(
+    pair: str,
+    point: str,
+    reference: dict[str, Array],
+    candidate: dict[str, Array],
+    tolerance: Tolerance,
+) -> Iterator[Comparison]:
+    for name, expected in reference.items():
+        got = candidate[name]
+        if not expected.shape and got.shape == (1,):  # a scalar that surgery raised
+            got = got.reshape(())
+        yield compare(Label(pair, point, name), expected, got, tolerance)
