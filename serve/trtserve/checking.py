@@ -53,6 +53,5 @@ def _check_model(name: str, directory: Path, settings: Settings) -> list[Row]:
             rows.append(Row(name, str(version), "", "", error.message))
             continue
         rows.append(Row(name, str(version), prepared.loaded.runs_on, prepared.note, ""))
-        for executor in prepared.loaded.executors:
-            executor.unload()
+        prepared.loaded.unload()
     return rows

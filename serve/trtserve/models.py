@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from trtserve.backends.thread import ThreadInstance
+from trtserve.backends.base import Place
 from trtserve.errors import Kind, ServeError, invalid
 from trtserve.loading import Candidate, Prepared, candidate, prepare
 from trtserve.protocols.infer_proto import ResponseEncoder
@@ -48,10 +48,7 @@ class Version:
         self.codec = JsonCodec(self.contract)
         self.encoder = ResponseEncoder(self.contract)
         self.statistics = ModelStatistics()
-        instances = [
-            ThreadInstance(executor, self.contract, self.number, loop)
-            for executor in prepared.loaded.executors
-        ]
+        instances = prepared.loaded.instances(Place(self.contract, self.number, loop))
         self.runner = Runner(
             _scheduler(self.config), instances, self.statistics, loop, settings.max_waiting
         )

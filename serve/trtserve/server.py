@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import importlib.util
 import logging
+import os
 import signal
 import sys
 import time
@@ -161,8 +163,14 @@ async def serve(settings: Settings) -> int:
 
 def run(settings: Settings) -> int:
     """Run a server in this thread, on uvloop where it is installed. Returns the exit code."""
-    try:
+    if importlib.util.find_spec("uvloop"):
         import uvloop
-    except ImportError:
-        return asyncio.run(serve(settings))
-    return int(uvloop.run(serve(settings)))
+
+        code = uvloop.run(serve(settings))
+    else:
+        code = asyncio.run(serve(settings))
+    if code:
+        # Instances are still computing in native code, which must not see the interpreter go.
+        logging.shutdown()
+        os._exit(code)
+    return code

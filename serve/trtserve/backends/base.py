@@ -1,16 +1,19 @@
 """What a backend is: it loads a model version and runs batches of it.
 
 A backend is one file and one line in `BACKENDS`. `load` runs on a helper thread and may take its
-time; `Executor.execute` runs on its instance's own thread and should release the GIL while it
-computes.
+time. Where the engine runs in this process, the backend gives `Executor`s and `thread.instances`
+puts each on a thread of its own; any other `Instance` will do as well.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from trtserve.contract import Contract
+from trtserve.schedulers.loop import Instance
 from trtserve.tensors import Array
 
 # Backend name in the config -> "module:function(LoadRequest) -> Loaded".
@@ -32,7 +35,7 @@ class LoadRequest(NamedTuple):
 
 
 class Executor(Protocol):
-    """One instance of a model version."""
+    """What a `ThreadInstance` runs, where the engine is in this process."""
 
     def execute(self, inputs: Mapping[str, Array], outputs: Sequence[str]) -> Mapping[str, Array]:
         """Run one batch: tensors as arrays (BYTES: object arrays of bytes, BF16: uint16).
@@ -44,8 +47,21 @@ class Executor(Protocol):
         """Free what the instance holds."""
 
 
-class Loaded(NamedTuple):
-    """A model version that is ready to run."""
+class Place(NamedTuple):
+    """Where instances run: what they need to answer requests and to report back."""
 
-    executors: Sequence[Executor]  # one for each instance
+    contract: Contract  # of the completed config
+    version: str
+    loop: asyncio.AbstractEventLoop
+
+
+class Loaded(NamedTuple):
+    """A model version that is ready to run.
+
+    One of the two is called, once: `instances` on the loop's thread when the version gets its
+    place in the server, `unload` where it does not after all.
+    """
+
     runs_on: str  # for log and metadata: "onnxruntime on cpu"
+    instances: Callable[[Place], Sequence[Instance]]
+    unload: Callable[[], None]

@@ -9,12 +9,14 @@ from __future__ import annotations
 import ctypes
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 import onnxruntime
 
 from trtserve.backends.base import Loaded, LoadRequest
+from trtserve.backends.thread import instances
 from trtserve.errors import Kind, ServeError, invalid
 from trtserve.tensors import Array
 
@@ -48,7 +50,11 @@ def load(request: LoadRequest) -> Loaded:
     check(request.config, session)
     count = sum(max(1, group.count) for group in request.config.instance_group) or 1
     executor = OnnxExecutor(session)
-    return Loaded([executor] * count, f"onnxruntime on {request.device}")
+    return Loaded(
+        f"onnxruntime on {request.device}",
+        partial(instances, [executor] * count),
+        executor.unload,
+    )
 
 
 def _providers(device: str) -> list[Any]:

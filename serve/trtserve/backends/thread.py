@@ -6,9 +6,10 @@ import asyncio
 import logging
 import threading
 import time
+from collections.abc import Sequence
 from queue import SimpleQueue
 
-from trtserve.backends.base import Executor
+from trtserve.backends.base import Executor, Place
 from trtserve.batch import gather, scatter
 from trtserve.contract import Contract
 from trtserve.errors import Kind, ServeError
@@ -17,6 +18,11 @@ from trtserve.schedulers.loop import Done, Outcome
 from trtserve.schedulers.policy import Batch
 
 _log = logging.getLogger("trtserve")
+
+
+def instances(executors: Sequence[Executor], place: Place) -> list[ThreadInstance]:
+    """A thread for each executor."""
+    return [ThreadInstance(each, *place) for each in executors]
 
 
 class ThreadInstance:

@@ -324,6 +324,8 @@ class Http2Connection:
 
     def _trailers(self, stream_id: int, block: bytes, *, ends: bool) -> None:
         stream = self.streams.get(stream_id)
+        if stream_id not in self._reset_streams and (stream is None or stream.remote_closed):
+            raise ConnectionLost(STREAM_CLOSED, f"HEADERS on stream {stream_id}, which has ended")
         try:
             self._decoder.trailers(block)
         except CompressionError as error:
@@ -335,11 +337,7 @@ class Http2Connection:
                 self.reset(stream, PROTOCOL_ERROR)
             return
         if stream is None:
-            if stream_id not in self._reset_streams:
-                raise ConnectionLost(STREAM_CLOSED, f"HEADERS on stream {stream_id}")
             return
-        if stream.remote_closed:
-            raise ConnectionLost(STREAM_CLOSED, f"HEADERS on stream {stream_id}, which has ended")
         if not ends:
             self.reset(stream, PROTOCOL_ERROR)
             return
@@ -374,9 +372,10 @@ class Http2Connection:
         if flags & ACK:
             return
         self._patience.spend(1.0 + len(payload) / 60, self._now)
+        # First, as data that only the new windows allow may not go out before it.
+        self.out.append(frame(SETTINGS, ACK, 0))
         for identifier, value in struct.iter_unpack(">HI", payload):
             self._setting(identifier, value)
-        self.out.append(frame(SETTINGS, ACK, 0))
 
     def _setting(self, identifier: int, value: int) -> None:
         if identifier == 2 and value > 1:
