@@ -15,3 +15,17 @@ SOURCES: dict[str, str] = {
     "torchscript": "trtbuild.sources.torchscript:TorchScript",
     "exported": "trtbuild.sources.exported:Exported",
 }
+
+# What a source's export depends on besides the model: distributions whose versions make a
+# cached export another one. Those that are not installed do not count.
+_TENSORFLOW = ("tensorflow", "tensorflow-cpu", "keras", "tf2onnx", "onnx")
+_TORCH = ("torch", "onnxscript", "onnx")
+PACKAGES: dict[str, tuple[str, ...]] = {
+    "onnx": ("onnx",),
+    "savedmodel": _TENSORFLOW,
+    "graphdef": _TENSORFLOW,
+    "keras": _TENSORFLOW,
+    "torch": _TORCH,
+    "torchscript": _TORCH,
+    "exported": _TORCH,
+}

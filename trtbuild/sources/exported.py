@@ -16,7 +16,7 @@ from torch.utils import _pytree as pytree
 from trtbuild.artifacts import SourceRef
 from trtbuild.errors import SourceError, first_line
 from trtbuild.sources.options import SourceOptions
-from trtbuild.sources.torch_export import quiet, root_cause, save_program
+from trtbuild.sources.torch_export import ExporterError, onnx_program, quiet, save_program
 from trtbuild.sources.torch_finish import finish
 from trtbuild.sources.torch_flat import named_leaves, named_tensors, output_names, run_flat
 
@@ -74,21 +74,11 @@ class Exported:
 
     def export(self, path: Path) -> tuple[str, ...]:
         """As `session.Source`."""
-        importlib.import_module("onnxscript")  # without it the reason given would be another
         try:
-            with quiet():
-                program = torch.onnx.export(
-                    self.program,
-                    (),
-                    dynamo=True,
-                    input_names=self.inputs,
-                    output_names=list(self.outputs),
-                    opset_version=self.options.opset,
-                    verbose=False,
-                )
-        except Exception as error:
+            program = onnx_program(self.program, (), self.inputs, self.outputs, self.options.opset)
+        except ExporterError as error:
             raise SourceError(
-                f"PyTorch {torch.__version__} cannot export {self.what}: {root_cause(error)}",
+                f"PyTorch {torch.__version__} cannot export {self.what}: {error}",
                 "give the module itself, which has a second exporter: file.py:function",
             ) from error
         save_program(program, path)

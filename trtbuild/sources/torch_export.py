@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch.export import Dim
 
 from trtbuild.errors import SourceError, first_line
 from trtbuild.sources.torch_finish import finish
@@ -31,7 +31,6 @@ def export_module(
 
     Raises `SourceError` with the reasons of both exporters.
     """
-    importlib.import_module("onnxscript")  # without it the reason given would be another
     inputs = flat.inputs
     try:
         save_program(_dynamo(flat, outputs, opset), path)
@@ -52,29 +51,51 @@ def export_module(
 
 def _dynamo(flat: FlatModule, outputs: Sequence[str], opset: int | None) -> Any:
     """The ONNXProgram with all named dims varying; else without those that the code fixes."""
+    names, tensors = flat.inputs.names, flat.inputs.tensors
     try:
-        return _dynamo_with(torch.export.Dim.DYNAMIC, flat, outputs, opset)
+        dims = _hints(flat, Dim.DYNAMIC)
+        return onnx_program(flat, tensors, names, outputs, opset, dynamic_shapes=dims)
     except ExporterError:
         if not any(flat.inputs.dims):
             raise
-        first = sys.exc_info()[1]
-    try:
-        return _dynamo_with(torch.export.Dim.AUTO, flat, outputs, opset)
-    except ExporterError:
-        assert first is not None
-        raise first from None
+        # Not with AUTO in `torch.onnx.export` itself: there a dim that the code fixes stays
+        # dynamic, and what it must be is an assertion that gets lost on the way to ONNX.
+        try:
+            with quiet():
+                dims = _hints(flat, Dim.AUTO)
+                captured = torch.export.export(flat, tensors, dynamic_shapes=dims, strict=False)
+        except Exception as error:
+            raise ExporterError(root_cause(error)) from error
+        return onnx_program(captured, (), names, outputs, opset)
 
 
-def _dynamo_with(hint: Any, flat: FlatModule, outputs: Sequence[str], opset: int | None) -> Any:
+def _hints(flat: FlatModule, hint: Any) -> Any:
     dims = tuple(dict.fromkeys(named, hint) or None for named in flat.inputs.dims)
+    return (dims,)  # of the one argument, which is *tensors
+
+
+def onnx_program(
+    model: Any,
+    tensors: tuple[torch.Tensor, ...],
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    opset: int | None,
+    *,
+    dynamic_shapes: Any = None,
+) -> Any:
+    """What the dynamo exporter makes of a module, or of an ExportedProgram without `tensors`.
+
+    Raises `ExporterError`.
+    """
+    importlib.import_module("onnxscript")  # without it the reason given would be another
     try:
         with quiet():
             return torch.onnx.export(
-                flat,
-                flat.inputs.tensors,
+                model,
+                tensors,
                 dynamo=True,
-                dynamic_shapes=(dims,),  # of the one argument, which is *tensors
-                input_names=list(flat.inputs.names),
+                dynamic_shapes=dynamic_shapes,
+                input_names=list(inputs),
                 output_names=list(outputs),
                 opset_version=opset,
                 verbose=False,

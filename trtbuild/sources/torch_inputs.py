@@ -36,8 +36,18 @@ class Inputs(NamedTuple):
         return tuple(args), dict(kwargs)
 
 
-def inputs_of(module: torch.nn.Module, examples: Any, options: SourceOptions, what: str) -> Inputs:
-    """The inputs of `module`. Raises `SourceError` where they are not known."""
+def inputs_of(
+    module: torch.nn.Module,
+    examples: Any,
+    options: SourceOptions,
+    what: str,
+    *,
+    fixed: bool = False,
+) -> Inputs:
+    """The inputs of `module`; `fixed`: exactly the examples, no dim varies.
+
+    Raises `SourceError` where they are not known.
+    """
     parameters = _parameters(module)
     if examples is None:
         call = _from_overrides(parameters, options, what)
@@ -47,13 +57,15 @@ def inputs_of(module: torch.nn.Module, examples: Any, options: SourceOptions, wh
     found = [(path, leaf) for path, leaf in leaves if isinstance(leaf, torch.Tensor)]
     if not found:
         raise SourceError(f"{what} has no tensor among its example inputs", "it needs at least one")
-    batch = next((tensor.shape[0] for _, tensor in found if tensor.ndim), 0)
+    batch = None if fixed else next((tensor.shape[0] for _, tensor in found if tensor.ndim), None)
     names = [_leaf_name(path, list(parameters)) for path, _ in found]
     final, tensors, dims = [], [], []
     for name, said, (_, tensor) in zip(
         names, _assigned(names, options.overrides, what), found, strict=True
     ):
-        shape = said.shape if said and said.shape is not None else _usual_shape(tensor, batch)
+        shape = _usual_shape(tensor, batch)
+        if said and said.shape is not None and not fixed:
+            shape = said.shape
         final.append(said.name if said else name)
         tensors.append(fitted(tensor, final[-1], shape, said.dtype if said else None, options))
         dims.append({axis: dim for axis, dim in enumerate(shape) if isinstance(dim, str)})
@@ -136,7 +148,7 @@ def _key(step: Any) -> str:
     return str(step)
 
 
-def _usual_shape(tensor: torch.Tensor, batch: int) -> Shape:
+def _usual_shape(tensor: torch.Tensor, batch: int | None) -> Shape:
     """The first dim is the batch where it is as long as that of the first input."""
     sizes = tuple(int(size) for size in tensor.shape)
     return ("batch", *sizes[1:]) if sizes and sizes[0] == batch else sizes

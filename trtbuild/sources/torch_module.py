@@ -28,11 +28,12 @@ class TorchModule:
         self.options = options
         module, examples = call_factory(ref.location, options.seed)
         module = module.eval().cpu()
-        self.flat, self.outputs = flatten(module, examples, options, self.what)
+        self.flat, self.outputs, self.notes = flatten(module, examples, options, self.what)
 
     def export(self, path: Path) -> tuple[str, ...]:
         """As `session.Source`."""
-        return export_module(self.flat, self.outputs, path, self.options.opset, self.what)
+        notes = export_module(self.flat, self.outputs, path, self.options.opset, self.what)
+        return (*self.notes, *notes)
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """As `session.Source`."""
@@ -41,18 +42,27 @@ class TorchModule:
 
 def flatten(
     module: torch.nn.Module, examples: Any, options: SourceOptions, what: str
-) -> tuple[FlatModule, tuple[str, ...]]:
-    """`module` with flat inputs and outputs, and the names of the latter.
+) -> tuple[FlatModule, tuple[str, ...], tuple[str, ...]]:
+    """`module` with flat inputs and outputs, the names of the latter, and notes.
 
     The module runs once, which also tells a wrong example from an exporter's failure. Raises
     `SourceError`.
     """
+    notes: tuple[str, ...] = ()
     inputs = inputs_of(module, examples, options, what)
-    found = [name for name, _ in named_tensors(_results(module, inputs, what))]
+    try:
+        results = _results(module, inputs, what)
+    except SourceError as error:
+        if examples is None:
+            raise
+        inputs = inputs_of(module, examples, options, what, fixed=True)
+        results = _results(module, inputs, what)
+        notes = (f"no dim varies: {error.message}",)
+    found = [name for name, _ in named_tensors(results)]
     if not found:
         raise SourceError(f"{what} returns no tensors", "its results must be or hold tensors")
     names = output_names(found, options.output_names, inputs.names, what)
-    return FlatModule(module, inputs).eval(), names
+    return FlatModule(module, inputs).eval(), names, notes
 
 
 def _results(module: torch.nn.Module, inputs: Inputs, what: str) -> Any:

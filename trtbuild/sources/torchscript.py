@@ -39,7 +39,7 @@ class TorchScript:
                 f"PyTorch {torch.__version__} cannot load {self.what}: {first_line(error)}"
             ) from error
         examples = _traced_examples(module, options.seed)
-        self.flat, self.outputs = flatten(module.eval(), examples, options, self.what)
+        self.flat, self.outputs, self.notes = flatten(module.eval(), examples, options, self.what)
 
     def export(self, path: Path) -> tuple[str, ...]:
         """As `session.Source`."""
@@ -51,7 +51,8 @@ class TorchScript:
                 f"PyTorch {torch.__version__} cannot export {self.what}: {error}",
                 "export the module it was made from: file.py:function",
             ) from error
-        return (_NOTE, *finish(path, inputs.names, inputs.dims, self.options.opset))
+        notes = finish(path, inputs.names, inputs.dims, self.options.opset)
+        return (_NOTE, *self.notes, *notes)
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """As `session.Source`."""
