@@ -49,11 +49,11 @@ def test_a_plan_without_declared_targets_claims_later_gpus(rtx: RuntimeInfo) -> 
     loaded = session(rtx)
     parsed = network_from_bytes(loaded, matmul().SerializeToString(), typed(loaded))
     assert isinstance(parsed, Parsed)
-    config = loaded.builder.create_builder_config()
-    shapes = loaded.builder.create_optimization_profile()
+    config = parsed.builder.create_builder_config()
+    shapes = parsed.builder.create_optimization_profile()
     shapes.set_shape("x", (1, 64), (4, 64), (8, 64))
     config.add_optimization_profile(shapes)
-    data = bytes(loaded.builder.build_serialized_network(parsed.network, config))
+    data = bytes(parsed.builder.build_serialized_network(parsed.network, config))
     header = plan_header_from_bytes(data[:HEADER_BYTES], len(data))
     assert header.any_later
     assert header.targets == RTX_CAPABILITIES[1:]

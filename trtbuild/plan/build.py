@@ -22,8 +22,10 @@ _MIB = 1 << 20
 
 
 def warm_up(runtime: RuntimeInfo) -> str:
-    """Load the runtime and its builder ahead of need; its version as it says it itself."""
-    return str(session(runtime).trt.__version__)
+    """Load the runtime ahead of need; its version as it says it itself."""
+    loaded = session(runtime)
+    loaded.new_builder()
+    return str(loaded.trt.__version__)
 
 
 def plan(spec: PlanSpec, directory: Path) -> Plan:
@@ -42,7 +44,7 @@ def plan(spec: PlanSpec, directory: Path) -> Plan:
     if spec.runtime.name == TENSORRT:
         built, notes = _build_on_gpu(loaded, parsed, spec)
     else:
-        built, notes = serialized(loaded, parsed, configured(loaded, spec)), ()
+        built, notes = serialized(loaded, parsed, configured(loaded, parsed, spec)), ()
     path = directory / plan_file_name(spec.targets)
     _write(path, built)
     return Plan(
@@ -71,7 +73,7 @@ def _build_on_gpu(loaded: Session, parsed: Parsed, spec: PlanSpec) -> tuple[Any,
 
 
 def _build_at(loaded: Session, parsed: Parsed, spec: PlanSpec, level: str) -> Any:
-    config = configured(loaded, spec)
+    config = configured(loaded, parsed, spec)
     datacenter.configure(loaded, config, spec.options, level)
     timing_cache = spec.options.timing_cache
     if timing_cache is not None:
@@ -82,10 +84,10 @@ def _build_at(loaded: Session, parsed: Parsed, spec: PlanSpec, level: str) -> An
     return built
 
 
-def configured(loaded: Session, spec: PlanSpec) -> Any:
+def configured(loaded: Session, parsed: Parsed, spec: PlanSpec) -> Any:
     """A builder config with all that both runtimes have. Raises `PlanError` for the profile."""
-    config = loaded.builder.create_builder_config()
-    shapes = loaded.builder.create_optimization_profile()
+    config = parsed.builder.create_builder_config()
+    shapes = parsed.builder.create_optimization_profile()
     for name, sizes in spec.profile.items():
         shapes.set_shape(name, sizes.min, sizes.opt, sizes.max)
     if spec.profile and config.add_optimization_profile(shapes) < 0:
@@ -106,7 +108,7 @@ def configured(loaded: Session, spec: PlanSpec) -> Any:
 def serialized(loaded: Session, parsed: Parsed, config: Any) -> Any:
     """Build; raises `PlanError` with `refused_by` "builder" where TensorRT gives no plan."""
     loaded.forget_errors()
-    built = loaded.builder.build_serialized_network(parsed.network, config)
+    built = parsed.builder.build_serialized_network(parsed.network, config)
     if built is not None:
         return built
     refusal = refusal_from_log(loaded.errors)

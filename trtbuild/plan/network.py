@@ -12,8 +12,9 @@ from trtbuild.tensor import TensorSpec, dtype_from_tensorrt
 
 
 class Parsed(NamedTuple):
-    """A network and the parser that owns its weights: both must live until the build is done."""
+    """A network, its builder, and the parser that owns its weights: all live until the plan is."""
 
+    builder: Any
     network: Any
     parser: Any
 
@@ -55,8 +56,9 @@ def typed(session: Session) -> int:
 
 def _empty(session: Session, flags: int) -> Parsed:
     session.forget_errors()
-    network = session.builder.create_network(flags)
-    return Parsed(network, session.trt.OnnxParser(network, session.logger))
+    builder = session.new_builder()
+    network = builder.create_network(flags)
+    return Parsed(builder, network, session.trt.OnnxParser(network, session.logger))
 
 
 class NodeRefusal(NamedTuple):

@@ -197,7 +197,9 @@ class _Prober:
             return None
         spec = spec or msgspec.structs.replace(self._spec, profile={})
         try:
-            config = configured(self._session, msgspec.structs.replace(spec, targets=targets))
+            config = configured(
+                self._session, parsed, msgspec.structs.replace(spec, targets=targets)
+            )
             serialized(self._session, parsed, config)
         except PlanError as error:
             if error.refused_by != "builder":

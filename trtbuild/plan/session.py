@@ -1,4 +1,4 @@
-"""TensorRT in this worker process: its module, one logger and one builder.
+"""TensorRT in this worker process: its module and one logger.
 
 Loaded once: a second logger would only draw a warning, TensorRT keeps the first. A process
 imports one runtime. Both runtimes have the same Python API as far as it is used here; members of
@@ -25,12 +25,15 @@ class Session:
         self.trt: Any = _import(runtime)
         self.errors: list[str] = []
         self.logger = _collecting_logger(self.trt, self.errors)
-        self.builder = self.trt.Builder(self.logger)
 
     @property
     def name(self) -> str:
         """`tensorrt-rtx 1.7.1.116`."""
         return f"{self.runtime.name} {self.trt.__version__}"
+
+    def new_builder(self) -> Any:
+        """A builder for one plan: one that has built before gives the next plan other bytes."""
+        return self.trt.Builder(self.logger)
 
     def forget_errors(self) -> None:
         """What TensorRT says from here on belongs to new work."""
