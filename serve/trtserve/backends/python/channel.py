@@ -12,7 +12,7 @@ import os
 import socket
 import struct
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 
@@ -29,16 +29,6 @@ _NOTE = Signature((), (), note=True)
 
 class PeerGoneError(Exception):
     """The process at the other end has closed the channel, most likely by ending."""
-
-
-class TooLargeError(Exception):
-    """A batch needs more shared memory than is allowed."""
-
-    def __init__(self, needed_bytes: int, limit_bytes: int) -> None:
-        super().__init__(
-            f"a batch of {needed_bytes} bytes exceeds the {limit_bytes} bytes that a Python "
-            "model's process may share with the server"
-        )
 
 
 class Received(NamedTuple):
@@ -59,46 +49,46 @@ class Received(NamedTuple):
 class Channel:
     """One end. Not thread-safe."""
 
-    def __init__(self, connection: socket.socket, limit_bytes: int) -> None:
+    def __init__(self, connection: socket.socket) -> None:
         self._socket = connection
         self._fd = connection.fileno()
-        self._limit_bytes = limit_bytes
         self._writer, self._reader = Writer(), Reader()
         self._mine: slab.Slab | None = None
         self._theirs: slab.Slab | None = None
 
-    def send(
-        self,
-        kind: int,
-        messages: Sequence[tuple[Signature, Sequence[Part]]],
-        *,
-        kept: bool = False,
-    ) -> None:
-        """Send a batch. Raises `PeerGoneError`."""
-        parts = self._writer.lay_out(messages)
-        used = sum(map(_byte_count, parts))
-        try:
-            mine = self._slab_for(used)
-            if used <= _JOIN_BYTES:
-                mine.write(b"".join(parts))
-            else:
-                _copy(parts, mine.window())
-            os.write(self._fd, _HEADER.pack(kind, kept, used))
-        except (BrokenPipeError, ConnectionResetError):
-            raise PeerGoneError from None
+    def put(self, messages: Sequence[tuple[Signature, Sequence[Part]]]) -> int:
+        """Copy a batch into shared memory; how many bytes it takes, for `signal`.
 
-    def check(self, data_bytes: int, messages: int) -> None:
-        """Raise `TooLargeError` where so much data may not be sent.
-
-        `send` cannot say so itself: once laid out, the batch's signatures count as told.
+        Raises `PeerGoneError`; `ValueError` where data and signature differ, which ends the
+        channel's use: what was laid out counts as told.
         """
-        # Room for the head of the batch: it takes a few numbers a message.
-        if data_bytes + 4096 * (messages + 1) > self._limit_bytes:
-            raise TooLargeError(data_bytes, self._limit_bytes)
+        parts, used = self._writer.lay_out(messages)
+        mine = self._slab_for(used)
+        if used <= _JOIN_BYTES:  # arrays are buffers too, say their stubs from Python 3.12 on
+            written = mine.write(b"".join(cast("list[bytes]", parts)))
+        else:
+            written = _copy(parts, mine.window())
+        if written != used:
+            raise ValueError(f"{written} bytes of tensors where there should be {used}")
+        return used
+
+    def put_note(self, text: str) -> int:
+        """As `put`, a text."""
+        return self.put([(_NOTE, [text.encode(errors="replace")])])
+
+    def signal(self, kind: int, used: int, *, kept: bool = False) -> None:
+        """Tell the peer what was put. `kept`: what it sent last must not be written over."""
+        self._write(_HEADER.pack(kind, kept, used))
 
     def send_note(self, kind: int, text: str) -> None:
         """Send a text. Raises `PeerGoneError`."""
-        self.send(kind, [(_NOTE, [text.encode()])])
+        self.signal(kind, self.put_note(text))
+
+    def _write(self, data: bytes) -> None:
+        try:
+            os.write(self._fd, data)
+        except (BrokenPipeError, ConnectionResetError):
+            raise PeerGoneError from None
 
     def receive(self) -> Received:
         """Wait for what the peer sends. Raises `PeerGoneError`."""
@@ -115,8 +105,8 @@ class Channel:
         if kept:
             self._mine = None
         assert self._theirs is not None
-        memory = self._theirs.window()
-        return Received(kind, bool(kept), self._reader.read(memory), memory, used)
+        messages = self._reader.read(self._theirs.bytes[:used])
+        return Received(kind, bool(kept), messages, self._theirs.window(), used)
 
     def _slab_for(self, size: int) -> slab.Slab:
         if self._mine is None or self._mine.size < size:
@@ -124,8 +114,10 @@ class Channel:
             room = max(_SMALLEST_SLAB_BYTES, 1 << (size - 1).bit_length())
             self._mine, fd = slab.create(room)
             try:
-                os.write(self._fd, _HEADER.pack(_SLAB_FOLLOWS, 0, 0))
+                self._write(_HEADER.pack(_SLAB_FOLLOWS, 0, 0))
                 socket.send_fds(self._socket, [b"\0"], [fd])
+            except (BrokenPipeError, ConnectionResetError):
+                raise PeerGoneError from None
             finally:
                 os.close(fd)
         return self._mine
@@ -142,15 +134,12 @@ class Channel:
         self._mine = self._theirs = None
 
 
-def _byte_count(part: Part) -> int:
-    return part.nbytes if isinstance(part, np.ndarray | memoryview) else len(part)
-
-
-def _copy(parts: Sequence[Part], memory: slab.Bytes) -> None:
+def _copy(parts: Sequence[Part], memory: slab.Bytes) -> int:
     """Copy by NumPy, which lets other threads run meanwhile."""
     at = 0
     for part in parts:
-        size = _byte_count(part)
-        if size:
-            memory[at : at + size] = np.frombuffer(part, np.uint8)
-        at += size
+        if part.nbytes if isinstance(part, np.ndarray) else len(part):
+            data = np.frombuffer(part, np.uint8)
+            memory[at : at + len(data)] = data
+            at += len(data)
+    return at

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+import struct
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -84,9 +85,12 @@ class Writer:
     def __init__(self) -> None:
         self._known: dict[Signature, tuple[int, Layout]] = {}
 
-    def lay_out(self, messages: Sequence[tuple[Signature, Sequence[Part]]]) -> list[Part]:
-        """The parts to write one after the other: first what `Reader.read` reads, then data."""
+    def lay_out(
+        self, messages: Sequence[tuple[Signature, Sequence[Part]]]
+    ) -> tuple[list[Part], int]:
+        """The parts to write one after the other, and how many bytes they must have."""
         entries: list[int] = []
+        used = 0
         parts: list[Part] = []
         definitions: list[Signature] = []
         forget = len(self._known) > MAX_SIGNATURES
@@ -102,10 +106,11 @@ class Writer:
             entries[run] += 1
             if layout.plain:
                 parts += buffers
+                used += layout.stride
             else:
-                _pad_into(parts, entries, layout, buffers)
-        told = json.dumps(definitions).encode() if definitions else b""
-        return [*_head(forget, told, entries), *parts]
+                used += _pad_into(parts, entries, layout, buffers)
+        head = _head(forget, definitions, entries)
+        return [head, *parts], len(head) + used
 
     def _look_up(self, signature: Signature, definitions: list[Signature]) -> tuple[int, Layout]:
         known = self._known.get(signature)
@@ -118,8 +123,9 @@ class Writer:
 
 def _pad_into(
     parts: list[Part], entries: list[int], layout: Layout, buffers: Sequence[Part]
-) -> None:
+) -> int:
     variable = layout.variable
+    used = 0
     for index, buffer in enumerate(buffers):
         if index in variable:
             size = len(buffer)
@@ -129,13 +135,14 @@ def _pad_into(
         parts.append(buffer)
         if size % _ALIGNMENT:
             parts.append(_PADDING[size % _ALIGNMENT :])
+        used += size + -size % _ALIGNMENT
+    return used
 
 
-def _head(forget: bool, told: bytes, entries: Sequence[int]) -> Iterator[bytes]:
-    numbers = (forget, len(told), len(entries), *entries)
-    head = np.array(numbers, np.uint64).tobytes() + told
-    yield head
-    yield _PADDING[len(head) % _ALIGNMENT or _ALIGNMENT :]
+def _head(forget: bool, definitions: Sequence[Signature], entries: Sequence[int]) -> bytes:
+    told = json.dumps(definitions).encode() if definitions else b""
+    numbers = struct.pack(f"<{3 + len(entries)}Q", forget, len(told), len(entries), *entries)
+    return numbers + told + bytes(-(len(numbers) + len(told)) % _ALIGNMENT)
 
 
 class Reader:
@@ -144,12 +151,12 @@ class Reader:
     def __init__(self) -> None:
         self._layouts: list[Layout] = []
 
-    def read(self, memory: npt.NDArray[np.uint8] | bytes) -> list[Message]:
+    def read(self, memory: memoryview) -> list[Message]:
         """The messages of the batch at the start of `memory`."""
-        forget, told, count = np.frombuffer(memory, np.uint64, 3).tolist()
+        forget, told, count = struct.unpack_from("<3Q", memory)
         if forget:
             self._layouts.clear()
-        entries = np.frombuffer(memory, np.uint64, count, 24).tolist()
+        entries = struct.unpack_from(f"<{count}Q", memory, 24)
         end = 24 + 8 * count + told
         if told:
             self._learn(bytes(memory[end - told : end]))
@@ -160,7 +167,7 @@ class Reader:
             specs = tuple(Spec(name, dtype, tuple(shape)) for name, dtype, shape in tensors)
             self._layouts.append(Layout(Signature(specs, tuple(labels), note)))
 
-    def _messages(self, entries: list[int], base: int) -> list[Message]:
+    def _messages(self, entries: Sequence[int], base: int) -> list[Message]:
         messages: list[Message] = []
         at = 0
         while at < len(entries):

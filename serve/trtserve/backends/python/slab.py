@@ -24,6 +24,7 @@ class Slab:
     def __init__(self, fd: int, size: int) -> None:
         self.size = size
         self._memory = mmap.mmap(fd, size)
+        self.bytes = memoryview(self._memory)
 
     def window(self) -> Bytes:
         """All of it as a new array, which arrays made from it hold on to.
@@ -32,9 +33,10 @@ class Slab:
         """
         return np.frombuffer(self._memory, np.uint8)
 
-    def write(self, data: bytes) -> None:
-        """Put `data` at the start."""
-        self._memory[: len(data)] = data
+    def write(self, data: bytes) -> int:
+        """Put `data` at the start; how many bytes that were."""
+        self.bytes[: len(data)] = data
+        return len(data)
 
 
 def create(size: int) -> tuple[Slab, int]:

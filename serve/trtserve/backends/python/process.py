@@ -1,0 +1,180 @@
+"""A model's process as the server sees it: started, spoken to, watched, ended."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import select
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+from trtserve.backends.python import wire
+from trtserve.backends.python.channel import Channel, PeerGoneError, Received
+from trtserve.backends.python.layout import Part, Signature
+
+_log = logging.getLogger("trtserve")
+_LEVELS = (logging.INFO, logging.WARNING, logging.ERROR, logging.DEBUG)  # by logger.LogLevel
+_END_S = 5.0  # from the end of a channel to the end of its process
+
+
+class ProcessEndedError(Exception):
+    """The process is gone; the text says how."""
+
+
+class ModelFailedError(Exception):
+    """The model raised, or did what it must not; the text is Triton's."""
+
+
+class ModelProcess:
+    """One process. One thread speaks with it; `kill` and `ended` are for any thread.
+
+    is_cancelled: whether the request at an index of the batch under way has been given up.
+    """
+
+    def __init__(self, name: str, is_cancelled: Callable[[int], bool]) -> None:
+        self._name = name
+        self._is_cancelled = is_cancelled
+        self._connection, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._side, their_side = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._gone = threading.Event()
+        with theirs, their_side:
+            fds = (theirs.fileno(), their_side.fileno())
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "trtserve.backends.python.child", *map(str, fds)],
+                pass_fds=fds,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,  # ctrl-C reaches the server alone, which drains first
+            )
+        self._channel = Channel(self._connection)
+        threading.Thread(target=self._watch, name=f"{name} watch", daemon=True).start()
+
+    @property
+    def ended(self) -> bool:
+        """Whether the process is known to be gone."""
+        return self._gone.is_set()
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def start(self, kind: int, start: wire.Start) -> str:
+        """INITIALIZE or COMPLETE. Raises `ModelFailedError`, `ProcessEndedError`."""
+        with self._ending():
+            self._channel.send_note(kind, json.dumps(start._asdict()))
+            return self._received().note()
+
+    def put(self, messages: Sequence[tuple[Signature, Sequence[Part]]]) -> int:
+        """Copy a batch into shared memory. Raises `ProcessEndedError`: nothing has run then."""
+        with self._ending():
+            return self._channel.put(messages)
+
+    def execute(self, used: int) -> Received:
+        """Run the batch that was put. Raises `ModelFailedError`, `ProcessEndedError`."""
+        with self._ending():
+            self._channel.signal(wire.EXECUTE, used)
+            return self._received()
+
+    def _received(self) -> Received:
+        received = self._channel.receive()
+        if received.kind == wire.FAILED:
+            raise ModelFailedError(received.note())
+        return received
+
+    @contextlib.contextmanager
+    def _ending(self) -> Iterator[None]:
+        try:
+            yield
+        except PeerGoneError:
+            if not self._gone.wait(_END_S):  # it has closed the channel and lives on: useless
+                self.kill()
+                self._gone.wait()
+            raise ProcessEndedError(self._how()) from None
+        except (OSError, ValueError) as error:  # no memory, no file descriptors, a torn message
+            self.kill()
+            raise ProcessEndedError(f"was ended: {error}") from error
+
+    def _how(self) -> str:
+        code = self._process.returncode
+        if code < 0:
+            return f"was ended by {signal.Signals(-code).name}"
+        return f"ended with exit code {code}"
+
+    def finalize(self, deadline_s: float) -> None:
+        """Call the model's `finalize`, then end the process; by force after the deadline."""
+        deadline = time.monotonic() + deadline_s
+        forced = threading.Timer(deadline_s, self._force)
+        forced.daemon = True
+        forced.start()
+        try:
+            with self._ending():
+                self._channel.send_note(wire.FINALIZE, "")
+                self._received()
+            self._gone.wait(max(0.0, deadline - time.monotonic()))
+        except ModelFailedError as error:
+            _log.error("'%s' failed to finalize: %s", self._name, error)
+        except ProcessEndedError as error:
+            _log.warning("the process of '%s' %s in finalize", self._name, error)
+        finally:
+            forced.cancel()
+            self.close()
+
+    def _force(self) -> None:
+        _log.warning("'%s' has not finalized in time: its process is killed", self._name)
+        self.kill()
+
+    def kill(self) -> None:
+        """End the process and all that it has started, whatever they do."""
+        if not self.ended:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+
+    def close(self) -> None:
+        """End the process if it still runs, and free what is held for it."""
+        self.kill()
+        self._gone.wait()
+        self._channel.close()
+
+    # The watching thread: the model's log, its questions, its end.
+
+    def _watch(self) -> None:
+        pidfd = os.pidfd_open(self._process.pid)
+        poller = select.poll()
+        poller.register(pidfd, select.POLLIN)
+        poller.register(self._side, select.POLLIN)
+        while pidfd not in (ready := dict(poller.poll())):
+            if not self._serve_side():
+                poller.unregister(self._side)
+        while ready and self._serve_side():
+            pass
+        with contextlib.suppress(ProcessLookupError):
+            # While it is not yet waited for, its number cannot be another's.
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        os.close(pidfd)
+        self._side.close()
+        self._gone.set()
+        with contextlib.suppress(OSError):
+            # Whoever forked off the process may hold its end open: wake our reader all the same.
+            self._connection.shutdown(socket.SHUT_RDWR)
+
+    def _serve_side(self) -> bool:
+        """Serve what the model sent aside; false where nothing is there (any more)."""
+        try:
+            data = self._side.recv(1 << 16, socket.MSG_DONTWAIT)
+            if data[:1] == wire.LOG:
+                _log.log(_LEVELS[data[1]], "%s", data[2:].decode(errors="replace"))
+            elif data[:1] == wire.CANCELLED:
+                (index,) = struct.unpack_from("<I", data, 1)
+                self._side.send(b"\1" if self._is_cancelled(index) else b"\0")
+        except OSError:
+            return False
+        return bool(data)
