@@ -9,9 +9,10 @@ from tests.verify.models import scaled, unchanged
 from trtbuild.artifacts import Range, SurgeryResult, VerifyReport
 from trtbuild.errors import VerificationError
 from trtbuild.tensorfile import load_tensors, save_tensors
-from trtbuild.verify.inputs import Point, make_inputs
+from trtbuild.verify.inputs import make_inputs
 from trtbuild.verify.onnx_run import CUT, OnnxRun, compare_graphs
 from trtbuild.verify.options import VerifyOptions
+from trtbuild.verify.points import Point
 
 PROFILE = {"x": Range((1, 3), (4, 3), (8, 3))}
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 
 from trtbuild.artifacts import OnnxModel, Profile, SurgeryResult
@@ -15,16 +14,10 @@ from trtbuild.samples import sample
 from trtbuild.tensor import TensorSpec
 from trtbuild.tensorfile import save_tensors
 from trtbuild.verify.dtypes import cast_to
+from trtbuild.verify.points import Point
 
 Array = np.ndarray[Any, np.dtype[Any]]
-
-
-class Point(msgspec.Struct, frozen=True):
-    """One set of input shapes, and the tensor files with inputs of these shapes."""
-
-    name: str  # "min", "opt" or "max"; several joined where their shapes are the same
-    inputs: Path  # as the final model takes them
-    parts: tuple[Path, ...]  # as the exported model takes them; () where it cannot be run
+Values = dict[str, Array]
 
 
 def make_inputs(
@@ -32,20 +25,53 @@ def make_inputs(
 ) -> list[Point]:
     """Seeded inputs for the smallest, usual and largest shapes, each once, in `directory`.
 
-    A model whose batch dim surgery freed still takes batches of one before it: there the inputs
-    come in parts of one sample each.
+    A model whose batch dim surgery freed still takes batches of one before it. There the inputs
+    come in parts of one sample each, and smaller batches are the first samples of the largest,
+    so that the source has each sample to run once.
     """
     skeleton = read_skeleton(result.model.path)
-    points = []
-    for name, shapes in _distinct(profile):
-        values = sample(skeleton, result.model.inputs, shapes, seed)
-        before = _as_exported(values, exported, result)
-        parts = tuple(
-            _saved(directory / f"source-{name}-{i}", part)
-            for i, part in enumerate(_parts(before, exported))
-        )
-        points.append(Point(name, _saved(directory / f"inputs-{name}", values), parts))
-    return points
+    points = dict(_distinct(profile))
+    values = {
+        name: sample(skeleton, result.model.inputs, shapes, seed) for name, shapes in points.items()
+    }
+    if _takes_one(exported) and (firsts := _firsts(values, points)) is not None:
+        values = firsts
+    return [
+        Point(name, *_written(name, values[name], exported, result, directory)) for name in points
+    ]
+
+
+def _written(
+    name: str, values: Values, exported: OnnxModel, result: SurgeryResult, directory: Path
+) -> tuple[Path, tuple[Path, ...]]:
+    before = _as_exported(values, exported, result)
+    one = _takes_one(exported)
+    parts = tuple(
+        _saved(directory / (f"source-sample-{i}" if one else f"source-{name}"), part)
+        for i, part in enumerate(_parts(before, exported))
+    )
+    return _saved(directory / f"inputs-{name}", values), parts
+
+
+def _takes_one(exported: OnnxModel) -> bool:
+    return all(spec.shape and spec.shape[0] == 1 for spec in exported.inputs)
+
+
+def _firsts(
+    values: dict[str, Values], points: dict[str, dict[str, tuple[int, ...]]]
+) -> dict[str, Values] | None:
+    """Every point's inputs as the first samples of the last point's; None where shapes differ."""
+    largest = values[list(values)[-1]]
+    firsts = {
+        name: {key: largest[key][: shape[0]] for key, shape in shapes.items()}
+        for name, shapes in points.items()
+    }
+    fits = all(
+        firsts[name][key].shape == shape
+        for name, shapes in points.items()
+        for key, shape in shapes.items()
+    )
+    return firsts if fits else None
 
 
 def _distinct(profile: Profile) -> Iterator[tuple[str, dict[str, tuple[int, ...]]]]:
@@ -59,9 +85,7 @@ def _distinct(profile: Profile) -> Iterator[tuple[str, dict[str, tuple[int, ...]
             yield "=".join(same), shapes
 
 
-def _as_exported(
-    values: dict[str, Array], exported: OnnxModel, result: SurgeryResult
-) -> dict[str, Array] | None:
+def _as_exported(values: Values, exported: OnnxModel, result: SurgeryResult) -> Values | None:
     """The same values under the exported model's names, data types and ranks; None: cut free.
 
     A value that the exported data type rounds is rounded for both.
@@ -87,7 +111,7 @@ def _shaped(value: Array, spec: TensorSpec) -> Array:
     return value.reshape(()) if not spec.shape and value.size == 1 else value
 
 
-def _parts(before: dict[str, Array] | None, exported: OnnxModel) -> Iterator[dict[str, Array]]:
+def _parts(before: Values | None, exported: OnnxModel) -> Iterator[Values]:
     if before is None:
         return
     if all(_fits(before[spec.name], spec) for spec in exported.inputs):
@@ -110,6 +134,6 @@ def _fits(value: Array, spec: TensorSpec) -> bool:
     )
 
 
-def _saved(path: Path, tensors: dict[str, Array]) -> Path:
+def _saved(path: Path, tensors: Values) -> Path:
     save_tensors(path, tensors)
     return path

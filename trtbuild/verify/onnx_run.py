@@ -15,8 +15,8 @@ from trtbuild.onnx_weights import read_skeleton
 from trtbuild.tensorfile import load_tensors, save_tensors
 from trtbuild.verify.compare import Label, compare
 from trtbuild.verify.dtypes import cast_to, precision_of
-from trtbuild.verify.inputs import Point
 from trtbuild.verify.options import Precision, Tolerance, VerifyOptions, tolerance_of
+from trtbuild.verify.points import Point
 from trtbuild.workers.child import report
 
 Array = np.ndarray[Any, np.dtype[Any]]

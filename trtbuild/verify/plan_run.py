@@ -19,8 +19,8 @@ from trtbuild.tensorfile import load_tensors
 from trtbuild.verify.compare import Label, compare
 from trtbuild.verify.cuda import Cuda
 from trtbuild.verify.dtypes import cast_to, precision_of
-from trtbuild.verify.inputs import Point
 from trtbuild.verify.options import DEFAULTS, Tolerance, VerifyOptions, tolerance_of
+from trtbuild.verify.points import Point
 from trtbuild.workers.child import report
 
 Array = np.ndarray[Any, np.dtype[Any]]

@@ -59,6 +59,7 @@ class Worker:
         function: str,
         result: type[T],
         on_progress: OnProgress = lambda _: None,
+        /,
         **arguments: Any,
     ) -> T:
         """Run `function` ("module:attribute") in the worker; its value is read as `result`.

@@ -1,0 +1,246 @@
+"""The stages of one run, each through the store and, on a miss, in a worker process.
+
+One worker process holds the frameworks (export, surgery, the accuracy runs) for the whole run;
+it starts at the first miss, so a run whose every result is in the store starts none. Plans are
+built by workers of their own, the first of which loads TensorRT while the model is exported.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack
+from importlib import metadata
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+from trtbuild import __version__
+from trtbuild.artifacts import (
+    OnnxModel,
+    PlanOutcome,
+    Profile,
+    Progress,
+    SourceRef,
+    Stage,
+    SurgeryResult,
+    VerifyReport,
+)
+from trtbuild.capability import Capability
+from trtbuild.plan.options import PlanOptions
+from trtbuild.plan.plans import plans_from_onnx
+from trtbuild.plan.runtimes import RuntimeInfo
+from trtbuild.plan.warm import WarmWorker
+from trtbuild.sources import PACKAGES
+from trtbuild.sources.options import SourceOptions
+from trtbuild.store import Store, key_of
+from trtbuild.surgery.options import SurgeryOptions
+from trtbuild.verify.options import VerifyOptions
+from trtbuild.verify.points import Point
+from trtbuild.workers.pool import OnProgress, Pool, Worker
+
+T = TypeVar("T")
+A = TypeVar("A")
+B = TypeVar("B")
+_ONNX_PACKAGES = ("onnx", "onnx-graphsurgeon", "onnxruntime")
+
+
+class Run:
+    """A `with` block around one run: its store, its workers, its clock."""
+
+    def __init__(self, runtime: RuntimeInfo, on_progress: OnProgress) -> None:
+        self.store = Store()
+        self.stages: list[Stage] = []
+        self._runtime = runtime
+        self._on_progress = on_progress
+        self._pool = Pool()
+        self._frameworks: Worker | None = None
+        self._warm: WarmWorker | None = None
+        self._starting = threading.Lock()
+        self._ends = ExitStack()
+
+    def __enter__(self) -> Run:
+        folder = self._ends.enter_context(tempfile.TemporaryDirectory(prefix="trtbuild-"))
+        self._folder = Path(folder)
+        self._ends.enter_context(self._pool)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._ends.__exit__(kind, error, trace)
+
+    def export(self, ref: SourceRef, options: SourceOptions) -> OnnxModel:
+        """Stage 1. A source that is code is exported every time."""
+        determines = {"source": ref.digest, "kind": ref.kind, "options": options}
+        key = ref.digest and _key("export", determines, PACKAGES[ref.kind])
+
+        def make(directory: Path) -> OnnxModel:
+            self._warm = WarmWorker(self._runtime, self._pool)
+            return self._call(
+                "trtbuild.sources.session:export",
+                OnnxModel,
+                ref=ref,
+                options=options,
+                directory=directory,
+            )
+
+        return self._cached("export", key, OnnxModel, make)
+
+    def operate(self, model: OnnxModel, options: SurgeryOptions) -> SurgeryResult:
+        """Stage 2."""
+        key = _key("surgery", {"onnx": model.digest, "options": options}, _ONNX_PACKAGES)
+
+        def make(directory: Path) -> SurgeryResult:
+            return self._call(
+                "trtbuild.surgery.apply:operate",
+                SurgeryResult,
+                model=model,
+                options=options,
+                directory=directory,
+            )
+
+        return self._cached("surgery", key, SurgeryResult, make)
+
+    def plans(
+        self,
+        model: OnnxModel,
+        targets: tuple[Capability, ...],
+        profile: Profile,
+        options: PlanOptions,
+        workers: int | None,
+    ) -> PlanOutcome:
+        """Stage 3, in workers of its own; each plan has its own entry in the store."""
+        started = time.monotonic()
+        outcome = plans_from_onnx(
+            model,
+            targets,
+            profile,
+            options,
+            self._runtime,
+            store=self.store,
+            pool=self._pool,
+            workers=workers or os.cpu_count() or 1,
+            on_progress=self._on_progress,
+            warm=self._warm,
+        )
+        hit = all(plan.cached for plan in outcome.plans) and not outcome.failures
+        self.stages.append(Stage("plans", time.monotonic() - started, hit))
+        return outcome
+
+    def verify(
+        self,
+        *,
+        ref: SourceRef,
+        source: SourceOptions,
+        exported: OnnxModel,
+        result: SurgeryResult,
+        profile: Profile,
+        options: VerifyOptions,
+    ) -> VerifyReport:
+        """Stage 4, source framework against ONNX, with the very object that was exported."""
+        determines = {
+            "source": ref.digest,
+            "exported": exported.digest,
+            "final": result.model.digest,
+            "reference": result.reference and result.reference.digest,
+            "names": (result.input_names, result.output_names),
+            "profile": profile,
+            "options": (source, options),
+        }
+        packages = (*PACKAGES[ref.kind], *_ONNX_PACKAGES)
+        key = ref.digest and _key("verify", determines, packages)
+
+        def make(_directory: Path) -> VerifyReport:
+            points = self._points(exported, result, profile, options)
+            return self._call(
+                "trtbuild.verify.onnx_run:compare_graphs",
+                VerifyReport,
+                kind=ref.kind,
+                result=result,
+                points=points,
+                outputs={point.name: self._reference(ref, source, point) for point in points},
+                options=options,
+                onnx_outputs=self._folder,
+            )
+
+        return self._cached("verify", key, VerifyReport, make)
+
+    def _points(
+        self,
+        exported: OnnxModel,
+        result: SurgeryResult,
+        profile: Profile,
+        options: VerifyOptions,
+    ) -> list[Point]:
+        return self._call(
+            "trtbuild.verify.inputs:make_inputs",
+            list[Point],
+            exported=exported,
+            result=result,
+            profile=profile,
+            seed=options.seed,
+            directory=self._folder,
+        )
+
+    def _reference(self, ref: SourceRef, options: SourceOptions, point: Point) -> list[Path]:
+        """The source framework's outputs for each part of `point`; points may share parts."""
+        outputs = [part.with_name(f"{part.name}-outputs") for part in point.parts]
+        for part, path in zip(point.parts, outputs, strict=True):
+            if not path.exists():
+                self._call(
+                    "trtbuild.sources.session:run",
+                    list[str],
+                    ref=ref,
+                    options=options,
+                    inputs=part,
+                    outputs=path,
+                )
+        return outputs
+
+    def _cached(self, name: str, key: str | None, type_: type[T], make: Callable[[Path], T]) -> T:
+        started = time.monotonic()
+        value, hit = self.store.cached(name, key, type_, make)
+        self.stages.append(Stage(name, time.monotonic() - started, hit))
+        self._on_progress(Progress(name, "from the cache" if hit else "done", 1, 1))
+        return value
+
+    def _call(self, function: str, result: type[T], /, **arguments: Any) -> T:
+        """Call into the one worker that holds the frameworks."""
+        with self._starting:
+            if self._frameworks is None:
+                self._frameworks = self._pool.start()
+        return self._frameworks.call(function, result, self._on_progress, **arguments)
+
+
+def together(first: Callable[[], A], second: Callable[[], B]) -> tuple[A, B]:
+    """Both values, made at the same time. The first error is raised at once: leaving the `Run`
+    ends the workers that the other one still waits for.
+    """
+    threads = ThreadPoolExecutor(2)
+    try:
+        one, other = threads.submit(first), threads.submit(second)
+        works: list[Future[Any]] = [one, other]
+        for work in wait(works, return_when=FIRST_EXCEPTION).done:
+            work.result()
+        return one.result(), other.result()
+    finally:
+        threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _key(stage: str, determines: dict[str, Any], packages: tuple[str, ...]) -> str:
+    """The store's key: everything that determines the result, versions of tools included."""
+    versions = {"trtbuild": __version__}
+    for package in packages:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue  # the stage itself says what it lacks
+    return key_of({"stage": stage, **determines, "versions": versions})

@@ -1,0 +1,15 @@
+"""The sets of input shapes that a model is verified with. Light: the parent process knows them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+
+class Point(msgspec.Struct, frozen=True):
+    """One set of input shapes, and the tensor files with inputs of these shapes."""
+
+    name: str  # "min", "opt" or "max"; several joined by "=" where their shapes are the same
+    inputs: Path  # as the final model takes them
+    parts: tuple[Path, ...]  # as the exported model takes them; () where it cannot be run
