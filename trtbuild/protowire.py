@@ -67,3 +67,23 @@ def _varint(buffer: Buffer, start: int, end: int) -> tuple[int, int]:
         if byte < 0x80:
             return value, index + 1
     raise WireError(f"a number that does not end at byte {start}")
+
+
+def message_bytes(number: int, payload: bytes) -> bytes:
+    """The field `number` that holds `payload`, encoded."""
+    return key_bytes(number, len(payload)) + payload
+
+
+def key_bytes(number: int, length: int) -> bytes:
+    """What comes before a payload of `length` bytes of the field `number`."""
+    return varint_bytes(number << 3 | LENGTH) + varint_bytes(length)
+
+
+def varint_bytes(value: int) -> bytes:
+    """A number that is not negative, encoded."""
+    out = bytearray()
+    while value >= 0x80:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)

@@ -1,0 +1,87 @@
+"""Which data types a node's inputs and outputs may have, asked of ONNX's own operator schemas."""
+
+from __future__ import annotations
+
+import functools
+
+import onnx
+import onnx_graphsurgeon as gs
+
+from trtbuild.surgery.graph import all_graphs, elem_type, is_standard
+from trtbuild.tensor import DTYPES
+
+FP32, FP64 = DTYPES["fp32"].onnx, DTYPES["fp64"].onnx
+FP16, BF16 = DTYPES["fp16"].onnx, DTYPES["bf16"].onnx
+
+# ONNX's spelling of a type in schemas
+_SPELLING = {FP32: "tensor(float)", FP16: "tensor(float16)", BF16: "tensor(bfloat16)"}
+# Attributes that hold a TensorProto.DataType, whatever the op.
+TYPE_ATTRIBUTES = ("to", "dtype", "output_dtype")
+# Ops whose output takes the type of input 0 unless `dtype` says otherwise; it then has to.
+SAYS_OUTPUT_TYPE = {
+    "Bernoulli", "EyeLike", "RandomNormal", "RandomNormalLike", "RandomUniform",
+    "RandomUniformLike",
+}  # fmt: skip
+# Parameters that stay fp32 where the op lets them differ from its input: they cost nothing, and a
+# variance of 1e-6 has two digits in fp16.
+PARAMETERS = {"BatchNormalization": range(1, 5)}
+
+
+def uses(graph: gs.Graph, types: set[int]) -> bool:
+    """Whether a tensor of `graph`, also inside subgraphs, has one of `types`."""
+    return any(
+        elem_type(tensor) in types
+        for inner in all_graphs(graph)
+        for tensor in inner.tensors().values()
+    )
+
+
+@functools.cache
+def schema_of(op: str, opset: int) -> onnx.defs.OpSchema | None:
+    """The schema of an op of ONNX's own set at `opset`; None: there is none."""
+    try:
+        return onnx.defs.get_schema(op, opset, "")
+    except onnx.defs.SchemaError:
+        return None
+
+
+@functools.cache
+def _allowed(op: str, opset: int, output: bool, index: int) -> tuple[str, frozenset[str]]:
+    """The name of the type variable at a place, and the types it may stand for."""
+    schema = schema_of(op, opset)
+    if schema is None:
+        return "", frozenset()
+    places = schema.outputs if output else schema.inputs
+    if not places:
+        return "", frozenset()
+    place = places[min(index, len(places) - 1)]  # the last one may be repeated
+    for constraint in schema.type_constraints:
+        if constraint.type_param_str == place.type_str:
+            return place.type_str, frozenset(map(str, constraint.allowed_type_strs))
+    return "", frozenset([place.type_str])  # a fixed type
+
+
+def may_be(node: gs.Node, opset: int, low: int, index: int, output: bool = False) -> bool:
+    """Whether the fp32 tensor at that place of `node` may have the type `low` instead."""
+    if not is_standard(node) or _is_parameter(node, opset, index, output):
+        return False
+    variable, types = _allowed(node.op, opset, output, index)
+    return bool(variable) and {_SPELLING[FP32], _SPELLING[low]} <= types
+
+
+def _is_parameter(node: gs.Node, opset: int, index: int, output: bool) -> bool:
+    if output or index not in PARAMETERS.get(node.op, ()):
+        return False
+    return _allowed(node.op, opset, False, index)[0] != _allowed(node.op, opset, False, 0)[0]
+
+
+def first_opset(op: str, opset: int, low: int) -> int:
+    """The first opset from `opset` on at which `op` takes `low`; 0: none, or not one of ONNX's."""
+    for version in range(opset, onnx.defs.onnx_opset_version() + 1):
+        schema = schema_of(op, version)
+        if schema is None:
+            return 0
+        for constraint in schema.type_constraints:
+            if {_SPELLING[FP32], _SPELLING[low]} <= set(map(str, constraint.allowed_type_strs)):
+                return version
+    return 0
