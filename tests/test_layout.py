@@ -1,0 +1,108 @@
+"""The tree, the imports and docs/design.md say the same."""
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+MODULES = sorted(
+    path.relative_to(ROOT)
+    for path in (ROOT / "trtbuild").rglob("*.py")
+    if path.name != "__init__.py" or path.stat().st_size > 200
+)
+
+# Modules without a test file of their own, each with the reason.
+TESTED_ELSEWHERE = {
+    "trtbuild/__init__.py": "one function, called by tests/test_pipeline.py",
+}
+
+WORDS = {
+    "errors", "tensor", "capability", "registry", "artifacts", "device", "store", "workers",
+    "tensorfile", "protowire", "onnx_files", "onnx_model", "onnx_weights", "onnx_session",
+    "onnx_write", "samples", "request",
+}  # fmt: skip
+STAGES = {"sources", "surgery", "plan", "verify", "modelconfig", "repository", "validate"}
+# What each part may import besides the words: one way, so that a stage can be read alone.
+MAY_IMPORT = {
+    "modelconfig": set(),
+    "repository": {"modelconfig"},
+    "validate": {"repository", "modelconfig"},
+}
+HEAVY = {
+    "numpy", "onnx", "onnx_graphsurgeon", "onnxruntime", "tensorflow", "torch", "tensorrt",
+    "tensorrt_rtx", "tf2onnx", "keras", "grpc",
+}  # fmt: skip
+
+
+def test_file_of(module: Path) -> Path:
+    parts = module.relative_to("trtbuild")
+    stem = parts.parent.name if parts.name == "__init__.py" else parts.stem
+    return ROOT / "tests" / parts.parent / f"test_{stem}.py"
+
+
+@pytest.mark.parametrize("module", MODULES, ids=str)
+def test_every_module_has_its_test_file(module: Path) -> None:
+    assert test_file_of(module).exists() or str(module) in TESTED_ELSEWHERE
+
+
+def imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("module", MODULES, ids=str)
+def test_imports_go_one_way(module: Path) -> None:
+    part = module.parts[1].removesuffix(".py")
+    for name in imports(ROOT / module):
+        if not name.startswith("trtbuild."):
+            continue
+        other = name.split(".")[1]
+        if part in WORDS:
+            assert other in WORDS, f"a word imports {name}"
+        elif part in STAGES and other in STAGES - {part}:
+            assert other in MAY_IMPORT.get(part, set()), f"stage {part} imports {name}"
+        elif part in STAGES:
+            assert other in WORDS | {part, "__version__"}, f"stage {part} imports {name}"
+        assert other != "cli" or part == "cli", "only the command line knows the command line"
+
+
+def test_only_render_imports_rich() -> None:
+    users = {str(m) for m in MODULES for name in imports(ROOT / m) if name.split(".")[0] == "rich"}
+    assert users == {"trtbuild/cli/render.py"}
+
+
+def modules_after(statement: str) -> set[str]:
+    code = f"{statement}\nimport json, sys\nprint(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+    return {name.split(".")[0] for name in json.loads(done.stdout)}
+
+
+def test_the_parent_process_imports_nothing_heavy() -> None:
+    loaded = modules_after("import trtbuild.cli, trtbuild.pipeline, trtbuild.cli.render")
+    assert not loaded & HEAVY
+
+
+def test_the_design_page_shows_the_tree() -> None:
+    tree = re.search(r"    trtbuild/\n((?:      .*\n)+)", (ROOT / "docs/design.md").read_text())
+    assert tree is not None
+    shown = {
+        word.removesuffix("/").removesuffix(".py")
+        for line in tree[1].splitlines()
+        for word in re.split(r"\s{2,}", line.strip())[0].replace("(.py)", "").split()
+    }
+    there = {
+        path.stem
+        for path in (ROOT / "trtbuild").iterdir()
+        if not path.name.startswith("__") and path.name != "py.typed"
+    }
+    assert shown == there
