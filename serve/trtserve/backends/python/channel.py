@@ -17,7 +17,7 @@ from typing import NamedTuple, cast
 import numpy as np
 
 from trtserve.backends.python import slab
-from trtserve.backends.python.layout import Message, Part, Reader, Signature, Writer
+from trtserve.backends.python.layout import Part, Reader, Run, Signature, Writer
 
 _HEADER = struct.Struct("<BBxxxxxxQ")  # kind, whether the last batch is still in use, bytes used
 _SLAB_FOLLOWS = 0
@@ -36,14 +36,14 @@ class Received(NamedTuple):
 
     kind: int
     kept: bool  # the peer still looks into what was sent to it last
-    messages: list[Message]
+    runs: list[Run]
     memory: slab.Bytes
     used_bytes: int
 
     def note(self) -> str:
         """The text of a message that is a note."""
-        _, base, _, sizes = self.messages[0]
-        return self.memory[base : base + sizes[0]].tobytes().decode()
+        _, (start,), _, (size,) = self.runs[0]
+        return self.memory[start : start + size].tobytes().decode()
 
 
 class Channel:
@@ -105,8 +105,8 @@ class Channel:
         if kept:
             self._mine = None
         assert self._theirs is not None
-        messages = self._reader.read(self._theirs.bytes[:used])
-        return Received(kind, bool(kept), messages, self._theirs.window(), used)
+        runs = self._reader.read(self._theirs.bytes[:used])
+        return Received(kind, bool(kept), runs, self._theirs.window(), used)
 
     def _slab_for(self, size: int) -> slab.Slab:
         if self._mine is None or self._mine.size < size:

@@ -24,7 +24,7 @@ import numpy as np
 
 from trtserve.backends.python import wire
 from trtserve.backends.python.channel import Channel, PeerGoneError, Received
-from trtserve.backends.python.inference import InferenceRequest, InferenceResponse, TritonError
+from trtserve.backends.python.inference import InferenceResponse, TritonError, requests_in
 from trtserve.backends.python.logger import Logger, LogLevel
 from trtserve.backends.python.model import (
     Encoded,
@@ -124,39 +124,32 @@ class Process:
     def _execute(self, received: Received) -> tuple[int, int]:
         """Run a batch and put its answers into shared memory: what and how much."""
         assert self._model is not None
-        window, ask = received.memory, self._side.is_cancelled
         try:
-            responses = self._model.execute(
-                [
-                    InferenceRequest.from_message(index, message, window, ask)
-                    for index, message in enumerate(received.messages)
-                ]
-            )
+            requests = requests_in(received.runs, received.memory, self._side.is_cancelled)
+            responses = self._model.execute(requests)
         except BaseException as error:
             return wire.FAILED, self._channel.put_note(_text(error))
-        answers: list[Encoded] = []
-        room = self._limit_bytes
-        for message, response in zip(received.messages, responses, strict=True):
-            encoded, size = self._encode(response, message.layout.signature.labels, room)
-            answers.append(encoded)
-            room -= size
-        return wire.EXECUTE, self._channel.put(answers)
+        labels = [run.layout.signature.labels for run in received.runs for _ in run.starts]
+        answers = [*map(self._encode, responses, labels)]
+        return wire.EXECUTE, self._channel.put(self._limited(answers))
 
-    def _encode(
-        self, response: InferenceResponse, wanted: Sequence[str], room: int
-    ) -> tuple[Encoded, int]:
-        """A response for the server and its size; an error where that cannot be."""
+    def _encode(self, response: InferenceResponse, wanted: Sequence[str]) -> Encoded:
         try:
-            encoded = self._encoder.encode(response, wanted)
+            return self._encoder.encode(response, wanted)
         except Exception as error:
-            return encoded_error(TritonError(f"cannot send a response: {_text(error)}")), 0
-        size = sum(
-            part.nbytes if isinstance(part, np.ndarray) else len(part) for part in encoded[1]
-        )
-        if size > room:
-            text = f"outputs of {size} bytes exceed the {room} bytes of shared memory left"
-            return encoded_error(TritonError(text)), 0
-        return encoded, size
+            return encoded_error(TritonError(f"cannot send a response: {_text(error)}"))
+
+    def _limited(self, answers: list[Encoded]) -> list[Encoded]:
+        """The answers, those that find no room in shared memory as errors."""
+        room = self._limit_bytes
+        for index, (_, parts) in enumerate(answers):
+            size = sum([part.nbytes if type(part) is np.ndarray else len(part) for part in parts])
+            if size > room:
+                text = f"outputs of {size} bytes exceed the {room} bytes of shared memory left"
+                answers[index] = encoded_error(TritonError(text))
+            else:
+                room -= size
+        return answers
 
 
 def _text(error: BaseException) -> str:

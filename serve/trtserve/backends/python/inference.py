@@ -7,9 +7,9 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
-from trtserve.backends.python.layout import Message
+from trtserve.backends.python.layout import Run
 from trtserve.backends.python.slab import Bytes
-from trtserve.backends.python.tensor import Tensor, TritonModelException
+from trtserve.backends.python.tensor import Tensor, TritonModelException, tensor_in
 
 _RELEASE_RESCHEDULE = 2
 
@@ -64,13 +64,14 @@ def unsupported(what: str, instead: str) -> TritonModelException:
 class InferenceRequest:
     """One request of a batch. Models get them; they cannot make any (that would be BLS)."""
 
-    __slots__ = ("_ask_cancelled", "_facts", "_index", "_inputs", "_message", "_window")
+    __slots__ = ("_ask_cancelled", "_facts", "_index", "_inputs", "_run", "_start", "_window")
 
     _ask_cancelled: Callable[[int], bool]
     _facts: dict[str, Any] | None
     _index: int
     _inputs: list[Tensor] | None
-    _message: Message
+    _run: Run
+    _start: int
     _window: Bytes
 
     def __init__(self, *_: Any, **__: Any) -> None:
@@ -79,26 +80,14 @@ class InferenceRequest:
             "call the other model through the server's HTTP or gRPC endpoint",
         )
 
-    @classmethod
-    def from_message(
-        cls, index: int, message: Message, window: Bytes, ask_cancelled: Callable[[int], bool]
-    ) -> InferenceRequest:
-        """The request at `index` of a batch that lies in `window`."""
-        request: InferenceRequest = cls.__new__(cls)
-        request._index, request._message, request._window = index, message, window
-        request._ask_cancelled = ask_cancelled
-        request._inputs = None
-        request._facts = None
-        return request
-
     def inputs(self) -> list[Tensor]:
         """The input tensors, in the request's order."""
         tensors = self._inputs
         if tensors is None:
-            layout, base, offsets, sizes = self._message
-            window = self._window
+            layout, _, offsets, sizes = self._run
+            window, start = self._window, self._start
             tensors = self._inputs = [
-                Tensor.from_memory(spec, window, base + offset, size)
+                tensor_in(window, spec, start + offset, size)
                 for spec, offset, size in zip(
                     layout.signature.tensors, offsets, sizes, strict=False
                 )
@@ -108,10 +97,10 @@ class InferenceRequest:
     def _fact(self, name: str, default: Any) -> Any:
         facts = self._facts
         if facts is None:
-            layout, base, offsets, sizes = self._message
+            layout, _, offsets, sizes = self._run
             facts = {}
             if layout.signature.note:
-                start = base + offsets[-1]
+                start = self._start + offsets[-1]
                 facts = json.loads(self._window[start : start + sizes[-1]].tobytes())
             self._facts = facts
         return facts.get(name, default)
@@ -140,7 +129,7 @@ class InferenceRequest:
 
     def requested_output_names(self) -> set[str]:
         """The outputs to answer with: others are dropped."""
-        return set(self._message.layout.signature.labels)
+        return set(self._run.layout.signature.labels)
 
     def is_cancelled(self) -> bool:
         """Whether the client has left: then nobody reads the answer."""
@@ -165,6 +154,22 @@ class InferenceRequest:
     def trace(self) -> Any:
         """Raises: this server does not trace."""
         raise unsupported("InferenceRequest.trace", "leave it out")
+
+
+def requests_in(
+    runs: Sequence[Run], window: Bytes, ask_cancelled: Callable[[int], bool]
+) -> list[InferenceRequest]:
+    """The requests of a batch that lies in `window`."""
+    requests: list[InferenceRequest] = []
+    new = InferenceRequest.__new__
+    for run in runs:
+        for start in run.starts:
+            request = new(InferenceRequest)
+            request._ask_cancelled, request._index = ask_cancelled, len(requests)
+            request._run, request._start, request._window = run, start, window
+            request._inputs = request._facts = None
+            requests.append(request)
+    return requests
 
 
 class InferenceResponse:
@@ -203,6 +208,10 @@ class InferenceResponse:
     def error(self) -> TritonError | None:
         """The error, or None."""
         return self._error
+
+    def has_parameters(self) -> bool:
+        """Whether it has parameters."""
+        return bool(self._parameters)
 
     def parameters(self) -> str:
         """The response's parameters as JSON."""

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 from trtserve.backends.python import wire
 from trtserve.backends.python.channel import Received
-from trtserve.backends.python.layout import Layout, Message, Part, Signature, Spec
+from trtserve.backends.python.layout import Part, Run, Signature, Spec
 from trtserve.backends.python.process import ModelFailedError, ModelProcess, ProcessEndedError
 from trtserve.errors import Kind, ServeError
-from trtserve.request import Call, InferRequest, InferResponse, OutputTensor, Parameters
+from trtserve.request import Call, InferRequest, InferResponse, OutputTensor
 
 _log = logging.getLogger("trtserve")
 Answer = InferResponse | ServeError
@@ -188,7 +188,6 @@ class _Translator:
     def __init__(self, model: PythonModel) -> None:
         self._name, self._version = model.name, model.version
         self._signatures: dict[Any, tuple[Signature, Signature]] = {}
-        self._outputs: dict[Layout, Any] = {}
 
     def messages(self, requests: Sequence[InferRequest]) -> list[tuple[Signature, Sequence[Part]]]:
         """Each request's signature and data."""
@@ -221,25 +220,44 @@ class _Translator:
     def answers(self, received: Received) -> list[Answer]:
         """One answer for each message. Their data is a copy: the slab is free then."""
         data = memoryview(received.memory[: received.used_bytes].copy()).toreadonly()
-        return [self._answer(message, data) for message in received.messages]
+        answers: list[Answer] = []
+        for run in received.runs:
+            answers += (
+                self._noted(run, data) if run.layout.signature.note else self._plain(run, data)
+            )
+        return answers
 
-    def _answer(self, message: Message, data: memoryview) -> Answer:
-        layout, base, offsets, sizes = message
-        signature = layout.signature
-        parameters: Parameters | None = None
-        if signature.note:
-            start = base + offsets[-1]
-            note = bytes(data[start : start + sizes[-1]]).decode()
-            if signature.labels:
-                return ServeError(Kind[signature.labels[0]], note)
-            parameters = json.loads(note)
-        outputs = []
+    def _plain(self, run: Run, data: memoryview) -> list[Answer]:
+        name, version = self._name, self._version
+        if len(run.sizes) == 1:  # most models have one output
+            ((output, dtype, shape),), (size,) = run.layout.signature.tensors, run.sizes
+            return [
+                InferResponse(
+                    name, version, (OutputTensor(output, dtype, shape, data[at : at + size]),)
+                )
+                for at in run.starts
+            ]
+        return [InferResponse(name, version, _outputs(run, at, data)) for at in run.starts]
+
+    def _noted(self, run: Run, data: memoryview) -> list[Answer]:
+        """An error, or outputs with parameters."""
+        (start,) = run.starts
+        at = start + run.offsets[-1]
+        note = bytes(data[at : at + run.sizes[-1]]).decode()
+        labels = run.layout.signature.labels
+        if labels:
+            return [ServeError(Kind[labels[0]], note)]
+        outputs = _outputs(run, start, data)
+        return [InferResponse(self._name, self._version, outputs, json.loads(note))]
+
+
+def _outputs(run: Run, start: int, data: memoryview) -> list[OutputTensor]:
+    return [
+        OutputTensor(name, dtype, shape, data[start + offset : start + offset + size])
         for (name, dtype, shape), offset, size in zip(
-            signature.tensors, offsets, sizes, strict=False
-        ):
-            start = base + offset
-            outputs.append(OutputTensor(name, dtype, shape, data[start : start + size]))
-        return InferResponse(self._name, self._version, outputs, parameters)
+            run.layout.signature.tensors, run.offsets, run.sizes, strict=False
+        )
+    ]
 
 
 def _note(call: Call) -> bytes:

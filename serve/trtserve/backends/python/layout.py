@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import math
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -58,7 +58,7 @@ class Layout:
         self.signature = signature
         self.sizes = sizes
         self.variable = tuple(index for index, each in enumerate(is_variable) if each)
-        self.offsets, self.stride = _pile(0, sizes)
+        self.offsets, self.stride = _pile(sizes)
         # Parts that need no padding in between can be joined as they are.
         self.plain = not self.variable and all(size % _ALIGNMENT == 0 for size in sizes)
 
@@ -70,11 +70,11 @@ class Layout:
         return sizes
 
 
-class Message(NamedTuple):
-    """A message as it lies in memory: part `k` at `offsets[k]` from `base`, `sizes[k]` bytes."""
+class Run(NamedTuple):
+    """Messages that lie alike: part `k` of each at `offsets[k]` from its start, `sizes[k]` long."""
 
     layout: Layout
-    base: int
+    starts: Sequence[int]
     offsets: Sequence[int]
     sizes: Sequence[int]
 
@@ -151,8 +151,8 @@ class Reader:
     def __init__(self) -> None:
         self._layouts: list[Layout] = []
 
-    def read(self, memory: memoryview) -> list[Message]:
-        """The messages of the batch at the start of `memory`."""
+    def read(self, memory: memoryview) -> list[Run]:
+        """The messages of the batch at the start of `memory`, in order."""
         forget, told, count = struct.unpack_from("<3Q", memory)
         if forget:
             self._layouts.clear()
@@ -160,40 +160,36 @@ class Reader:
         end = 24 + 8 * count + told
         if told:
             self._learn(bytes(memory[end - told : end]))
-        return self._messages(entries, end + -end % _ALIGNMENT)
+        return list(self._runs(entries, end + -end % _ALIGNMENT))
 
     def _learn(self, told: bytes) -> None:
         for tensors, labels, note in json.loads(told):
             specs = tuple(Spec(name, dtype, tuple(shape)) for name, dtype, shape in tensors)
             self._layouts.append(Layout(Signature(specs, tuple(labels), note)))
 
-    def _messages(self, entries: Sequence[int], base: int) -> list[Message]:
-        messages: list[Message] = []
+    def _runs(self, entries: Sequence[int], base: int) -> Iterator[Run]:
         at = 0
         while at < len(entries):
             layout, repeat = self._layouts[entries[at]], entries[at + 1]
             at += 2
             variable = len(layout.variable)
-            if not variable:
-                stride = layout.stride
-                for start in range(base, base + repeat * stride, stride or 1):
-                    messages.append(Message(layout, start, layout.offsets, layout.sizes))
-                if not stride:
-                    messages += [Message(layout, base, layout.offsets, layout.sizes)] * repeat
-                base += repeat * stride
-                continue
-            for _ in range(repeat):
-                sizes = layout.sizes_with(entries[at : at + variable])
-                at += variable
-                offsets, stride = _pile(0, sizes)
-                messages.append(Message(layout, base, offsets, sizes))
-                base += stride
-        return messages
+            if variable:
+                for _ in range(repeat):
+                    sizes = layout.sizes_with(entries[at : at + variable])
+                    at += variable
+                    offsets, stride = _pile(sizes)
+                    yield Run(layout, (base,), offsets, sizes)
+                    base += stride
+            else:
+                end = base + repeat * layout.stride
+                starts = range(base, end, layout.stride) if end > base else (base,) * repeat
+                yield Run(layout, starts, layout.offsets, layout.sizes)
+                base = end
 
 
-def _pile(start: int, sizes: Sequence[int]) -> tuple[list[int], int]:
+def _pile(sizes: Sequence[int]) -> tuple[list[int], int]:
     """Where parts of these sizes start, each aligned, and where the next one would."""
-    offsets = []
+    offsets, start = [], 0
     for size in sizes:
         offsets.append(start)
         start += size + -size % _ALIGNMENT

@@ -17,7 +17,7 @@ from typing import Any
 
 from trtserve.backends.python import triton_python_backend_utils as pb_utils
 from trtserve.backends.python.inference import InferenceRequest, InferenceResponse, TritonError
-from trtserve.backends.python.layout import Part, Signature, Spec
+from trtserve.backends.python.layout import MAX_SIGNATURES, Part, Signature, Spec
 
 Encoded = tuple[Signature, list[Part]]
 
@@ -125,28 +125,25 @@ class Encoder:
     """Responses in the form that goes to the server; equal signatures become one object."""
 
     def __init__(self) -> None:
-        self._signatures: dict[tuple[Spec, ...], Signature] = {}
+        self._signatures: dict[Any, Signature] = {}
 
     def encode(self, response: InferenceResponse, wanted: Sequence[str]) -> Encoded:
         """An error, or those outputs that are wanted: as Triton, others are dropped."""
         error = response.error()
         if error is not None:
             return encoded_error(error)
-        specs, data = [], []
-        for tensor in response.output_tensors():
-            if tensor.name() in wanted:
-                spec, part = tensor.parts()
-                specs.append(spec)
-                data.append(part)
-        parameters = response.parameters()
-        if parameters != "{}":
-            return Signature(tuple(specs), note=True), [*data, parameters.encode()]
-        key = tuple(specs)
-        signature = self._signatures.get(key)
+        sent = [tensor.sent() for tensor in response.output_tensors() if tensor.name() in wanted]
+        specs = tuple([spec for spec, _ in sent])
+        data = [part for _, part in sent]
+        note = response.has_parameters()
+        if note:
+            data.append(response.parameters().encode())
+        signature = self._signatures.get((specs, note))
         if signature is None:
-            if len(self._signatures) > 1024:
+            if len(self._signatures) > MAX_SIGNATURES:
                 self._signatures.clear()
-            signature = self._signatures[key] = Signature(key)
+            signature = Signature(tuple(Spec(*spec) for spec in specs), note=note)
+            self._signatures[specs, note] = signature
         return signature, data
 
 

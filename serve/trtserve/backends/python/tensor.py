@@ -50,15 +50,6 @@ class Tensor:
         self._name, self._dtype, self._array, self._shape = name, dtype, array, array.shape
         self._window = None
 
-    @classmethod
-    def from_memory(cls, spec: Spec, window: Bytes, place: int, size: int) -> Tensor:
-        """An input: `size` bytes at `place` in `window`, made an array only when asked for."""
-        tensor: Tensor = cls.__new__(cls)
-        tensor._name, tensor._dtype, tensor._shape = spec
-        tensor._array = None
-        tensor._window, tensor._place, tensor._size = window, place, size
-        return tensor
-
     def name(self) -> str:
         """The tensor's name."""
         return self._name
@@ -132,9 +123,18 @@ class Tensor:
         """The CPU."""
         return 1, 0
 
-    def parts(self) -> tuple[Spec, Part]:
-        """What goes to the server: what the tensor is, and its data in wire form."""
+    def sent(self) -> tuple[tuple[str, str, tuple[int, ...]], Part]:
+        """What goes to the server: what the tensor is (a `Spec`), and its data in wire form."""
         data: Part = self._held()
         if self._dtype == "BYTES":
             data = serialize_byte_tensor(self._held()) or b""
-        return Spec(self._name, self._dtype, self._shape), data
+        return (self._name, self._dtype, self._shape), data
+
+
+def tensor_in(window: Bytes, spec: Spec, place: int, size: int) -> Tensor:
+    """An input: `size` bytes at `place` in `window`, made an array only when asked for."""
+    tensor = Tensor.__new__(Tensor)
+    tensor._name, tensor._dtype, tensor._shape = spec
+    tensor._array = None
+    tensor._window, tensor._place, tensor._size = window, place, size
+    return tensor

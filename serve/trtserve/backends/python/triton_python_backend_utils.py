@@ -70,7 +70,7 @@ _model_directory = ""  # the version's, set before the model is imported
 
 def _by_name(tensors: Sequence[Tensor], name: str) -> Tensor | None:
     for tensor in tensors:
-        if tensor.name() == name:
+        if tensor._name == name:
             return tensor
     return None
 
