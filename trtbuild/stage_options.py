@@ -6,73 +6,105 @@ model gets its names there, everything else is cut in ONNX.
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import msgspec
+
 from trtbuild.errors import UsageError
+from trtbuild.modelconfig.derive import ConfigOptions
 from trtbuild.plan.options import PlanOptions
 from trtbuild.plan.profiles import ShapeOptions, shape_options_from_texts
 from trtbuild.request import ConvertRequest
 from trtbuild.sources.options import SourceOptions
 from trtbuild.surgery.options import SurgeryOptions
-from trtbuild.tensor import InputOverride, input_override_from_text
+from trtbuild.tensor import input_override_from_text
 from trtbuild.verify.options import VerifyOptions
 
 _NAMED_BY_EXPORTER = ("torch", "torchscript", "exported")
 _TAKES_CUTS = ("graphdef", *_NAMED_BY_EXPORTER)
 
 
-def source_options(request: ConvertRequest, kind: str) -> SourceOptions:
-    """For the source stage of a model of `kind`. Raises `UsageError` for a wrong text."""
-    if kind in _NAMED_BY_EXPORTER and request.inputs:
+class StageOptions(msgspec.Struct, frozen=True):
+    """The options of every stage of a run."""
+
+    source: SourceOptions
+    surgery: SurgeryOptions
+    shapes: ShapeOptions
+    plan: PlanOptions
+    verify: VerifyOptions
+    config: ConfigOptions
+    label_files: dict[str, Path]  # name in the model's folder -> where it lies now
+
+
+def options_of_stages(request: ConvertRequest, kind: str) -> StageOptions:
+    """The options for a model of `kind`. Raises `UsageError` for a text that says nothing."""
+    exporter_names = kind in _NAMED_BY_EXPORTER
+    if exporter_names and request.inputs:
         raise UsageError(
             f"--inputs cuts a graph, which a {kind} model has not",
             "name its inputs with --input NAME=DTYPE[DIMS]",
         )
-    shapes = shape_options(request)
-    return SourceOptions(
-        signature=request.signature,
-        tags=request.tags,
-        inputs=request.inputs if kind == "graphdef" else (),
-        outputs=request.outputs if kind == "graphdef" else (),
-        overrides=_overrides(request),
-        output_names=request.outputs if kind in _NAMED_BY_EXPORTER else (),
-        opset=request.opset,
-        example_shapes=dict(shapes.opt),
-    )
-
-
-def surgery_options(request: ConvertRequest, kind: str) -> SurgeryOptions:
-    """For the surgery stage."""
-    cuts = kind not in _TAKES_CUTS
-    return SurgeryOptions(
-        inputs=request.inputs if cuts else (),
-        outputs=request.outputs if cuts else (),
-        overrides=() if kind in _NAMED_BY_EXPORTER else _overrides(request),
-        precision=request.precision,
-        io_precision=request.io_precision,
-        sample_shapes=dict(shape_options(request).opt),
-    )
-
-
-def shape_options(request: ConvertRequest) -> ShapeOptions:
-    """For the profile. Raises `UsageError` for a wrong text."""
-    return shape_options_from_texts(
+    overrides = tuple(input_override_from_text(text) for text in request.input)
+    shapes = shape_options_from_texts(
         request.min_shapes, request.opt_shapes, request.max_shapes, request.max_batch
     )
-
-
-def plan_options(request: ConvertRequest) -> PlanOptions:
-    """For the plan stage."""
-    return PlanOptions(
-        sharing=request.plans,
-        workspace_mib=request.workspace_mib,
-        opt_level=request.opt_level,
-        timing_cache=request.timing_cache,
+    cut_here = kind not in _TAKES_CUTS
+    labels = _labels(request.labels)
+    return StageOptions(
+        source=SourceOptions(
+            signature=request.signature,
+            tags=request.tags,
+            inputs=request.inputs if kind == "graphdef" else (),
+            outputs=request.outputs if kind == "graphdef" else (),
+            overrides=overrides,
+            output_names=request.outputs if exporter_names else (),
+            opset=request.opset,
+            example_shapes=dict(shapes.opt),
+        ),
+        surgery=SurgeryOptions(
+            inputs=request.inputs if cut_here else (),
+            outputs=request.outputs if cut_here else (),
+            overrides=() if exporter_names else overrides,
+            precision=request.precision,
+            io_precision=request.io_precision,
+            sample_shapes=dict(shapes.opt),
+        ),
+        shapes=shapes,
+        plan=PlanOptions(
+            sharing=request.plans,
+            workspace_mib=request.workspace_mib,
+            opt_level=request.opt_level,
+            timing_cache=request.timing_cache,
+        ),
+        verify=VerifyOptions(rtol=request.rtol, atol=request.atol),
+        config=ConfigOptions(
+            instances=request.instances,
+            max_queue_delay_us=request.max_queue_delay_us,
+            preferred_batch=request.preferred_batch,
+            labels={output: path.name for output, path in labels.items()},
+            warmup=request.warmup,
+        ),
+        label_files={path.name: path for path in labels.values()},
     )
 
 
-def verify_options(request: ConvertRequest) -> VerifyOptions:
-    """For the verify stage."""
-    return VerifyOptions(rtol=request.rtol, atol=request.atol)
-
-
-def _overrides(request: ConvertRequest) -> tuple[InputOverride, ...]:
-    return tuple(input_override_from_text(text) for text in request.input)
+def _labels(texts: tuple[str, ...]) -> dict[str, Path]:
+    """`OUTPUT=FILE` texts; an output's name may hold '=' itself, a label file's does not."""
+    labels: dict[str, Path] = {}
+    for text in texts:
+        output, _, file = text.rpartition("=")
+        if not output or not file:
+            raise UsageError(
+                f"--labels '{text}' is not OUTPUT=FILE",
+                "write for example --labels probs=labels.txt",
+            )
+        path = Path(file)
+        if not path.is_file():
+            raise UsageError(f"--labels {output}: no such file: '{file}'")
+        if any(path.name == other.name and path != other for other in labels.values()):
+            raise UsageError(
+                f"two label files are called '{path.name}', and both go into the model's folder",
+                "rename one of them",
+            )
+        labels[output] = path
+    return labels

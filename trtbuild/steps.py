@@ -21,7 +21,9 @@ from typing import Any, TypeVar
 
 from trtbuild import __version__
 from trtbuild.artifacts import (
+    Comparison,
     OnnxModel,
+    Plan,
     PlanOutcome,
     Profile,
     Progress,
@@ -31,15 +33,13 @@ from trtbuild.artifacts import (
     VerifyReport,
 )
 from trtbuild.capability import Capability
-from trtbuild.plan.options import PlanOptions
+from trtbuild.device import Devices, Gpu, visible_only
 from trtbuild.plan.plans import plans_from_onnx
 from trtbuild.plan.runtimes import RuntimeInfo
 from trtbuild.plan.warm import WarmWorker
 from trtbuild.sources import PACKAGES
-from trtbuild.sources.options import SourceOptions
+from trtbuild.stage_options import StageOptions
 from trtbuild.store import Store, key_of
-from trtbuild.surgery.options import SurgeryOptions
-from trtbuild.verify.options import VerifyOptions
 from trtbuild.verify.points import Point
 from trtbuild.workers.pool import OnProgress, Pool, Worker
 
@@ -52,10 +52,18 @@ _ONNX_PACKAGES = ("onnx", "onnx-graphsurgeon", "onnxruntime")
 class Run:
     """A `with` block around one run: its store, its workers, its clock."""
 
-    def __init__(self, runtime: RuntimeInfo, on_progress: OnProgress) -> None:
+    def __init__(
+        self,
+        source: SourceRef,
+        runtime: RuntimeInfo,
+        options: StageOptions,
+        on_progress: OnProgress,
+    ) -> None:
         self.store = Store()
         self.stages: list[Stage] = []
+        self._source = source
         self._runtime = runtime
+        self._options = options
         self._on_progress = on_progress
         self._pool = Pool()
         self._frameworks: Worker | None = None
@@ -77,25 +85,27 @@ class Run:
     ) -> None:
         self._ends.__exit__(kind, error, trace)
 
-    def export(self, ref: SourceRef, options: SourceOptions) -> OnnxModel:
+    def export(self) -> OnnxModel:
         """Stage 1. A source that is code is exported every time."""
-        determines = {"source": ref.digest, "kind": ref.kind, "options": options}
-        key = ref.digest and _key("export", determines, PACKAGES[ref.kind])
+        source, options = self._source, self._options.source
+        determines = {"source": source.digest, "kind": source.kind, "options": options}
+        key = source.digest and _key("export", determines, PACKAGES[source.kind])
 
         def make(directory: Path) -> OnnxModel:
             self._warm = WarmWorker(self._runtime, self._pool)
             return self._call(
                 "trtbuild.sources.session:export",
                 OnnxModel,
-                ref=ref,
+                ref=source,
                 options=options,
                 directory=directory,
             )
 
         return self._cached("export", key, OnnxModel, make)
 
-    def operate(self, model: OnnxModel, options: SurgeryOptions) -> SurgeryResult:
+    def operate(self, model: OnnxModel) -> SurgeryResult:
         """Stage 2."""
+        options = self._options.surgery
         key = _key("surgery", {"onnx": model.digest, "options": options}, _ONNX_PACKAGES)
 
         def make(directory: Path) -> SurgeryResult:
@@ -114,7 +124,6 @@ class Run:
         model: OnnxModel,
         targets: tuple[Capability, ...],
         profile: Profile,
-        options: PlanOptions,
         workers: int | None,
     ) -> PlanOutcome:
         """Stage 3, in workers of its own; each plan has its own entry in the store."""
@@ -123,7 +132,7 @@ class Run:
             model,
             targets,
             profile,
-            options,
+            self._options.plan,
             self._runtime,
             store=self.store,
             pool=self._pool,
@@ -135,62 +144,90 @@ class Run:
         self.stages.append(Stage("plans", time.monotonic() - started, hit))
         return outcome
 
-    def verify(
-        self,
-        *,
-        ref: SourceRef,
-        source: SourceOptions,
-        exported: OnnxModel,
-        result: SurgeryResult,
-        profile: Profile,
-        options: VerifyOptions,
-    ) -> VerifyReport:
+    def verify(self, exported: OnnxModel, result: SurgeryResult, profile: Profile) -> VerifyReport:
         """Stage 4, source framework against ONNX, with the very object that was exported."""
+        source = self._source
         determines = {
-            "source": ref.digest,
+            "source": source.digest,
             "exported": exported.digest,
             "final": result.model.digest,
             "reference": result.reference and result.reference.digest,
             "names": (result.input_names, result.output_names),
             "profile": profile,
-            "options": (source, options),
+            "options": (self._options.source, self._options.verify),
         }
-        packages = (*PACKAGES[ref.kind], *_ONNX_PACKAGES)
-        key = ref.digest and _key("verify", determines, packages)
+        packages = (*PACKAGES[source.kind], *_ONNX_PACKAGES)
+        key = source.digest and _key("verify", determines, packages)
 
         def make(_directory: Path) -> VerifyReport:
-            points = self._points(exported, result, profile, options)
+            points = self._points(exported, result, profile)
             return self._call(
                 "trtbuild.verify.onnx_run:compare_graphs",
                 VerifyReport,
-                kind=ref.kind,
+                kind=source.kind,
                 result=result,
                 points=points,
-                outputs={point.name: self._reference(ref, source, point) for point in points},
-                options=options,
-                onnx_outputs=self._folder,
+                outputs={point.name: self._reference(point) for point in points},
+                options=self._options.verify,
             )
 
         return self._cached("verify", key, VerifyReport, make)
 
-    def _points(
+    def verify_plans(
         self,
+        plans: tuple[Plan, ...],
         exported: OnnxModel,
         result: SurgeryResult,
         profile: Profile,
-        options: VerifyOptions,
-    ) -> list[Point]:
+        devices: Devices,
+    ) -> VerifyReport:
+        """Stage 4 on the GPUs that are here: each plan against ONNX. What has none is said."""
+        targets = [(target, plan) for plan in plans for target in plan.targets]
+        here = {gpu.capability: gpu for gpu in reversed(devices.gpus)}
+        not_run = {
+            f"plan {target}": f"not run: no GPU of {target}"
+            for target, _ in targets
+            if target not in here
+        }
+        comparisons: list[Comparison] = []
+        runnable = [(target, plan) for target, plan in targets if target in here]
+        if runnable:
+            points = self._points(exported, result, profile)
+            self._call(
+                "trtbuild.verify.onnx_run:run_final", list[Path], result=result, points=points
+            )
+            for target, plan in runnable:
+                comparisons += self._compare_plan(plan, here[target], result, points)
+        return VerifyReport(tuple(comparisons), not_run)
+
+    def _compare_plan(
+        self, plan: Plan, gpu: Gpu, result: SurgeryResult, points: list[Point]
+    ) -> list[Comparison]:
+        with self._pool.worker(visible_only(gpu)) as worker:
+            return worker.call(
+                "trtbuild.verify.plan_run:compare_plan",
+                list[Comparison],
+                self._on_progress,
+                plan=plan,
+                module=self._runtime.module,
+                model=result.model.path,
+                points=points,
+                options=self._options.verify,
+                label=str(gpu.capability),
+            )
+
+    def _points(self, exported: OnnxModel, result: SurgeryResult, profile: Profile) -> list[Point]:
         return self._call(
             "trtbuild.verify.inputs:make_inputs",
             list[Point],
             exported=exported,
             result=result,
             profile=profile,
-            seed=options.seed,
+            seed=self._options.verify.seed,
             directory=self._folder,
         )
 
-    def _reference(self, ref: SourceRef, options: SourceOptions, point: Point) -> list[Path]:
+    def _reference(self, point: Point) -> list[Path]:
         """The source framework's outputs for each part of `point`; points may share parts."""
         outputs = [part.with_name(f"{part.name}-outputs") for part in point.parts]
         for part, path in zip(point.parts, outputs, strict=True):
@@ -198,8 +235,8 @@ class Run:
                 self._call(
                     "trtbuild.sources.session:run",
                     list[str],
-                    ref=ref,
-                    options=options,
+                    ref=self._source,
+                    options=self._options.source,
                     inputs=part,
                     outputs=path,
                 )

@@ -22,7 +22,7 @@ def prepared(folder: Path, plan: bytes) -> dict[str, object]:
     model = scaled(folder, np.float32(2))
     points = make_inputs(model, unchanged(model), PROFILE, 0, folder)
     for point in points:
-        save_tensors(folder / f"outputs-{point.name}", {"y": load_tensors(point.inputs)["x"] * 2})
+        save_tensors(point.outputs, {"y": load_tensors(point.inputs)["x"] * 2})
     (folder / "model.plan").write_bytes(plan)
     return {
         "plan": Plan(
@@ -31,7 +31,6 @@ def prepared(folder: Path, plan: bytes) -> dict[str, object]:
         "module": "tensorrt_rtx",
         "model": model.path,
         "points": points,
-        "onnx_outputs": folder,
         "options": VerifyOptions(),
         "label": "8.9",
     }

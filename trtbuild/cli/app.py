@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import typer
 
-from trtbuild.cli import cache, doctor
+from trtbuild.cli import cache, convert, doctor
 from trtbuild.cli.errors import exit_code_of
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command("convert")(convert.command)
 app.command("doctor")(doctor.command)
 app.add_typer(cache.app, name="cache")
 

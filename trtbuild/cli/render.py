@@ -105,6 +105,48 @@ def _wide(console: Console) -> Any:
     return console.options.update(max_width=10_000)
 
 
+def conversion(result: artifacts.Conversion) -> None:
+    """The result table: one row a target, then where the version is and how good it is."""
+    rows = [
+        (
+            str(target),
+            plan.file,
+            size_text(plan.size_bytes),
+            f"{plan.seconds:.1f}",
+            "ok",
+            "yes" if plan.cached else "no",
+        )
+        for plan in result.plans
+        for target in plan.targets
+    ]
+    failed = {str(f.target): f for f in result.failures}
+    rows += [(key, "-", "-", f"{f.seconds:.1f}", "failed", "no") for key, f in failed.items()]
+    rows.sort(key=lambda row: [int(part) for part in row[0].split(".")])
+    table(("TARGET", "FILE", "SIZE", "SECONDS", "STATUS", "CACHED"), rows, ("SIZE", "SECONDS"))
+    for key, failure in failed.items():
+        typer.echo(f"\n{key} failed: {failure.message}")
+        if failure.hint:
+            typer.echo(f"  hint: {failure.hint}")
+    typer.echo(f"\n{verdict(result.report)}")
+    where = result.directory / str(result.version)
+    with_runtime = f"{result.runtime} {result.runtime_version}"
+    typer.echo(f"wrote {where} with {with_runtime} in {result.seconds:.1f} s")
+
+
+def verdict(report: artifacts.VerifyReport) -> str:
+    """One line: how far the numbers are apart at most, and what was not run."""
+    ran = report.comparisons
+    text = "accuracy: nothing was compared"
+    if ran:
+        worst = max(ran, key=lambda one: one.max_abs)
+        cosine = min(one.cosine for one in ran)
+        text = (
+            f"accuracy: {len(ran)} comparisons passed, max abs {worst.max_abs:.2e} "
+            f"({worst.pair}, {worst.tensor}), cosine at least {cosine:.6f}"
+        )
+    return "\n".join([text, *(f"  {what}: {why}" for what, why in report.not_run.items())])
+
+
 def size_text(size_bytes: int) -> str:
     """`97.5 MB`: decimal units, as disks are sold and `ls` sorts."""
     size = float(size_bytes)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 
 from trtbuild.artifacts import Comparison, OnnxModel, SurgeryResult, VerifyReport
 from trtbuild.errors import VerificationError, first_line
@@ -14,7 +15,8 @@ from trtbuild.onnx_session import open_session, run
 from trtbuild.onnx_weights import read_skeleton
 from trtbuild.tensorfile import load_tensors, save_tensors
 from trtbuild.verify.compare import Label, compare
-from trtbuild.verify.dtypes import cast_to, precision_of
+from trtbuild.verify.dtypes import precision_of
+from trtbuild.verify.emulate import emulated
 from trtbuild.verify.options import Precision, Tolerance, VerifyOptions, tolerance_of
 from trtbuild.verify.points import Point
 from trtbuild.workers.child import report
@@ -26,12 +28,16 @@ CUT = "not run: the graph was cut or changed, so the source is another model"
 
 
 class OnnxRun:
-    """An ONNX model in ONNX Runtime, on the CPU."""
+    """An ONNX model in ONNX Runtime, on the CPU; 16-bit floats are emulated (see `emulate`)."""
 
     def __init__(self, model: OnnxModel) -> None:
         skeleton = read_skeleton(model.path)
-        self.inputs = {spec.name: spec.dtype for spec in model.inputs}
         self.precision: Precision = precision_of(skeleton)
+        skeleton = emulated(skeleton)
+        self._inputs = {
+            value.name: onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
+            for value in skeleton.graph.input
+        }
         try:
             self._session = open_session(skeleton)
         except Exception as error:
@@ -42,7 +48,10 @@ class OnnxRun:
 
     def __call__(self, inputs: dict[str, Array]) -> dict[str, Array]:
         """Outputs by name; inputs are taken in any float type and cast."""
-        values = {name: cast_to(inputs[name], dtype) for name, dtype in self.inputs.items()}
+        values = {
+            name: array if array.dtype == object else array.astype(self._inputs[name])
+            for name, array in inputs.items()
+        }
         return run(self._session, values)
 
 
@@ -53,14 +62,12 @@ def compare_graphs(
     points: list[Point],
     outputs: dict[str, list[Path]],
     options: VerifyOptions,
-    onnx_outputs: Path,
 ) -> VerifyReport:
     """Compare the source framework's outputs with ONNX's, before and after precision surgery.
 
     `outputs` are the tensor files that the source wrote, by point name, one for each part; none
     where the graph was cut: there the graph before precision surgery is what the graph after it
-    is compared with. What the final graph gives is left in the folder `onnx_outputs`, a tensor
-    file a point, for plans to be compared with.
+    is compared with.
     """
     after = OnnxRun(result.model)
     before = OnnxRun(result.reference) if result.reference is not None else None
@@ -71,7 +78,6 @@ def compare_graphs(
         inputs = load_tensors(point.inputs)
         source = _source_outputs(outputs.get(point.name, []), result)
         final = after(inputs)
-        save_tensors(onnx_outputs / f"outputs-{point.name}", final)
         sides = []
         if not source:
             not_run[f"{kind} vs ONNX"] = CUT
@@ -86,6 +92,14 @@ def compare_graphs(
             tolerance = tolerance_of(options, precision)
             comparisons += _pairs(pair, point.name, expected, got, tolerance)
     return VerifyReport(tuple(comparisons), not_run)
+
+
+def run_final(result: SurgeryResult, points: list[Point]) -> list[Path]:
+    """Run the final graph on every point's inputs and write the outputs to `Point.outputs`."""
+    graph = OnnxRun(result.model)
+    for point in points:
+        save_tensors(point.outputs, graph(load_tensors(point.inputs)))
+    return [point.outputs for point in points]
 
 
 def _source_outputs(files: list[Path], result: SurgeryResult) -> dict[str, Array]:

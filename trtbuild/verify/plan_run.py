@@ -35,14 +35,12 @@ def compare_plan(
     module: str,
     model: Path,
     points: list[Point],
-    onnx_outputs: Path,
     options: VerifyOptions,
     label: str,
 ) -> list[Comparison]:
-    """Run `plan` with the runtime `module` on every point's inputs.
+    """Run `plan` with the runtime `module` on every point's inputs, against its ONNX outputs.
 
-    `onnx_outputs` is the folder with the tensor files of ONNX's outputs. Raises
-    `VerificationError` where the runtime cannot load or run the plan, with its own words.
+    Raises `VerificationError` where the runtime cannot load or run the plan, with its own words.
     """
     precision = precision_of(read_skeleton(model))
     tolerance = tolerance_of(options, precision)
@@ -53,7 +51,7 @@ def compare_plan(
         engine = _Engine(module, plan.path, cuda)
         for point in points:
             report(f"verify {label}", f"{point.name} shapes")
-            expected = load_tensors(onnx_outputs / f"outputs-{point.name}")
+            expected = load_tensors(point.outputs)
             got = engine.run(load_tensors(point.inputs))
             for name, reference in expected.items():
                 place = Label(f"ONNX vs plan {label}", point.name, name)

@@ -13,3 +13,8 @@ class Point(msgspec.Struct, frozen=True):
     name: str  # "min", "opt" or "max"; several joined by "=" where their shapes are the same
     inputs: Path  # as the final model takes them
     parts: tuple[Path, ...]  # as the exported model takes them; () where it cannot be run
+
+    @property
+    def outputs(self) -> Path:
+        """Where the final graph's outputs for `inputs` are kept for plans to be compared with."""
+        return self.inputs.with_name(f"{self.inputs.name}-outputs")

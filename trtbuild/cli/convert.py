@@ -1,0 +1,200 @@
+"""`trtbuild convert`: parse, call `trtbuild.convert`, show the result."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from trtbuild.errors import UsageError
+
+PARTLY = 4  # some targets failed, the others are in the repository
+
+_SOURCE, _NUMBERS, _PLANS, _CONFIG, _RUN = (
+    "Source model",
+    "Numbers",
+    "Plans",
+    "Configuration",
+    "This run",
+)
+
+
+def _option(panel: str, *flags: str, **more: Any) -> Any:
+    return typer.Option(*flags, rich_help_panel=panel, **more)
+
+
+def _many(texts: list[str] | None) -> tuple[str, ...]:
+    """Repeatable options of tensor names and tags also take comma lists."""
+    return tuple(part.strip() for text in texts or () for part in text.split(",") if part.strip())
+
+
+def command(  # noqa: PLR0917 - Typer makes options of parameters
+    source: Annotated[
+        str,
+        typer.Argument(help="A model file or folder, or file.py:factory, package.module:factory."),
+    ],
+    repo: Annotated[Path, typer.Option(help="The model repository to write to; made when absent.")],
+    name: Annotated[str | None, typer.Option(help="The model's name in the repository.")] = None,
+    version: Annotated[
+        int | None, typer.Option(min=1, help="Write this version; default: the next one.")
+    ] = None,
+    add: Annotated[
+        bool, typer.Option("--add", help="Add targets to the version that is there.")
+    ] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace the version that is there.")
+    ] = False,
+    kind: Annotated[
+        Literal[
+            "auto", "onnx", "savedmodel", "graphdef", "keras", "torch", "torchscript", "exported"
+        ],
+        _option(_SOURCE, help="What the source is."),
+    ] = "auto",
+    input_: Annotated[
+        list[str] | None,
+        _option(
+            _SOURCE,
+            "--input",
+            metavar="NAME=DTYPE[DIMS]",
+            help="An input's name, data type and dims, such as 'image=fp32[batch,3,224,224]': "
+            "required for some PyTorch models, renames and overrides elsewhere. Repeatable.",
+        ),
+    ] = None,
+    signature: Annotated[
+        str | None, _option(_SOURCE, help="SavedModel: the signature to convert.")
+    ] = None,
+    tag: Annotated[
+        list[str] | None, _option(_SOURCE, help="SavedModel: the tags of its graph. Repeatable.")
+    ] = None,
+    inputs: Annotated[
+        list[str] | None,
+        _option(_SOURCE, metavar="[NEW=]TENSOR", help="GraphDef, ONNX: cut the graph here."),
+    ] = None,
+    outputs: Annotated[
+        list[str] | None,
+        _option(_SOURCE, metavar="[NEW=]TENSOR", help="GraphDef, ONNX: cut the graph here."),
+    ] = None,
+    opset: Annotated[
+        int | None, _option(_SOURCE, min=7, help="The ONNX opset to convert to.")
+    ] = None,
+    precision: Annotated[
+        Literal["keep", "fp32", "fp16", "bf16"], _option(_NUMBERS, help="Of weights and compute.")
+    ] = "keep",
+    io_precision: Annotated[
+        Literal["keep", "match"],
+        _option(_NUMBERS, help="Under fp16 and bf16: keep inputs and outputs, or match them."),
+    ] = "keep",
+    verify: Annotated[
+        bool, _option(_NUMBERS, help="Compare with the source framework and stop when it differs.")
+    ] = True,
+    rtol: Annotated[float | None, _option(_NUMBERS, min=0, help="Default: by precision.")] = None,
+    atol: Annotated[float | None, _option(_NUMBERS, min=0, help="Default: by precision.")] = None,
+    target: Annotated[
+        list[str] | None,
+        _option(
+            _PLANS,
+            help="A compute capability (8.6, sm_86), a GPU (A10, 'RTX 4090'), 'all' or 'current'. "
+            "Repeatable, comma lists. Default: the GPU at hand, without one 8.0, 8.6, 8.9, 12.0.",
+        ),
+    ] = None,
+    runtime: Annotated[
+        Literal["auto", "tensorrt", "tensorrt-rtx"],
+        _option(_PLANS, help="auto: tensorrt where it and a GPU are there, else tensorrt-rtx."),
+    ] = "auto",
+    plans: Annotated[
+        Literal["shared", "per-target"],
+        _option(_PLANS, help="tensorrt-rtx: one plan file for many targets, or one each."),
+    ] = "shared",
+    max_batch: Annotated[
+        int | None, _option(_PLANS, min=1, help="Largest batch of the plans.")
+    ] = None,
+    min_shapes: Annotated[
+        list[str] | None, _option(_PLANS, metavar="NAME:1x3x224x224", help="Smallest input shapes.")
+    ] = None,
+    opt_shapes: Annotated[
+        list[str] | None, _option(_PLANS, metavar="NAME:8x3x224x224", help="Usual input shapes.")
+    ] = None,
+    max_shapes: Annotated[
+        list[str] | None, _option(_PLANS, metavar="NAME:8x3x224x224", help="Largest input shapes.")
+    ] = None,
+    workspace: Annotated[
+        int | None, _option(_PLANS, min=1, metavar="MIB", help="Memory limit for tactics.")
+    ] = None,
+    opt_level: Annotated[
+        int | None, _option(_PLANS, min=0, max=5, help="How long the builder may search.")
+    ] = None,
+    timing_cache: Annotated[
+        Path | None, _option(_PLANS, metavar="FILE", help="tensorrt: read and update this cache.")
+    ] = None,
+    instances: Annotated[int, _option(_CONFIG, min=1, help="Instances for each GPU.")] = 1,
+    max_queue_delay_us: Annotated[
+        int | None, _option(_CONFIG, min=0, help="How long dynamic batching may wait.")
+    ] = None,
+    preferred_batch: Annotated[
+        list[int] | None, _option(_CONFIG, min=1, help="Preferred batch size. Repeatable.")
+    ] = None,
+    labels: Annotated[
+        list[str] | None, _option(_CONFIG, metavar="OUTPUT=FILE", help="Class labels of an output.")
+    ] = None,
+    warmup: Annotated[bool, _option(_CONFIG, "--warmup", help="Write a warm-up request.")] = False,
+    portable: Annotated[
+        bool, _option(_CONFIG, help="Keep model.onnx beside the plans, as fallback.")
+    ] = True,
+    workers: Annotated[
+        int | None, _option(_RUN, min=1, help="Worker processes for plans; default: one a core.")
+    ] = None,
+    json: Annotated[bool, _option(_RUN, "--json", help="The result as JSON on stdout.")] = False,
+    quiet: Annotated[bool, _option(_RUN, "--quiet", "-q", help="No progress.")] = False,
+) -> None:
+    """Convert a trained model into a repository with a plan for every compute capability."""
+    if add and replace:
+        raise UsageError("--add and --replace contradict each other", "give one of them")
+    from trtbuild.cli import render
+    from trtbuild.pipeline import convert
+    from trtbuild.request import ConvertRequest
+
+    request = ConvertRequest(
+        source=source,
+        repo=repo,
+        name=name,
+        version=version,
+        mode="add" if add else "replace" if replace else "next",
+        kind=kind,
+        signature=signature,
+        tags=_many(tag),
+        inputs=_many(inputs),
+        outputs=_many(outputs),
+        input=tuple(input_ or ()),
+        opset=opset,
+        precision=precision,
+        io_precision=io_precision,
+        verify=verify,
+        rtol=rtol,
+        atol=atol,
+        targets=tuple(target or ()),
+        runtime=runtime,
+        plans=plans,
+        max_batch=max_batch,
+        min_shapes=tuple(min_shapes or ()),
+        opt_shapes=tuple(opt_shapes or ()),
+        max_shapes=tuple(max_shapes or ()),
+        workspace_mib=workspace,
+        opt_level=opt_level,
+        timing_cache=timing_cache,
+        workers=workers,
+        instances=instances,
+        max_queue_delay_us=max_queue_delay_us,
+        preferred_batch=tuple(preferred_batch or ()),
+        labels=tuple(labels or ()),
+        warmup=warmup,
+        portable=portable,
+    )
+    with render.progress(quiet=quiet) as on_progress:
+        result = convert(request, on_progress)
+    if json:
+        render.json(result)
+    else:
+        render.conversion(result)
+    if result.failures:
+        raise typer.Exit(PARTLY)

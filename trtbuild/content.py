@@ -1,0 +1,118 @@
+"""What a finished run puts into the repository: files, the config, the lock."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+import msgspec
+
+from trtbuild import __version__
+from trtbuild.artifacts import (
+    OnnxModel,
+    Plan,
+    PlanOutcome,
+    Profile,
+    SourceRef,
+    SurgeryResult,
+    VerifyReport,
+)
+from trtbuild.modelconfig.derive import ConfigOptions, config_from_plans
+from trtbuild.modelconfig.write import text_from_config
+from trtbuild.repository.lock import Lock, LockedOnnx, LockedPlan, LockedSource
+from trtbuild.repository.write import Content
+from trtbuild.request import ConvertRequest
+from trtbuild.stage_options import StageOptions
+
+# Of a request: what says where and how fast, and so nothing about the model.
+_NOT_OF_THE_MODEL = {"source", "repo", "name", "version", "mode", "workers", "timing_cache"}
+_HEADING = (
+    f"Written by trtbuild {__version__}. Edit it freely: trtbuild overwrites an edited config\n"
+    "only with --replace."
+)
+
+
+class Results(msgspec.Struct, frozen=True):
+    """What the stages of a run gave."""
+
+    name: str
+    source: SourceRef
+    exported: OnnxModel
+    surgery: SurgeryResult
+    profile: Profile
+    outcome: PlanOutcome
+    report: VerifyReport
+
+
+def content_of(results: Results, request: ConvertRequest, options: StageOptions) -> Content:
+    """The version to be written. Raises `ConfigError` where Triton cannot express the model."""
+    model = results.surgery.model
+    files = {plan.file: plan.path for plan in results.outcome.plans}
+    if request.portable:
+        files |= {file: model.directory / file for file in model.files}
+
+    def config(plans: tuple[LockedPlan, ...]) -> str:
+        return config_text(results, plans, options.config)
+
+    lock = _lock(results, request)
+    config(lock.plans)  # what cannot be expressed fails before anything is written
+    return Content(files, dict(options.label_files), config, lock)
+
+
+def config_text(results: Results, plans: tuple[LockedPlan, ...], options: ConfigOptions) -> str:
+    """The text of `config.pbtxt` for `plans`, those that were there before included."""
+    model = results.surgery.model
+    artifacts = [_plan(plan, model) for plan in plans]
+    config = config_from_plans(results.name, model, artifacts, results.profile, options)
+    return text_from_config(config, _HEADING)
+
+
+def _plan(plan: LockedPlan, model: OnnxModel) -> Plan:
+    return Plan(
+        model.directory, plan.file, "", 0, plan.targets, plan.runtime, plan.runtime_version, 0.0
+    )
+
+
+def _lock(results: Results, request: ConvertRequest) -> Lock:
+    source, model = results.source, results.surgery.model
+    now = datetime.datetime.now(datetime.timezone.utc)
+    return Lock(
+        trtbuild=__version__,
+        created=now.isoformat(timespec="seconds"),
+        name=results.name,
+        version=0,
+        source=LockedSource(
+            source.kind,
+            source.location,
+            source.digest,
+            results.exported.producer,
+            results.exported.notes,
+        ),
+        onnx=LockedOnnx(
+            model.files, model.digest, model.opset, model.inputs, model.outputs, request.portable
+        ),
+        profile=results.profile,
+        plans=tuple(
+            LockedPlan(
+                plan.file, plan.targets, plan.runtime, plan.runtime_version, round(plan.seconds, 3)
+            )
+            for plan in results.outcome.plans
+        ),
+        failures=results.outcome.failures,
+        report=results.report,
+        passes=results.surgery.notes,
+        options=_asked(request),
+        config_digest="",
+        files={},
+    )
+
+
+def _asked(request: ConvertRequest) -> dict[str, Any]:
+    """What the user asked for beyond the defaults, by name."""
+    given = msgspec.to_builtins(request, enc_hook=str)
+    usual = msgspec.to_builtins(ConvertRequest(source="", repo=request.repo), enc_hook=str)
+    return {
+        name: value
+        for name, value in given.items()
+        if name not in _NOT_OF_THE_MODEL and value != usual[name]
+    }

@@ -1,0 +1,89 @@
+"""The model's way: sources -> surgery -> plan and verify -> modelconfig -> repository."""
+
+from __future__ import annotations
+
+import time
+
+import msgspec
+
+from trtbuild import device
+from trtbuild.artifacts import Conversion, PlanOutcome, VerifyReport
+from trtbuild.content import Results, content_of
+from trtbuild.errors import PlanError
+from trtbuild.plan.profiles import profile_from_shapes
+from trtbuild.plan.runtimes import choose_runtime
+from trtbuild.plan.targets import targets_from_texts
+from trtbuild.repository.destination import check_destination
+from trtbuild.repository.write import write_version
+from trtbuild.request import ConvertRequest
+from trtbuild.sources.identify import identify
+from trtbuild.stage_options import options_of_stages
+from trtbuild.steps import Run, together
+from trtbuild.verify.report import gate
+from trtbuild.workers.pool import OnProgress
+
+NOT_ASKED = VerifyReport((), {"everything": "not run: --no-verify"})
+
+
+def convert(request: ConvertRequest, on_progress: OnProgress = lambda _: None) -> Conversion:
+    """Convert `request.source` and write it into `request.repo` as a version of a model.
+
+    Raises a `TrtbuildError` when nothing was written. Targets that failed while others were
+    built are in the result's `failures`. `on_progress` is called from several threads.
+    """
+    started = time.monotonic()
+    devices = device.gpus()
+    runtime = choose_runtime(request.runtime, devices)
+    targets = targets_from_texts(request.targets, runtime, devices)
+    source = identify(request.source, request.kind)
+    options = options_of_stages(request, source.kind)
+    name = request.name or source.name
+    check_destination(request.repo, name, request.mode, request.version)
+    with Run(source, runtime, options, on_progress) as run:
+        exported = run.export()
+        surgery = run.operate(exported)
+        profile = profile_from_shapes(surgery.model.inputs, options.shapes)
+        outcome, report = together(
+            lambda: run.plans(surgery.model, targets, profile, request.workers),
+            lambda: run.verify(exported, surgery, profile) if request.verify else NOT_ASKED,
+        )
+        check_any_plan(outcome)
+        gate(report)
+        if request.verify:
+            on_gpu = run.verify_plans(outcome.plans, exported, surgery, profile, devices)
+            gate(on_gpu)
+            report = joined(report, on_gpu)
+        results = Results(name, source, exported, surgery, profile, outcome, report)
+        content = content_of(results, request, options)
+        written = write_version(request.repo, content, request.mode, request.version)
+    version = written.directory / str(written.version)
+    return Conversion(
+        name=name,
+        version=written.version,
+        directory=written.directory,
+        runtime=runtime.name,
+        runtime_version=runtime.version,
+        model=surgery.model,
+        profile=profile,
+        plans=tuple(msgspec.structs.replace(p, directory=version) for p in outcome.plans),
+        failures=outcome.failures,
+        report=report,
+        passes=surgery.notes,
+        config=(written.directory / "config.pbtxt").read_text(),
+        stages=tuple(run.stages),
+        seconds=time.monotonic() - started,
+    )
+
+
+def check_any_plan(outcome: PlanOutcome) -> None:
+    """Raise `PlanError` where no target has a plan, with each target's reason."""
+    if outcome.plans:
+        return
+    first = outcome.failures[0]
+    reasons = "".join(f"\n  {failure.target}: {failure.message}" for failure in outcome.failures)
+    raise PlanError(f"no target could be built, so nothing was written:{reasons}", first.hint)
+
+
+def joined(one: VerifyReport, other: VerifyReport) -> VerifyReport:
+    """Both reports as one."""
+    return VerifyReport(one.comparisons + other.comparisons, one.not_run | other.not_run)
