@@ -90,5 +90,6 @@ def test_a_parsers_error_without_its_cpp(description: str, reason: str) -> None:
 def test_errors_about_shapes_are_no_targets_fault() -> None:
     usage = "IBuilder::x: Error Code 4: API Usage Error (Optimization profile 0 is missing values)"
     assert is_usage(usage)
+    assert not is_usage("x: Error Code 6: API Usage Error (Unable to load library: libnvinfer_lean")
     assert not is_usage(_MYELIN.format("FP32 GEMM is not supported"))
     assert bare(usage) == "Optimization profile 0 is missing values"

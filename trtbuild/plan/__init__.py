@@ -1,5 +1,1 @@
-"""Stage 3: ONNX -> a TensorRT plan for each compute capability.
-
-The parent process decides (`runtimes`, `targets`, `profiles`, `options`) and drives
-(`plans`, `check`); worker processes alone import TensorRT (`build`, `probe` and what they use).
-"""
+"""Stage 3: ONNX -> a TensorRT plan for each compute capability. `build` and `probe` run in workers."""

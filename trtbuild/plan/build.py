@@ -64,24 +64,24 @@ def _build_on_gpu(loaded: Session, parsed: Parsed, spec: PlanSpec) -> tuple[Any,
     """The plan's bytes as TensorRT's `IHostMemory`, and what the user should know of them."""
     first, *others = datacenter.hardware_levels(loaded, spec.options)
     try:
-        return _build_at(loaded, parsed, spec, first), ()
+        return _build_at(loaded, parsed, spec, first)
     except PlanError as error:
-        if not others:
+        if not others or error.refused_by != "builder":
             raise
-        built = _build_at(loaded, parsed, spec, others[0])
-        return built, datacenter.fallback_note(spec.options, others[0], error.message)
+        built, notes = _build_at(loaded, parsed, spec, others[0])
+        return built, (datacenter.fallback_note(spec.options, error.message), *notes)
 
 
-def _build_at(loaded: Session, parsed: Parsed, spec: PlanSpec, level: str) -> Any:
+def _build_at(
+    loaded: Session, parsed: Parsed, spec: PlanSpec, level: str
+) -> tuple[Any, tuple[str, ...]]:
     config = configured(loaded, parsed, spec)
     datacenter.configure(loaded, config, spec.options, level)
-    timing_cache = spec.options.timing_cache
-    if timing_cache is not None:
-        datacenter.load_timing_cache(config, timing_cache)
+    if spec.options.timing_cache is None:
+        return serialized(loaded, parsed, config), ()
+    datacenter.load_timing_cache(config, spec.options.timing_cache)
     built = serialized(loaded, parsed, config)
-    if timing_cache is not None:
-        datacenter.save_timing_cache(config, timing_cache)
-    return built
+    return built, datacenter.save_timing_cache(config, spec.options.timing_cache)
 
 
 def configured(loaded: Session, parsed: Parsed, spec: PlanSpec) -> Any:

@@ -92,13 +92,11 @@ def configure(session: Session, config: Any, options: PlanOptions, level: str) -
         )
 
 
-def fallback_note(options: PlanOptions, level: str, reason: str) -> tuple[str, ...]:
-    """What to tell the user where `level` is not what was asked for."""
-    if level == options.hardware:
-        return ()
+def fallback_note(options: PlanOptions, reason: str) -> str:
+    """What to tell the user of a plan that was built at level `none` only."""
     return (
         f"built without hardware compatibility '{options.hardware}' ({reason}): "
-        "the plan fits GPUs of the very model it was built on",
+        "the plan fits GPUs of the very model it was built on"
     )
 
 
@@ -106,27 +104,37 @@ def load_timing_cache(config: Any, path: Path) -> None:
     """Have the build use and extend the cache at `path`; one that does not fit starts empty."""
     try:
         data = path.read_bytes()
-    except FileNotFoundError:
+    except OSError:
         data = b""
     cache = config.create_timing_cache(data)
     if cache is None or not config.set_timing_cache(cache, False):  # False: never another GPU's
         config.set_timing_cache(config.create_timing_cache(b""), False)
 
 
-def save_timing_cache(config: Any, path: Path) -> None:
-    """Add what the build has timed to the cache at `path`.
+def save_timing_cache(config: Any, path: Path) -> tuple[str, ...]:
+    """Add what the build has timed to the cache at `path`; a note where that cannot be.
 
     What another process wrote there in the meantime is kept; the file changes by one rename.
     """
     cache = config.get_timing_cache()
     if cache is None:
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.exists():
-        theirs = config.create_timing_cache(path.read_bytes())
-        if theirs is not None:
+        return ()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists() and (theirs := config.create_timing_cache(path.read_bytes())) is not None:
             cache.combine(theirs, False)
+        _replace(path, cache.serialize())
+    except OSError as error:
+        return (f"the timing cache {path} was not written: {error.strerror}",)
+    return ()
+
+
+def _replace(path: Path, data: Any) -> None:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-    with os.fdopen(handle, "wb") as file:
-        file.write(cache.serialize())
-    Path(name).replace(path)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        Path(name).replace(path)
+    except OSError:
+        Path(name).unlink(missing_ok=True)
+        raise

@@ -37,8 +37,9 @@ _ENVELOPE = re.compile(
 _PLACE = re.compile(r"\[\w+\.(?:cpp|h):\d+: \w+\] |\s*In \S+ at \S+|^Myelin \(?")
 # Every error on a machine without a driver is followed by one about the driver.
 _NOISE = ("cudaError 35", "catchCudaError")
-# Errors about shapes and profiles: the same for every target.
-_USAGE = ("API Usage Error", "Shape Error", "violate shape constraints")
+# Errors about shapes and profiles: the same for every target. Other codes of "API Usage Error"
+# tell of a GPU or a library that is missing.
+_USAGE = re.compile(r"Error Code [34]: API Usage Error|Shape Error|violate shape constraints")
 
 
 class Refusal(NamedTuple):
@@ -61,7 +62,7 @@ def refusal_from_log(messages: list[str]) -> Refusal:
 
 def is_usage(message: str) -> bool:
     """The message is about shapes or the profile, not about what a target can do."""
-    return any(words in message for words in _USAGE)
+    return _USAGE.search(message) is not None
 
 
 def bare(message: str) -> str:

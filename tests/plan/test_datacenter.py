@@ -1,0 +1,275 @@
+"""What only data-centre TensorRT has.
+
+Calls that both runtimes share run here on tensorrt-rtx, whose module has them for source
+compatibility. What takes data-centre TensorRT itself runs where it and a GPU are.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+import pytest
+from onnx import TensorProto
+
+from tests.plan.models import convolution, matmul, saved
+from trtbuild import device
+from trtbuild.artifacts import Plan
+from trtbuild.capability import Capability
+from trtbuild.device import Devices, Gpu
+from trtbuild.errors import PlanError
+from trtbuild.plan import build, datacenter
+from trtbuild.plan.header import plan_header
+from trtbuild.plan.network import Parsed, network_from_onnx, typed
+from trtbuild.plan.options import PlanOptions, PlanSpec
+from trtbuild.plan.plans import plans_from_onnx
+from trtbuild.plan.profiles import profile_from_shapes
+from trtbuild.plan.runtimes import RuntimeInfo, installed_runtimes
+from trtbuild.plan.session import Session, session
+from trtbuild.store import Store
+from trtbuild.workers.pool import Pool
+
+A10 = Gpu(0, "NVIDIA A10", "GPU-0", Capability(8, 6), 24 << 30)
+TRT = RuntimeInfo("tensorrt", "tensorrt", "tensorrt", "10.16.1.11", (A10.capability,), (A10,))
+
+
+def stand_in(version: str, **enums: Any) -> Session:
+    """A session of a release that is not installed: only its enums, for look-ups by name."""
+    loaded = object.__new__(Session)
+    loaded.runtime = msgspec.structs.replace(TRT, version=version)
+    loaded.trt = SimpleNamespace(__version__=version, **enums)
+    return loaded
+
+
+TEN = stand_in(
+    "10.16.1.11",
+    BuilderFlag=SimpleNamespace(FP16="flag FP16", INT8="flag INT8", VERSION_COMPATIBLE="flag VC"),
+    HardwareCompatibilityLevel=SimpleNamespace(NONE="none", SAME_COMPUTE_CAPABILITY="same"),
+)
+ELEVEN = stand_in("11.1.0.1", BuilderFlag=SimpleNamespace(VERSION_COMPATIBLE="flag VC"))
+OLD_TEN = stand_in(
+    "10.0.1", HardwareCompatibilityLevel=SimpleNamespace(NONE="none", AMPERE_PLUS="ampere")
+)
+
+
+class Config(SimpleNamespace):
+    """Notes what is set, as a builder config would take it."""
+
+    def set_flag(self, flag: str) -> None:
+        self.__dict__.setdefault("flags", []).append(flag)
+
+
+def test_a_network_is_strongly_typed_unless_ten_is_asked_to_choose() -> None:
+    assert datacenter.network_flags(TEN, PlanOptions(), typed=2) == 2
+    assert datacenter.network_flags(TEN, PlanOptions(weak_precisions=("fp16",)), typed=2) == 0
+
+
+@pytest.mark.parametrize(
+    ("precision", "hint"),
+    [
+        ("fp16", "convert the model's precision instead: --precision fp16"),
+        ("int8", "quantize the model before it is converted"),
+    ],
+)
+def test_eleven_has_no_precision_flags(precision: str, hint: str) -> None:
+    with pytest.raises(PlanError) as caught:
+        datacenter.network_flags(ELEVEN, PlanOptions(weak_precisions=(precision,)), typed=1)
+    assert caught.value.message == (
+        f"tensorrt 11.1.0.1 has no builder flag {precision.upper()}: it makes every network "
+        "strongly typed"
+    )
+    assert caught.value.hint == hint
+
+
+def test_flags_and_level_are_set_by_name() -> None:
+    options = PlanOptions(weak_precisions=("fp16", "int8"), version_compatible=True)
+    datacenter.configure(TEN, config := Config(), options, "same-compute-capability")
+    assert config.flags == ["flag FP16", "flag INT8", "flag VC"]
+    assert config.hardware_compatibility_level == "same"
+    datacenter.configure(TEN, plain := Config(), PlanOptions(), "none")
+    assert vars(plain) == {}
+
+
+@pytest.mark.parametrize(
+    ("loaded", "hardware", "levels"),
+    [
+        (TEN, "same-compute-capability", ("same-compute-capability", "none")),
+        (TEN, "none", ("none",)),
+        (OLD_TEN, "same-compute-capability", ("none",)),
+        (OLD_TEN, "ampere-plus", ("ampere-plus", "none")),
+    ],
+)
+def test_levels_to_try(loaded: Session, hardware: str, levels: tuple[str, ...]) -> None:
+    assert datacenter.hardware_levels(loaded, PlanOptions(hardware=hardware)) == levels
+
+
+def test_a_timing_cache_for_each_release_and_gpu(tmp_path: Path) -> None:
+    path = datacenter.timing_cache_path(tmp_path, TRT, Capability(8, 6))
+    assert path == tmp_path / "timing" / "tensorrt-10.16.1.11" / "nvidia-a10-sm86.cache"
+
+
+@pytest.mark.parametrize(
+    ("found", "sees"),
+    [(Devices(), "no GPU"), (Devices((A10,)), "a GPU of 8.6")],
+)
+def test_a_plan_is_not_built_on_another_gpu(
+    monkeypatch: pytest.MonkeyPatch, found: Devices, sees: str
+) -> None:
+    monkeypatch.setattr(device, "gpus", lambda: found)
+    with pytest.raises(PlanError) as caught:
+        datacenter.check_gpu(Capability(9, 0))
+    assert caught.value.message == (
+        f"a plan for 9.0 is built on a GPU of 9.0; this process sees {sees}"
+    )
+    assert caught.value.refused_by == "machine"
+
+
+# With the module of tensorrt-rtx, which has the same calls
+
+# There they do nothing, and say so.
+no_ops = pytest.mark.filterwarnings("ignore:.*Timing cache operations are no-ops")
+
+
+@pytest.fixture
+def parsed(rtx: RuntimeInfo, tmp_path: Path) -> tuple[Parsed, PlanSpec]:
+    model = saved(matmul(), tmp_path)
+    profile = profile_from_shapes(model.inputs)
+    spec = PlanSpec(model, profile, PlanOptions(), (A10.capability,), rtx)
+    return network_from_onnx(session(rtx), model, typed(session(rtx))), spec
+
+
+def with_options(spec: PlanSpec, **options: Any) -> PlanSpec:
+    return msgspec.structs.replace(spec, options=PlanOptions(**options))
+
+
+@pytest.mark.parametrize("hardware", ["none", "same-compute-capability", "ampere-plus"])
+def test_every_level_is_one_the_config_takes(
+    hardware: str, rtx: RuntimeInfo, parsed: tuple[Parsed, PlanSpec]
+) -> None:
+    network, spec = parsed
+    built, notes = build._build_on_gpu(session(rtx), network, with_options(spec, hardware=hardware))
+    assert built.nbytes > 1000
+    assert notes == ()
+
+
+def test_a_level_that_fails_falls_back_and_says_so(
+    rtx: RuntimeInfo, parsed: tuple[Parsed, PlanSpec], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, spec = parsed
+
+    def refused_above_none(loaded: Session, config: Any, _: PlanOptions, level: str) -> None:
+        if level != "none":  # needs a library that tensorrt-rtx does not bring
+            config.set_flag(loaded.trt.BuilderFlag.VERSION_COMPATIBLE)
+
+    monkeypatch.setattr(datacenter, "configure", refused_above_none)
+    built, notes = build._build_on_gpu(session(rtx), network, spec)
+    assert built.nbytes > 1000
+    assert notes[0].startswith("built without hardware compatibility 'same-compute-capability' (")
+    assert notes[0].endswith("the plan fits GPUs of the very model it was built on")
+
+
+def test_where_no_level_builds_the_error_stays(
+    rtx: RuntimeInfo, parsed: tuple[Parsed, PlanSpec]
+) -> None:
+    network, spec = parsed
+    with pytest.raises(PlanError) as caught:
+        build._build_on_gpu(session(rtx), network, with_options(spec, version_compatible=True))
+    assert caught.value.refused_by == "builder"
+
+
+@no_ops
+def test_a_timing_cache_is_written_read_and_merged(
+    rtx: RuntimeInfo, parsed: tuple[Parsed, PlanSpec], tmp_path: Path
+) -> None:
+    network, spec = parsed
+    path = tmp_path / "deep" / "timing.cache"
+    for _ in range(2):  # once without the file, once with it
+        built, notes = build._build_on_gpu(
+            session(rtx), network, with_options(spec, timing_cache=path)
+        )
+        assert built.nbytes > 1000
+        assert notes == ()
+        assert path.stat().st_size > 0
+    assert list(path.parent.iterdir()) == [path]
+
+
+@no_ops
+def test_a_timing_cache_of_garbage_starts_empty(
+    rtx: RuntimeInfo, parsed: tuple[Parsed, PlanSpec], tmp_path: Path
+) -> None:
+    network, spec = parsed
+    (path := tmp_path / "timing.cache").write_bytes(b"garbage")
+    built, _ = build._build_on_gpu(session(rtx), network, with_options(spec, timing_cache=path))
+    assert built.nbytes > 1000
+
+
+@no_ops
+def test_a_timing_cache_that_cannot_be_written_is_a_note(
+    rtx: RuntimeInfo, parsed: tuple[Parsed, PlanSpec], tmp_path: Path
+) -> None:
+    network, spec = parsed
+    (tmp_path / "file").write_text("in the way")
+    path = tmp_path / "file" / "timing.cache"
+    built, notes = build._build_on_gpu(session(rtx), network, with_options(spec, timing_cache=path))
+    assert built.nbytes > 1000
+    assert notes == (f"the timing cache {path} was not written: File exists",)
+
+
+# With data-centre TensorRT itself
+
+
+@pytest.fixture(scope="module")
+def tensorrt() -> RuntimeInfo:
+    devices = device.gpus()
+    found = [r for r in installed_runtimes(devices) if r.name == "tensorrt"]
+    if not found or not devices.gpus:
+        pytest.skip("no tensorrt")
+    return found[0]
+
+
+def built_here(
+    runtime: RuntimeInfo, folder: Path, store: Store, pool: Pool, options: PlanOptions
+) -> Plan:
+    model = saved(convolution(TensorProto.FLOAT16, dims=2), folder)
+    outcome = plans_from_onnx(
+        model,
+        runtime.capabilities[:1],
+        profile_from_shapes(model.inputs),
+        options,
+        runtime,
+        store=store,
+        pool=pool,
+    )
+    assert outcome.failures == ()
+    return outcome.plans[0]
+
+
+@pytest.mark.parametrize("hardware", ["none", "same-compute-capability"])
+def test_a_plan_on_the_gpu_at_hand(
+    hardware: str, tensorrt: RuntimeInfo, tmp_path: Path, store: Store, pool: Pool
+) -> None:
+    made = built_here(tensorrt, tmp_path, store, pool, PlanOptions(hardware=hardware))
+    header = plan_header(made.path)
+    assert header.runtime == "tensorrt"
+    assert tensorrt.version.startswith(header.version.rpartition(".")[0])
+
+
+def test_its_timing_cache_lies_beside_the_store(
+    tensorrt: RuntimeInfo, tmp_path: Path, store: Store, pool: Pool
+) -> None:
+    built_here(tensorrt, tmp_path, store, pool, PlanOptions())
+    path = datacenter.timing_cache_path(store.root, tensorrt, tensorrt.capabilities[0])
+    assert path.stat().st_size > 0
+
+
+def test_weak_typing_where_the_release_has_it(
+    tensorrt: RuntimeInfo, tmp_path: Path, store: Store, pool: Pool
+) -> None:
+    options = PlanOptions(weak_precisions=("fp16",))
+    if int(tensorrt.version.split(".")[0]) < 11:
+        assert built_here(tensorrt, tmp_path, store, pool, options).size_bytes > 0
+        return
+    with pytest.raises(PlanError, match="has no builder flag FP16"):
+        built_here(tensorrt, tmp_path, store, pool, options)

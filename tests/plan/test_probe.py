@@ -1,0 +1,125 @@
+from pathlib import Path
+
+import pytest
+from onnx import TensorProto
+
+from tests.plan.models import custom_op, matmul, model, node, nonzero, saved, value, weight
+from trtbuild.artifacts import OpUse
+from trtbuild.capability import Capability
+from trtbuild.plan.options import PlanOptions, PlanSpec
+from trtbuild.plan.probe import _Prober, examine
+from trtbuild.plan.profiles import profile_from_shapes
+from trtbuild.plan.runtimes import RuntimeInfo
+from trtbuild.plan.subgraphs import Graph
+
+T4, A10 = Capability(7, 5), Capability(8, 6)
+FLOAT = TensorProto.FLOAT
+
+
+@pytest.fixture
+def spec(rtx: RuntimeInfo, tmp_path: Path) -> PlanSpec:
+    """Five ops, of which 7.5 refuses the third and the fifth."""
+    proto = model(
+        [
+            node("Relu", ["x"], ["a"], "one"),
+            node("Tanh", ["a"], ["b"], "two"),
+            node("MatMul", ["b", "w"], ["c"], "three"),
+            node("Relu", ["c"], ["d"], "four"),
+            node("MatMul", ["d", "w"], ["y"], "five"),
+        ],
+        [value("x", FLOAT, ["batch", 16])],
+        [value("y", FLOAT, ["batch", 16])],
+        [weight("w", (16, 16), FLOAT)],
+    )
+    saved_model = saved(proto, tmp_path)
+    profile = profile_from_shapes(saved_model.inputs)
+    return PlanSpec(saved_model, profile, PlanOptions(), (T4,), rtx)
+
+
+def test_refused_ops_are_found_and_the_others_left_out(spec: PlanSpec) -> None:
+    found = examine(spec)
+    assert found.used == (
+        OpUse("Relu", "fp32", 2),
+        OpUse("Tanh", "fp32", 1),
+        OpUse("MatMul", "fp32", 2),
+    )
+    (refusal,) = found.refused["7.5"]
+    assert (refusal.op, refusal.dtype, refusal.nodes) == ("MatMul", "fp32", ("three", "five"))
+    assert refusal.reason == "FP32 GEMM is not supported"
+    assert found.unknown == ()
+
+
+def test_what_a_hint_promises_was_built(spec: PlanSpec) -> None:
+    (refusal,) = examine(spec).refused["7.5"]
+    assert refusal.hint == (
+        "it builds for 7.5 with --precision fp16; "
+        "as it is it builds for 8.0, 8.6, 8.9, 12.0 and 12.1"
+    )
+
+
+def test_without_a_target_it_only_counts(spec: PlanSpec, rtx: RuntimeInfo) -> None:
+    nobody = PlanSpec(spec.model, spec.profile, spec.options, (), rtx)
+    found = examine(nobody)
+    assert [use.op for use in found.used] == ["Relu", "Tanh", "MatMul"]
+    assert found.refused == {}
+
+
+def test_a_target_that_takes_everything_refuses_nothing(spec: PlanSpec, rtx: RuntimeInfo) -> None:
+    both = PlanSpec(spec.model, spec.profile, spec.options, (T4, A10), rtx)
+    refused = examine(both).refused
+    assert refused["8.6"] == ()
+    assert [refusal.op for refusal in refused["7.5"]] == ["MatMul"]
+
+
+def test_ever_longer_beginnings_find_the_first_that_fails(spec: PlanSpec) -> None:
+    prober = _Prober(spec, Graph(spec.model, spec.profile))
+    (refusal,) = prober.bisected(T4)
+    assert (refusal.op, refusal.dtype, refusal.nodes) == ("MatMul", "fp32", ("three",))
+    assert refusal.hint == "7.5 takes each op alone, and the model up to this one"
+    assert prober.bisected(A10) == []
+
+
+def test_what_lies_behind_an_unknown_op_is_not_judged(rtx: RuntimeInfo, tmp_path: Path) -> None:
+    saved_model = saved(custom_op(), tmp_path)
+    profile = profile_from_shapes(saved_model.inputs)
+    found = examine(PlanSpec(saved_model, profile, PlanOptions(), (A10,), rtx))
+    assert [refusal.op for refusal in found.refused["8.6"]] == ["com.acme::Foo"]
+    assert found.unknown == (OpUse("Tanh", "fp32", 1),)
+
+
+@pytest.mark.parametrize("cut", [True, False])
+def test_where_the_model_can_be_cut_is_named(cut: bool, rtx: RuntimeInfo, tmp_path: Path) -> None:
+    proto = nonzero()
+    if not cut:  # NonZero reads the model's own input
+        del proto.graph.node[0]
+        proto.graph.node[0].input[0] = "x"
+    saved_model = saved(proto, tmp_path)
+    profile = profile_from_shapes(saved_model.inputs)
+    found = examine(PlanSpec(saved_model, profile, PlanOptions(), (A10,), rtx))
+    (refusal,) = found.refused["8.6"]
+    end = "end the model before it, with --outputs a, or " if cut else ""
+    assert refusal.hint == f"tensorrt-rtx takes it for no target: {end}export the model without it"
+
+
+def test_shapes_computed_by_a_refused_op_are_not_blamed_on_others(
+    rtx: RuntimeInfo, tmp_path: Path
+) -> None:
+    proto = model(
+        [
+            node("NonZero", ["x"], ["where"], "nz"),
+            node("Shape", ["where"], ["s"], "shape"),
+            node("ConstantOfShape", ["s"], ["y"], "fill"),
+        ],
+        [value("x", FLOAT, [4])],
+        [value("y", FLOAT, ["one", "count"])],
+    )
+    saved_model = saved(proto, tmp_path)
+    found = examine(PlanSpec(saved_model, {}, PlanOptions(), (A10,), rtx))
+    assert [refusal.op for refusal in found.refused["8.6"]] == ["NonZero"]
+
+
+def test_fp16_needs_no_help_on_any_target(rtx: RuntimeInfo, tmp_path: Path) -> None:
+    saved_model = saved(matmul(), tmp_path)
+    profile = profile_from_shapes(saved_model.inputs)
+    found = examine(PlanSpec(saved_model, profile, PlanOptions(), rtx.capabilities, rtx))
+    assert set(found.refused.values()) == {()}
