@@ -29,15 +29,15 @@ def main(output: Path) -> Path:
             layer.momentum = 0.0
     model(np.random.default_rng(0).standard_normal((4, 128, 128, 3), np.float32), training=True)
 
-    @tf.function(input_signature=[tf.TensorSpec((None, 128, 128, 3), tf.float32, name="image")])
-    def serve(image: tf.Tensor) -> tf.Tensor:
-        return tf.identity(model(image, training=False), name="scores")
-
+    serve = tf.function(
+        lambda image: tf.identity(model(image, training=False), name="scores"),
+        input_signature=[tf.TensorSpec((None, 128, 128, 3), tf.float32, name="image")],
+    )
     frozen = convert_variables_to_constants_v2(serve.get_concrete_function())
     graph = tf.compat.v1.graph_util.extract_sub_graph(frozen.graph.as_graph_def(), ["scores"])
     output.mkdir(parents=True, exist_ok=True)
     path = output / "mobilenet_v1.pb"
-    path.write_bytes(graph.SerializeToString())
+    path.write_bytes(graph.SerializeToString(deterministic=True))
     return path
 
 

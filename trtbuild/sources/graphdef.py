@@ -47,7 +47,7 @@ class GraphDef:
 
     def export(self, path: Path) -> tuple[str, ...]:
         """As `session.Source`."""
-        return export_frozen(self.frozen, path, self.what, self.options.opset)
+        return export_frozen(self.frozen, path, self.what, self.options)
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """As `session.Source`."""

@@ -62,8 +62,10 @@ class KerasFile:
             try:
                 model = keras.models.load_model(link, compile=False, safe_mode=True)
             except Exception as error:
+                cause = str(error).rpartition("Exception encountered: ")[2]  # where nested
                 raise SourceError(
-                    f"Keras {keras.__version__} cannot load {self.what}: {first_line(error)}",
+                    f"Keras {keras.__version__} cannot load {self.what}: "
+                    f"{first_line(ValueError(cause))}",
                     _SAVE_AS_FOLDER,
                 ) from error
         if not getattr(model, "inputs", None):
@@ -95,7 +97,7 @@ class KerasFile:
             dict(zip(self.inputs, tensors, strict=True)),
             dict(zip(self.outputs, results, strict=True)),
         )
-        return export_frozen(frozen, path, self.what, self.options.opset)
+        return export_frozen(frozen, path, self.what, self.options)
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """As `session.Source`."""

@@ -66,7 +66,7 @@ class SavedModel:
             dict(zip(self.inputs, tensors, strict=True)),
             dict(zip(self.outputs, results, strict=True)),
         )
-        return export_frozen(frozen, path, self.what, self.options.opset)
+        return export_frozen(frozen, path, self.what, self.options)
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """As `session.Source`."""

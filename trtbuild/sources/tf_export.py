@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from trtbuild.errors import SourceError, first_line
 from trtbuild.sources.opset import at_opset
+from trtbuild.sources.options import SourceOptions
 from trtbuild.sources.shapes import infer_outputs
 
 if TYPE_CHECKING:
@@ -62,18 +63,19 @@ def freeze(function: Any, what: str) -> Any:
     return frozen.graph.as_graph_def(add_shapes=True)
 
 
-def export_frozen(frozen: Frozen, path: Path, what: str, opset: int | None) -> tuple[str, ...]:
+def export_frozen(frozen: Frozen, path: Path, what: str, options: SourceOptions) -> tuple[str, ...]:
     """Write `frozen` to `path` as ONNX; raises `SourceError` with the ops tf2onnx has not."""
     import onnx
 
-    graph, tensors = _with_named_outputs(frozen.graph, frozen.outputs)
+    _give_ranks(frozen, options, what)
+    graph, tensors, rankless = _with_named_outputs(frozen)
     _spell_out_erfc(graph)
-    first_opset = min(opset or _OPSET, _NEWEST_TF2ONNX_OPSET)
+    first_opset = min(options.opset or _OPSET, _NEWEST_TF2ONNX_OPSET)
     model = _converted(graph, frozen.inputs, tensors, what, first_opset)
     _refuse_unsupported(model, what)
     _repair_resize(model)
-    _name_dims(model)
-    model, note = at_opset(model, opset)
+    _name_dims(model, rankless)
+    model, note = at_opset(model, options.opset)
     _, contradiction = infer_outputs(model)
     onnx.save(model, path)
     return tuple(text for text in (note, contradiction) if text)
@@ -103,6 +105,45 @@ def running(what: str) -> Iterator[None]:
         ) from error
 
 
+def _give_ranks(frozen: Frozen, options: SourceOptions, what: str) -> None:
+    """Write what `--input` says into placeholders that take any rank: ONNX has no such input."""
+    said = {override.name: override.shape for override in options.overrides}
+    nodes = {node.name: node for node in frozen.graph.node}
+    for name, tensor in frozen.inputs.items():
+        node = nodes[tensor.rpartition(":")[0]]
+        if not node.attr["shape"].shape.unknown_rank:
+            continue
+        shape = said.get(name)
+        if shape is None:
+            raise SourceError(
+                f"input '{name}' of {what} does not say how many dims it has",
+                f"say so: --input '{name}=[batch,3,224,224]'",
+            )
+        node.attr["shape"].shape.Clear()
+        for dim in shape:
+            node.attr["shape"].shape.dim.add(size=dim if isinstance(dim, int) else -1)
+    for node in frozen.graph.node:
+        node.attr.pop("_output_shapes", None)  # they may say less than what is known now
+
+
+def _with_named_outputs(frozen: Frozen) -> tuple[Any, dict[str, str], set[str]]:
+    """The graph with a tensor of its own for each output: two outputs may be the same tensor.
+
+    Also these tensors by output, and the outputs of which TensorFlow knows no rank.
+    """
+    import tensorflow as tf
+
+    with tf.Graph().as_default() as named:
+        tf.import_graph_def(frozen.graph, name="")
+        tensors = {
+            name: tf.identity(named.get_tensor_by_name(tensor), name=f"trtbuild_output_{index}")
+            for index, (name, tensor) in enumerate(frozen.outputs.items())
+        }
+        rankless = {name for name, tensor in tensors.items() if tensor.shape.rank is None}
+        names = {name: tensor.name for name, tensor in tensors.items()}
+        return named.as_graph_def(add_shapes=True), names, rankless
+
+
 def _spell_out_erfc(graph: Any) -> None:
     """Erfc(x) as 1 - Erf(x), in place: Keras' gelu is made of it, and tf2onnx has only Erf."""
     import tensorflow as tf
@@ -116,19 +157,6 @@ def _spell_out_erfc(graph: Any) -> None:
         erf.attr["T"].type = dtype
         node.op = "Sub"
         node.input[:] = [one.name, erf.name]
-
-
-def _with_named_outputs(graph: Any, outputs: dict[str, str]) -> tuple[Any, dict[str, str]]:
-    """`graph` with a tensor of its own for each output: two outputs may be the same tensor."""
-    import tensorflow as tf
-
-    with tf.Graph().as_default() as named:
-        tf.import_graph_def(graph, name="")
-        tensors = {
-            name: tf.identity(named.get_tensor_by_name(tensor), name=f"trtbuild_output_{i}").name
-            for i, (name, tensor) in enumerate(outputs.items())
-        }
-        return named.as_graph_def(add_shapes=True), tensors
 
 
 def _converted(
@@ -194,11 +222,15 @@ def _repair_resize(model: onnx.ModelProto) -> None:
             attributes["nearest_mode"].s = b"round_prefer_ceil"
 
 
-def _name_dims(model: onnx.ModelProto) -> None:
+def _name_dims(model: onnx.ModelProto, rankless: set[str]) -> None:
     """TensorFlow has no names for dims: the first unknown one of inputs is the batch.
 
-    tf2onnx's own (unk__123) differ for equal dims. What they are in outputs, shape inference says.
+    tf2onnx's own (unk__123) differ for equal dims. What they are in outputs, shape inference says;
+    also of outputs that are `rankless`, which tf2onnx takes for scalars.
     """
+    for value in model.graph.output:
+        if value.name in rankless:
+            value.type.tensor_type.ClearField("shape")
     for value in (*model.graph.input, *model.graph.output):
         for dim in value.type.tensor_type.shape.dim:
             if dim.HasField("dim_param") or dim.dim_value < 0:
