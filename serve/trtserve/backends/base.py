@@ -19,6 +19,7 @@ from trtserve.tensors import Array
 # Backend name in the config -> "module:function(LoadRequest) -> Loaded".
 BACKENDS = {
     "onnxruntime": "trtserve.backends.onnxruntime:load",
+    "python": "trtserve.backends.python.backend:load",
 }
 
 

@@ -13,6 +13,7 @@ from trtserve.backends.python import wire
 from trtserve.backends.python.channel import Received
 from trtserve.backends.python.layout import Part, Run, Signature, Spec
 from trtserve.backends.python.process import ModelFailedError, ModelProcess, ProcessEndedError
+from trtserve.backends.python.reshape import Reshapes
 from trtserve.errors import Kind, ServeError
 from trtserve.request import Call, InferRequest, InferResponse, OutputTensor
 
@@ -89,6 +90,8 @@ class PythonInstance:
         self._pause_s = 0.0
         self._not_before = 0.0  # monotonic seconds; a model that cannot start is not tried always
         self._process: ModelProcess | None = None
+        # When the last batch was in shared memory, and when it came back: monotonic clock.
+        self.put_ns = self.returned_ns = 0
         self._revive()
 
     @property
@@ -165,7 +168,10 @@ class PythonInstance:
             self._process = None
             process = self._revive()
             used = process.put(messages)
-        return self._translator.answers(process.execute(used))
+        self.put_ns = time.monotonic_ns()
+        received = process.execute(used)
+        self.returned_ns = time.monotonic_ns()
+        return self._translator.answers(received)
 
     def kill(self) -> None:
         """End the process now; a batch under way fails. From any thread."""
@@ -188,6 +194,8 @@ class _Translator:
     def __init__(self, model: PythonModel) -> None:
         self._name, self._version = model.name, model.version
         self._signatures: dict[Any, tuple[Signature, Signature]] = {}
+        config = json.loads(model.config)
+        self._inputs, self._outputs = Reshapes(config, "input"), Reshapes(config, "output")
 
     def messages(self, requests: Sequence[InferRequest]) -> list[tuple[Signature, Sequence[Part]]]:
         """Each request's signature and data."""
@@ -211,7 +219,10 @@ class _Translator:
         if found is None:
             if len(self._signatures) > _MAX_SIGNATURES:
                 self._signatures.clear()
-            tensors = tuple(Spec(each.name, each.dtype, each.shape) for each in call.inputs)
+            tensors = tuple(
+                Spec(each.name, each.dtype, self._inputs.to_model(each.name, each.shape))
+                for each in call.inputs
+            )
             labels = tuple(each.name for each in call.outputs)
             found = Signature(tensors, labels), Signature(tensors, labels, note=True)
             self._signatures[key] = found
@@ -229,7 +240,7 @@ class _Translator:
 
     def _plain(self, run: Run, data: memoryview) -> list[Answer]:
         name, version = self._name, self._version
-        if len(run.sizes) == 1:  # most models have one output
+        if len(run.sizes) == 1 and not self._outputs:  # most models have one output
             ((output, dtype, shape),), (size,) = run.layout.signature.tensors, run.sizes
             return [
                 InferResponse(
@@ -237,7 +248,7 @@ class _Translator:
                 )
                 for at in run.starts
             ]
-        return [InferResponse(name, version, _outputs(run, at, data)) for at in run.starts]
+        return [InferResponse(name, version, self._tensors(run, at, data)) for at in run.starts]
 
     def _noted(self, run: Run, data: memoryview) -> list[Answer]:
         """An error, or outputs with parameters."""
@@ -247,17 +258,19 @@ class _Translator:
         labels = run.layout.signature.labels
         if labels:
             return [ServeError(Kind[labels[0]], note)]
-        outputs = _outputs(run, start, data)
+        outputs = self._tensors(run, start, data)
         return [InferResponse(self._name, self._version, outputs, json.loads(note))]
 
-
-def _outputs(run: Run, start: int, data: memoryview) -> list[OutputTensor]:
-    return [
-        OutputTensor(name, dtype, shape, data[start + offset : start + offset + size])
-        for (name, dtype, shape), offset, size in zip(
-            run.layout.signature.tensors, run.offsets, run.sizes, strict=False
-        )
-    ]
+    def _tensors(self, run: Run, start: int, data: memoryview) -> list[OutputTensor]:
+        to_client = self._outputs.to_client
+        return [
+            OutputTensor(
+                name, dtype, to_client(name, shape), data[start + offset : start + offset + size]
+            )
+            for (name, dtype, shape), offset, size in zip(
+                run.layout.signature.tensors, run.offsets, run.sizes, strict=False
+            )
+        ]
 
 
 def _note(call: Call) -> bytes:
