@@ -9,6 +9,7 @@ import pytest
 
 from tests.validate.files import files_of, options_of, write
 from tests.validate.oracle.server import Triton, running, why_not
+from trtbuild.capability import capability_from_text
 from trtbuild.validate.finding import Finding
 from trtbuild.validate.run import validate
 from trtbuild.validate.settings import Settings
@@ -48,6 +49,8 @@ def judge(tmp_path: Path) -> Judge:
             settings["strict_config"] = True
         if "--server" in options:
             settings["server"] = options[options.index("--server") + 1]
+        if "--gpu" in options:
+            settings["gpus"] = (capability_from_text(options[options.index("--gpu") + 1]),)
         roots = sorted(root.iterdir()) if "repositories" in options else [root]
         return validate(roots, Settings(**settings)).findings  # type: ignore[arg-type]  # any
 

@@ -1,13 +1,16 @@
 """Small repositories from text: `-- path --` lines, each followed by the file's content.
 
-A path that ends in `/` is an empty folder; `-- path -> target --` is a symbolic link. Without
-such lines the whole text is the config of a model `demo` with one version.
+A path that ends in `/` is an empty folder; `-- path -> target --` is a symbolic link;
+`-- path = ... --` is a model file made from its interface (see modelfiles_made.py). Without such
+lines the whole text is the config of a model `demo` with one version.
 """
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
+
+from tests.validate.modelfiles_made import make
 
 _MARK = re.compile(r"^-- (.*) --$", re.MULTILINE)
 MODEL_PY = b"""class TritonPythonModel:
@@ -21,10 +24,10 @@ def files_of(text: str) -> dict[str, bytes]:
     parts = _MARK.split(text)
     if len(parts) == 1:
         return {"demo/config.pbtxt": _bytes(text), "demo/1/model.py": MODEL_PY}
-    files = {
-        path: _bytes(content.removeprefix("\n"))
-        for path, content in zip(parts[1::2], parts[2::2], strict=True)
-    }
+    files = {}
+    for mark, content in zip(parts[1::2], parts[2::2], strict=True):
+        path, _, interface = mark.partition(" = ")
+        files[path] = make(interface) if interface else _bytes(content.removeprefix("\n"))
     empty = [path for path, content in files.items() if not content and path.endswith("model.py")]
     return files | dict.fromkeys(empty, MODEL_PY)
 

@@ -2,8 +2,8 @@
 
 A code never changes its meaning and is never used again. Families: C the config's text, L layout
 and versions, B backend and platform, I inputs and outputs, D dynamic batching, S sequences,
-E ensembles, G instance groups, W warm-up, R metrics, cache and the like, P TensorRT plans, N ONNX,
-T PyTorch, V SavedModels, Y Python models, A what auto-complete fills in, U suppressions.
+E ensembles, G instance groups, W warm-up, F model files, P TensorRT plans, K locks, Y Python
+models, R metrics, cache and the like, A what auto-complete fills in, U suppressions.
 """
 
 from __future__ import annotations
@@ -104,11 +104,37 @@ RULES: dict[str, str] = {
     "W004": "warmup.file",
     "W005": "warmup.skipped",
     "W006": "warmup.huge_batch",
+    "F001": "files.missing",
+    "F002": "files.damaged",
+    "F003": "files.names",
+    "F004": "files.data_type",
+    "F005": "files.dims",
+    "F006": "files.batch_dim",
+    "F007": "files.external_data",
+    "F008": "files.torch_names",
+    "F009": "files.torch_outputs",
+    "P001": "plans.key",
+    "P002": "plans.missing",
+    "P003": "plans.missing_key_file",
+    "P004": "plans.fleet",
+    "P005": "plans.damaged",
+    "P006": "plans.runtime",
+    "P007": "plans.targets",
+    "P008": "plans.silent_default",
+    "K001": "locks.damaged",
+    "K002": "locks.digest",
+    "K003": "locks.profile",
+    "K004": "locks.interface",
+    "Y001": "python.syntax",
+    "Y002": "python.no_class",
+    "Y003": "python.no_execute",
+    "Y004": "python.auto_complete",
     "R001": "service.cached_stream",
     "R002": "service.cache_needs_server",
     "R003": "service.metrics",
     "R004": "service.metric_family",
     "R005": "service.metric_tags",
+    "A001": "completion.fills",
     "U001": "suppression.unused",
     "U002": "suppression.misread",
 }

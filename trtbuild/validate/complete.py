@@ -94,7 +94,7 @@ class _Fill:
     def tensorrt(self) -> None:
         if not self.backend and (
             self.platform == "tensorrt_plan"
-            or (not self.platform and self.filename == "model.plan")
+            or self.filename == "model.plan"
             or (self._open and "model.plan" in self.files)
         ):
             self.backend = "tensorrt"
@@ -104,7 +104,7 @@ class _Fill:
     def onnxruntime(self) -> None:
         if not self.backend and (
             self.platform == "onnxruntime_onnx"
-            or (not self.platform and self.filename == "model.onnx")
+            or self.filename == "model.onnx"
             or (self._open and "model.onnx" in self.anything)
         ):
             self.backend = "onnxruntime"
@@ -112,21 +112,17 @@ class _Fill:
             self._settle("onnxruntime_onnx", "model.onnx")
 
     def openvino(self) -> None:
-        if not self.backend and (
-            self.filename == "model.xml" or (not self.filename and "model.xml" in self.files)
-        ):
+        if not self.backend and self._file("model.xml"):
             self.backend = "openvino"
         if self.backend == "openvino":
             self.filename = self.filename or "model.xml"
 
     def pytorch(self) -> None:
         if not self.backend:
-            if self.platform in ("pytorch_libtorch", "libtorch") or (
-                not self.platform and self._file("model.pt")
-            ):
+            if self.platform in ("pytorch_libtorch", "libtorch") or self._file("model.pt"):
                 self.backend = "pytorch"
-            elif self.platform == "torch_aoti" or (not self.platform and self._file("model.pt2")):
-                self.backend, self.platform = "pytorch", "torch_aoti"
+            elif self.platform == "torch_aoti" or self._file("model.pt2"):
+                self.backend, self.platform = "pytorch", self.platform or "torch_aoti"
         if self.backend == "pytorch":
             default = "model.pt2" if self.platform == "torch_aoti" else "model.pt"
             self._settle("pytorch_libtorch", default)
@@ -138,7 +134,7 @@ class _Fill:
             self.filename = self.filename or "model.py"
 
     def _file(self, default: str) -> bool:
-        return self.filename == default or (not self.filename and default in self.files)
+        return self.filename == default or (self._open and default in self.files)
 
     def _settle(self, platform: str, filename: str) -> None:
         self.platform = self.platform or platform

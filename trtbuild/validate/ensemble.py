@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Step(NamedTuple):
     """One step, its maps as plain dicts: the member's tensor -> the ensemble's."""
 
-    index: int
+    number: int
     model: str
     version: int
     inputs: dict[str, str]
@@ -25,7 +25,7 @@ class Step(NamedTuple):
 
     def at(self, *field: str | int) -> FieldPath:
         """The place of one of its fields."""
-        return ("ensemble_scheduling", "step", self.index, *field)
+        return ("ensemble_scheduling", "step", self.number, *field)
 
 
 class Writer(NamedTuple):
@@ -59,15 +59,15 @@ class Graph:
     def _ready(self) -> set[str]:
         """The tensors that get a value when a request comes in, along the steps in any order."""
         ready = set(self.inputs) & self.tensors
-        waiting = {step.index: len(set(step.inputs.values()) - ready) for step in self.steps}
-        fresh = [step for step in self.steps if not waiting[step.index]]
+        waiting = {step.number: len(set(step.inputs.values()) - ready) for step in self.steps}
+        fresh = [step for step in self.steps if not waiting[step.number]]
         while fresh:
             step = fresh.pop()
             for tensor in set(step.outputs.values()) - ready:
                 ready.add(tensor)
-                for reader in {r.index: r for r in self.readers.get(tensor, ())}.values():
-                    waiting[reader.index] -= 1
-                    if not waiting[reader.index]:
+                for reader in {r.number: r for r in self.readers.get(tensor, ())}.values():
+                    waiting[reader.number] -= 1
+                    if not waiting[reader.number]:
                         fresh.append(reader)
         return ready
 
@@ -90,7 +90,7 @@ def _steps(config: Config) -> Iterator[tuple[int, Any]]:
     return enumerate(config.ensemble_scheduling.step)
 
 
-def _step(index: int, step: Any) -> Step:
+def _step(number: int, step: Any) -> Step:
     return Step(
-        index, step.model_name, step.model_version, dict(step.input_map), dict(step.output_map)
+        number, step.model_name, step.model_version, dict(step.input_map), dict(step.output_map)
     )

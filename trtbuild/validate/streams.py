@@ -25,14 +25,13 @@ def labels(graph: Graph, peers: Mapping[str, Peer]) -> tuple[dict[str, int], int
             waiting.remove(step)
             joined = {label[tensor] for tensor in step.inputs.values()}
             if len(joined) > 1:
-                return label, step.index
+                return label, step.number
             peer = peers.get(step.model)
+            own = min(joined, default=0)
+            if peer is not None and peer.decoupled:
+                own = count = count + 1
             for tensor in step.outputs.values():
-                if peer is not None and peer.decoupled:
-                    count += 1
-                label.setdefault(
-                    tensor, count if peer and peer.decoupled else min(joined, default=0)
-                )
+                label.setdefault(tensor, own)
 
 
 def mixed_streams(graph: Graph, peers: Mapping[str, Peer]) -> int | Literal["outputs"] | None:

@@ -137,7 +137,7 @@ class Triton:
         answer = self._connection.getresponse()
         return answer.status, answer.read().decode(errors="replace")
 
-    def load(self, name: str, timeout_s: float = 20.0) -> Verdict:
+    def load(self, name: str, timeout_s: float = 5.0) -> Verdict:
         """Ask for one model (with it come the members of an ensemble)."""
         assert self._connection.sock is not None
         self._connection.sock.settimeout(timeout_s)

@@ -1,7 +1,8 @@
 """A member takes smaller batches than its ensemble.
 
 What: a member's `max_batch_size` is not 0 and below the ensemble's.
-Why: Triton refuses the model. A member that does not batch (0) is allowed where its dims agree with the batch dim in front.
+Why: Triton refuses the model. A member that does not batch (0) is allowed where its dims agree with
+the batch dim in front.
 
 Example:
     -- demo/config.pbtxt --

@@ -1,6 +1,7 @@
 """A map that names a tensor its model does not have, or misses one.
 
-What: a key of `input_map` or `output_map` is no input or output of the step's model, or a required input of the model is not mapped. Optional inputs may stay unmapped, outputs too.
+What: a key of `input_map` or `output_map` is no input or output of the step's model, or a required
+input of the model is not mapped. Optional inputs may stay unmapped, outputs too.
 Why: Triton refuses the model.
 
 Example:
@@ -74,7 +75,7 @@ def check(model: Model) -> Iterator[Finding]:
         if step.inputs:
             for name in sorted(required - step.inputs.keys()):
                 yield Finding(
-                    message=f"step {step.index} does not map the input '{name}' of '{step.model}'",
+                    message=f"step {step.number} does not map the input '{name}' of '{step.model}'",
                     at=step.at(),
                     hint=f'write input_map {{ key: "{name}" value: ... }}',
                 )

@@ -61,7 +61,7 @@ def check(model: Model) -> Iterator[Finding]:
         for field, value in parts.items():
             if not value:
                 yield Finding(
-                    message=f"step {step.index} has no {field}",
+                    message=f"step {step.number} has no {field}",
                     at=step.at(),
                     hint=f"write {field}",
                 )

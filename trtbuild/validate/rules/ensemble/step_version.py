@@ -1,6 +1,7 @@
 """A step asks for a version that is not loaded.
 
-What: a step's `model_version` is not -1 and none of the versions that its model loads. Left out it is 0, not the latest.
+What: a step's `model_version` is not -1 and none of the versions that its model loads. Left out it
+is 0, not the latest.
 Why: Triton refuses the model: "required version 0 is not loaded".
 
 Example:
@@ -65,7 +66,7 @@ def check(model: Model) -> Iterator[Finding]:
             continue
         there = one_of(str(version) for version in peer.versions) if peer else "unknown versions"
         yield Finding(
-            message=f"step {step.index} wants version {step.version} of '{step.model}'"
+            message=f"step {step.number} wants version {step.version} of '{step.model}'"
             + ("" if given else " (model_version is left out)")
             + f", which loads {there}",
             at=step.at("model_version") if given else step.at(),

@@ -1,7 +1,8 @@
 """An ensemble input that no step reads.
 
 What: an `input` of the ensemble is in no `input_map`.
-Why: Triton refuses the model: "ensemble input is not used". A key given twice in one `input_map` counts once, with its last value.
+Why: Triton refuses the model: "ensemble input is not used". A key given twice in one `input_map`
+counts once, with its last value.
 
 Example:
     -- demo/config.pbtxt --

@@ -1,7 +1,9 @@
 """A tensor inside the ensemble that nobody uses, or that nobody writes.
 
-What: a tensor that a step writes, no step reads and the ensemble does not return; or one that a step reads and that never gets a value.
-Why: Triton refuses the model: "is unused in ensemble". An output of a member that is not wanted must be left out of `output_map`.
+What: a tensor that a step writes, no step reads and the ensemble does not return; or one that a
+step reads and that never gets a value.
+Why: Triton refuses the model: "is unused in ensemble". An output of a member that is not wanted
+must be left out of `output_map`.
 
 Example:
     -- demo/config.pbtxt --

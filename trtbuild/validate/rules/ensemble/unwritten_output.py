@@ -1,6 +1,7 @@
 """An ensemble output that never gets a value.
 
-What: an `output` of the ensemble is in no `output_map`, or the step that writes it waits for a tensor that nobody writes.
+What: an `output` of the ensemble is in no `output_map`, or the step that writes it waits for a
+tensor that nobody writes.
 Why: Triton refuses the model: "ensemble output is not used", "is not written".
 
 Example:

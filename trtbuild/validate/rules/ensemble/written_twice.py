@@ -59,7 +59,7 @@ def check(model: Model) -> Iterator[Finding]:
         for writer in writers[1:]:
             first = writers[0].step
             yield Finding(
-                message=f"the tensor '{tensor}' is written by step {first.index} "
+                message=f"the tensor '{tensor}' is written by step {first.number} "
                 f"({first.model}) already",
                 at=writer.step.at("output_map", writer.key),
                 hint="give one of the two another name",

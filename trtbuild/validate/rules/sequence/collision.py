@@ -8,7 +8,9 @@ Example:
     backend: "python"
     input { name: "start" data_type: TYPE_INT32 dims: [1] }
     sequence_batching {
-      control_input { name: "start" control { kind: CONTROL_SEQUENCE_START int32_false_true: [0, 1] } }
+      control_input {
+        name: "start" control { kind: CONTROL_SEQUENCE_START int32_false_true: [0, 1] }
+      }
     }
 
 Instead:
@@ -16,7 +18,9 @@ Instead:
     backend: "python"
     input { name: "value" data_type: TYPE_INT32 dims: [1] }
     sequence_batching {
-      control_input { name: "start" control { kind: CONTROL_SEQUENCE_START int32_false_true: [0, 1] } }
+      control_input {
+        name: "start" control { kind: CONTROL_SEQUENCE_START int32_false_true: [0, 1] }
+      }
     }
 
 Source: Triton core, sequence_batch_scheduler.cc; that it loads was tried on Triton 2.51.

@@ -34,7 +34,7 @@ from typing import Any
 
 from trtbuild.validate import words
 from trtbuild.validate.directory import INT64_MAX
-from trtbuild.validate.finding import Finding, Severity
+from trtbuild.validate.finding import FieldPath, Finding, Severity
 from trtbuild.validate.model import Model
 
 NAME = "initial-state"
@@ -55,7 +55,9 @@ def check(model: Model) -> Iterator[Finding]:
             )
         for initial in state.initial_state[:1]:
             for message, field in _faults(state, initial):
-                place = (*at, "initial_state", 0, *([field] if field else []))
+                place: FieldPath = (*at, "initial_state", 0)
+                if field:
+                    place = (*place, field)
                 yield Finding(message=message, at=place, hint="write what the state says")
             if state.input_name in seen:
                 yield Finding(

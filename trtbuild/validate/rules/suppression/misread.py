@@ -37,5 +37,5 @@ def finding(message: str, at: tuple[int, int]) -> Finding:
         message=message,
         line=at[0],
         column=at[1],
-        hint="write # trtbuild: allow CODE, with a code or name that `trtbuild explain --all` lists",
+        hint="write # trtbuild: allow CODE; `trtbuild explain --all` lists codes and names",
     )

@@ -13,16 +13,16 @@ class Tensor(NamedTuple):
     """One `input` or `output` entry."""
 
     role: str  # "input" or "output": the name of the field
-    index: int
+    number: int
     entry: Any  # inference.ModelInput or ModelOutput
 
     def at(self, *field: str | int) -> FieldPath:
         """The place of one of its fields."""
-        return (self.role, self.index, *field)
+        return (self.role, self.number, *field)
 
     def __str__(self) -> str:
         name = self.entry.name
-        return f"{self.role} '{name}'" if name else f"{self.role} number {self.index + 1}"
+        return f"{self.role} '{name}'" if name else f"{self.role} number {self.number + 1}"
 
 
 def tensors(model: Model) -> Iterator[Tensor]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from trtbuild.modelconfig.explain import ConfigSyntaxError
-from trtbuild.validate.finding import Edit, Finding
+from trtbuild.validate.finding import Edit, Finding, Fix
 from trtbuild.validate.model import Model
 
 
@@ -27,7 +27,7 @@ def syntax_problem(model: Model, kinds: Collection[str]) -> Iterator[Finding]:
 
 def finding_of(problem: ConfigSyntaxError) -> Finding:
     """Place, message and repair of a reader's problem."""
-    fix = ()
+    fix: Fix = ()
     if problem.suggestion:
         end = problem.offset + problem.length
         fix = (Edit(problem.offset, end, problem.suggestion),)

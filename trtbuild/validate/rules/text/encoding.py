@@ -1,4 +1,4 @@
-"""The config is no text.
+r"""The config is no text.
 
 What: there is a NUL byte in it, or another byte that no text format file has outside quotes.
 Why: Triton refuses the model.

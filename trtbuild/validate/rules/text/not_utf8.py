@@ -1,12 +1,12 @@
-"""A text in the config is no UTF-8.
+r"""A text in the config is no UTF-8.
 
-What: a text in quotes holds bytes that are no UTF-8, written as they are or as `\\xff`.
+What: a text in quotes holds bytes that are no UTF-8, written as they are or as `\xff`.
 Why: the model loads. Names like that cannot be sent over HTTP, whose requests are JSON, and gRPC
 refuses them.
 
 Example:
     backend: "python"
-    input { name: "caf\\xe9" data_type: TYPE_FP32 dims: [4] }
+    input { name: "caf\xe9" data_type: TYPE_FP32 dims: [4] }
 
 Instead:
 

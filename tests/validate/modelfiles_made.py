@@ -1,0 +1,128 @@
+"""Small model files made from one line: `x:fp32[N,4] -> y:fp32[N,4]`, `forward(image)`."""
+
+from __future__ import annotations
+
+import functools
+import io
+import re
+import struct
+
+_TENSOR = re.compile(r"(\w+):(\w+)\[([^\]]*)\]")
+
+
+@functools.cache
+def make(interface: str) -> bytes:
+    """The bytes of a model file with this interface."""
+    if interface.startswith("forward"):
+        return _torchscript(interface)
+    if interface.startswith("lock of"):
+        return _lock(interface)
+    if interface.startswith("bytes "):
+        return interface.removeprefix("bytes ").encode()
+    if "plan" in interface.split():
+        return _plan(interface)
+    return _onnx(interface)
+
+
+def _onnx(interface: str) -> bytes:
+    """An ONNX model of one Identity; `with FILE` keeps a weight in FILE."""
+    import onnx
+    from onnx import TensorProto, helper
+
+    text, _, weights = interface.partition(" with ")
+    names = {"fp32": TensorProto.FLOAT, "fp16": TensorProto.FLOAT16, "int64": TensorProto.INT64}
+
+    def values(side: str) -> list[onnx.ValueInfoProto]:
+        return [
+            helper.make_tensor_value_info(
+                name, names[dtype], [int(d) if d.isdecimal() else d for d in dims.split(",") if d]
+            )
+            for name, dtype, dims in _TENSOR.findall(side)
+        ]
+
+    left, right = text.split("->")
+    inputs, outputs = values(left), values(right)
+    nodes = [helper.make_node("Identity", [inputs[0].name], [out.name]) for out in outputs]
+    graph = helper.make_graph(nodes, "graph", inputs, outputs)
+    if weights:
+        weight = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[4])
+        weight.data_location = TensorProto.EXTERNAL
+        weight.external_data.add(key="location", value=weights)
+        graph.initializer.append(weight)
+    return bytes(helper.make_model(graph).SerializeToString())
+
+
+def _torchscript(interface: str) -> bytes:
+    """A file laid out as torch.jit.save does, with a `forward` of these arguments."""
+    import zipfile
+
+    arguments = interface[len("forward(") : -1].replace(",", " ").split()
+    code = "class Net(Module):\n  __parameters__ = []\n  def forward(self: __torch__.Net"
+    code += "".join(f",\n    {name}: Tensor" for name in arguments) + ") -> Tensor:\n    return x\n"
+    pickled = b"\x80\x02c__torch__\nNet\nq\x00)\x81}(X\x08\x00\x00\x00trainingq\x01\x89ub."
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        archive.writestr("model/data.pkl", pickled)
+        archive.writestr("model/code/__torch__.py", code)
+        archive.writestr("model/version", "3\n")
+    return made.getvalue()
+
+
+def _plan(interface: str) -> bytes:
+    """A plan's header: `rtx plan 1.7.1.116 for 8.6 8.9`, `tensorrt plan 10.9.0.34`."""
+    runtime, _, version, *targets = interface.replace(" for ", " ").split()
+    bits = {"7.5": 1, "8.0": 2, "8.6": 4, "8.9": 8, "12.0": 16, "12.1": 32}
+    head = bytearray(64)
+    head[:4] = b"vtrt" if runtime == "rtx" else b"ftrt"
+    struct.pack_into("<Q", head, 16, 128)
+    head[24:28] = bytes(int(part) for part in version.split("."))
+    head[32] = sum(bits[target] for target in targets)
+    return bytes(head) + bytes(64)
+
+
+def _lock(interface: str) -> bytes:
+    """`lock of FILE=CONTENT`, or `lock of PLAN x:fp32[N,4] -> y:fp32[N,4] batch 8`."""
+    import hashlib
+
+    from trtbuild.artifacts import Range, VerifyReport
+    from trtbuild.capability import Capability
+    from trtbuild.repository import lock as locks
+    from trtbuild.tensor import TensorSpec
+
+    def specs(side: str) -> tuple[TensorSpec, ...]:
+        return tuple(
+            TensorSpec(n, t, tuple(int(d) if d.isdecimal() else d for d in dims.split(",")))
+            for n, t, dims in _TENSOR.findall(side)
+        )
+
+    words = interface.split()[2:]
+    file, _, content = words[0].partition("=")
+    left, _, right = interface.partition("->")
+    inputs = specs(left)
+    profile = {}
+    if "batch" in words:
+        size = int(words[words.index("batch") + 1])
+        for spec in inputs:
+            rest = tuple(d for d in spec.shape[1:] if isinstance(d, int))
+            profile[spec.name] = Range((1, *rest), (size, *rest), (size, *rest))
+    data = content.encode()
+    files = {file: locks.LockedFile(hashlib.sha256(data).hexdigest(), len(data))} if data else {}
+    plan = locks.LockedPlan(file, (Capability(8, 6),), "tensorrt-rtx", "1.7.1.116", 1.0)
+    return locks.lock_text(
+        locks.Lock(
+            trtbuild="0",
+            created="2026-01-01T00:00:00Z",
+            name="demo",
+            version=1,
+            source=locks.LockedSource("onnx", "model.onnx", None, ""),
+            onnx=locks.LockedOnnx(("model.onnx",), "", 20, inputs, specs(right), False),
+            profile=profile,
+            plans=() if content else (plan,),
+            failures=(),
+            report=VerifyReport((), {}),
+            passes=(),
+            options={},
+            config_digest="",
+            files=files,
+        )
+    )

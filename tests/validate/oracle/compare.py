@@ -1,0 +1,80 @@
+"""Our verdict beside Triton's, and the short list of where they may differ and why."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.validate.files import write
+from tests.validate.oracle.server import Triton, Verdict
+from trtbuild.validate.finding import Finding, Severity
+from trtbuild.validate.run import validate
+from trtbuild.validate.settings import Settings
+
+# What 2.51 loads and a newer Triton, or the real backend in place of the stand-in, does not.
+REFUSED_BY_OTHERS = {
+    "B007": "no release has a backend tensorrt_rtx; the oracle has none either",
+    "B011": "the Python backend reads EXECUTION_ENV_PATH; the stand-in does not",
+    "I007": "element counts are checked since 2.5x",
+    "L003": "the folder that is opened is missed by backends that read files",
+    "L011": "label files outside the model are refused since 2.5x",
+}
+# The families of rules about model files, which the stand-ins do not read.
+READ_BY_BACKENDS = ("F", "P", "K")
+# What 2.51 refuses and a newer Triton loads: fields and platforms that came later.
+CAME_LATER = re.compile(
+    r'no field named "(model_metrics|max_inflight_requests|graph_lower_bound)"|torch_aoti'
+    r"|platform type '' for"  # default_model_filename: "model.pt2"
+)
+# What nobody can tell without the machine: which GPUs it has, which backends are installed.
+MACHINE = re.compile(
+    r"no GPUs are available|invalid or unsupported gpu id|has kind KIND_CPU but specifies"
+    r"|unable to find backend library|unable to find 'libtritonrepoagent"
+)
+
+
+class Difference(NamedTuple):
+    """A case on which the two disagree."""
+
+    said: Verdict
+    errors: tuple[Finding, ...]
+
+    def __str__(self) -> str:
+        ours = "; ".join(f"{f.code} {f.message}" for f in self.errors) or "no error"
+        theirs = "loads it" if self.said.accepted else f"refuses it: {self.said.message}"
+        return f"Triton {theirs}\nwe say: {ours}"
+
+
+def known(code: str) -> bool:
+    """Whether 2.51 with stand-ins may load what has this error."""
+    return code in REFUSED_BY_OTHERS or code.startswith(READ_BY_BACKENDS)
+
+
+def our_errors(files: Mapping[str, bytes], name: str, settings: Settings) -> tuple[Finding, ...]:
+    """The errors we report on the model `name`."""
+    root = Path(tempfile.mkdtemp(prefix="trtbuild-case-"))
+    try:
+        write(root, dict(files))
+        found = validate([root], settings).findings
+    finally:
+        shutil.rmtree(root)
+    return tuple(f for f in found if f.model == name and f.severity == Severity.ERROR)
+
+
+def difference(
+    triton: Triton, files: Mapping[str, bytes], name: str, *, strict: bool = False
+) -> Difference | None:
+    """None where both say the same, or where the tables above say why they need not."""
+    errors = our_errors(files, name, Settings(strict_config=strict))
+    said = triton.judge(files, name)
+    if said.accepted:
+        hard = [error for error in errors if not known(error.code)]
+        return Difference(said, errors) if hard else None
+    came_later = CAME_LATER.search(said.message) or any("model.pt2" in path for path in files)
+    if errors or MACHINE.search(said.message) or came_later:
+        return None
+    return Difference(said, errors)

@@ -1,0 +1,28 @@
+"""A version's `trtbuild.lock.json`, read once for all rules."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+from trtbuild.errors import RepositoryError
+from trtbuild.repository.layout import LOCK
+from trtbuild.repository.lock import Lock, read_lock
+from trtbuild.validate.directory import Directory
+
+
+def lock_of(folder: Directory) -> Lock | None:
+    """The lock of a version; None where there is none or it is damaged."""
+    if LOCK not in folder.files:
+        return None
+    found = read(folder.path)
+    return found if isinstance(found, Lock) else None
+
+
+@functools.lru_cache(maxsize=8)
+def read(version: Path) -> Lock | RepositoryError | None:
+    """The lock, or why it cannot be read."""
+    try:
+        return read_lock(version)
+    except RepositoryError as error:
+        return error

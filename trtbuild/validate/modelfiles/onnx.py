@@ -1,0 +1,102 @@
+"""An ONNX file's inputs and outputs, by its wire format and without the onnx package.
+
+Field numbers: onnx.proto (ModelProto, GraphProto, ValueInfoProto, TypeProto, TensorShapeProto,
+TensorProto).
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterator
+from pathlib import Path
+
+from trtbuild.protowire import LENGTH, VARINT, Buffer, Field, WireError, fields
+from trtbuild.tensor import dtype_from_onnx
+from trtbuild.validate.modelfiles.interface import DamagedFileError, FileTensor, Interface
+from trtbuild.validate.words import data_type_number
+
+_GRAPH, _INITIALIZER, _INPUT, _OUTPUT = 7, 5, 11, 12
+_TENSOR_NAME = 8
+
+
+def read(path: Path) -> Interface | None:
+    """Inputs (without those that are initializers) and outputs of the graph.
+
+    None for a folder (ONNX Runtime takes `model.onnx/model.onnx` with its data).
+    """
+    if path.is_dir():
+        path = path / path.name
+        if not path.is_file():
+            return None
+    if path.stat().st_size == 0:
+        raise DamagedFileError("the file is empty")
+    try:
+        with (
+            path.open("rb") as file,
+            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as buffer,
+        ):
+            return _model(buffer)
+    except WireError as error:
+        raise DamagedFileError(f"it is no ONNX model or was cut off: {error}") from None
+
+
+def _model(buffer: Buffer) -> Interface:
+    graphs = [f for f in fields(buffer) if f.number == _GRAPH and f.wire == LENGTH]
+    if not graphs:
+        raise DamagedFileError("it has no graph: it is no ONNX model")
+    inputs, outputs, constants = [], [], set()
+    for field in fields(buffer, graphs[-1].start, graphs[-1].end):
+        if field.wire != LENGTH:
+            continue
+        if field.number == _INPUT:
+            inputs.append(_value(buffer, field))
+        elif field.number == _OUTPUT:
+            outputs.append(_value(buffer, field))
+        elif field.number == _INITIALIZER:
+            constants.add(_initializer_name(buffer, field))
+    return Interface(tuple(t for t in inputs if t.name not in constants), tuple(outputs))
+
+
+def _initializer_name(buffer: Buffer, tensor: Field) -> str:
+    return next(
+        (
+            _text(buffer, f)
+            for f in fields(buffer, tensor.start, tensor.end)
+            if f.number == _TENSOR_NAME
+        ),
+        "",
+    )
+
+
+def _text(buffer: Buffer, field: Field) -> str:
+    return buffer[field.start : field.end].decode(errors="replace")
+
+
+def _value(buffer: Buffer, value: Field) -> FileTensor:
+    """ValueInfoProto: name 1, type 2; TypeProto: tensor_type 1 with elem_type 1, shape 2."""
+    name, data_type, dims = "", 0, None
+    for field in fields(buffer, value.start, value.end):
+        if field.number == 1:
+            name = _text(buffer, field)
+        for kind in _of(buffer, field, 2):
+            for part in _of(buffer, kind, 1):
+                for inner in fields(buffer, part.start, part.end):
+                    if inner.number == 1 and inner.wire == VARINT:
+                        row = dtype_from_onnx(inner.value)
+                        data_type = data_type_number(row.triton) if row else 0
+                    elif inner.number == 2 and inner.wire == LENGTH:
+                        dims = tuple(_dims(buffer, inner))
+    return FileTensor(name, data_type, dims)
+
+
+def _of(buffer: Buffer, field: Field, number: int) -> Iterator[Field]:
+    """The first fields in `field`, where it is the message `number`."""
+    if field.number == number and field.wire == LENGTH:
+        yield from fields(buffer, field.start, field.end) if number == 2 else (field,)
+
+
+def _dims(buffer: Buffer, shape: Field) -> Iterator[int]:
+    for dim in fields(buffer, shape.start, shape.end):
+        if dim.number == 1 and dim.wire == LENGTH:
+            parts = {f.number: f.value for f in fields(buffer, dim.start, dim.end)}
+            yield parts[1] if 1 in parts and parts[1] < 2**63 else -1

@@ -1,0 +1,46 @@
+"""A plan that is none, or was cut off.
+
+What: the file of a plan has not the header that TensorRT writes, or fewer bytes than its header
+says.
+Why: TensorRT's backend refuses the model on the GPUs that load this file.
+
+Example:
+    -- demo/config.pbtxt --
+    platform: "tensorrt_plan"
+    -- demo/1/model.plan --
+    version https://git-lfs.github.com/spec/v1
+
+Instead:
+
+    -- demo/config.pbtxt --
+    platform: "tensorrt_plan"
+    -- demo/1/model.plan = tensorrt plan 10.9.0.34 --
+
+Source: NVIDIA's trtexec; TensorRT, IRuntime::deserializeCudaEngine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from trtbuild.errors import PlanError
+from trtbuild.validate.finding import Finding, Severity
+from trtbuild.validate.model import Model
+from trtbuild.validate.rules.plans.files import plan_files
+
+NAME = "damaged-plan"
+SEVERITY = Severity.ERROR
+
+
+def check(model: Model) -> Iterator[Finding]:
+    """One finding a file."""
+    seen = set()
+    for plan in plan_files(model):
+        path = plan.folder.path / plan.file
+        if isinstance(plan.header, PlanError) and path not in seen:
+            seen.add(path)
+            yield Finding(
+                message=plan.header.message.replace(str(path), plan.shown),
+                file=path,
+                hint="a file of 'git lfs' must be fetched first; else copy or build it again",
+            )

@@ -1,0 +1,59 @@
+"""The plans of a model: which file each compute capability would load, walked once for all rules.
+
+Source: Triton backend_model_instance.cc and the TensorRT backend's model_state.cc: the file of
+`cc_model_filenames` for the GPU's "major.minor", else `default_model_filename`, else `model.plan`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from trtbuild.errors import PlanError
+from trtbuild.plan.header import PlanHeader, plan_header
+from trtbuild.validate.directory import Directory
+from trtbuild.validate.model import Model
+
+BACKENDS = ("tensorrt", "tensorrt_rtx")
+
+
+class PlanFile(NamedTuple):
+    """A plan that a version's config names, with its header or why there is none."""
+
+    folder: Directory
+    file: str
+    key: str  # of cc_model_filenames; "": the default file
+    header: PlanHeader | PlanError
+
+    @property
+    def shown(self) -> str:
+        """`1/model.plan`."""
+        return f"{self.folder.path.name}/{self.file}"
+
+
+def default_file(model: Model) -> str:
+    """The file that is loaded on GPUs without a key of their own."""
+    return model.completed.filename or "model.plan"
+
+
+def is_plan_model(model: Model) -> bool:
+    """Whether TensorRT runs it."""
+    return model.backend in BACKENDS and not model.is_ensemble
+
+
+def plan_files(model: Model) -> Iterator[PlanFile]:
+    """Every plan file that is there, of every version that is loaded."""
+    if not is_plan_model(model):
+        return
+    named = sorted(model.config.cc_model_filenames.items())
+    for folder in model.version_folders.values():
+        for key, file in [*named, ("", default_file(model))]:
+            if folder.has_file(file):
+                yield PlanFile(folder, file, key, _header(folder, file))
+
+
+def _header(folder: Directory, file: str) -> PlanHeader | PlanError:
+    try:
+        return plan_header(folder.path / file)
+    except PlanError as error:
+        return error
