@@ -8,9 +8,10 @@ from onnx import TensorProto
 from tests.plan.models import LIGHT, convolution, four_rows_only, identity, matmul, saved
 from trtbuild.artifacts import Plan, Range, digest_of_files
 from trtbuild.capability import Capability
-from trtbuild.errors import PlanError
+from trtbuild.errors import PlanError, TrtbuildError
 from trtbuild.onnx_model import describe
 from trtbuild.plan.build import plan, warm_up
+from trtbuild.plan.interface import check_types
 from trtbuild.plan.options import PlanOptions, PlanSpec
 from trtbuild.plan.profiles import ShapeOptions, profile_from_shapes
 from trtbuild.plan.runtimes import RTX_CAPABILITIES, RuntimeInfo
@@ -136,3 +137,26 @@ def test_a_plan_is_the_same_bytes_in_every_process(rtx: RuntimeInfo, tmp_path: P
 
 def test_warming_up_loads_the_runtime(rtx: RuntimeInfo) -> None:
     assert warm_up(rtx) == rtx.version
+
+
+_CASES = LIGHT.parent
+
+
+# What is left: opsets before 7, sequences, strings, fp64, shapes as inputs, Gradient.
+@pytest.mark.parametrize(
+    ("folder", "at_least"), [("pytorch-converted", 40), ("pytorch-operator", 15), ("simple", 3)]
+)
+def test_the_cases_of_the_onnx_package_build_or_say_why(
+    folder: str, at_least: int, rtx: RuntimeInfo, tmp_path: Path
+) -> None:
+    built = []
+    for path in sorted((_CASES / folder).glob("*/model.onnx")):
+        try:
+            model = describe(path)
+            check_types(model)
+            spec = PlanSpec(model, profile_from_shapes(model.inputs), PlanOptions(), A10, rtx)
+            built.append(plan(spec, tmp_path).size_bytes)
+        except TrtbuildError as error:
+            assert "gave no reason" not in error.message
+            assert "it gives no reason" not in error.message
+    assert len(built) >= at_least

@@ -1,1 +1,1 @@
-"""Stage 3: ONNX -> a TensorRT plan for each compute capability. `build` and `probe` run in workers."""
+"""Stage 3: ONNX -> a TensorRT plan for each compute capability; `build`, `probe` run in workers."""

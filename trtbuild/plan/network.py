@@ -88,7 +88,9 @@ def _parser_error(session: Session, parser: Any) -> PlanError:
         why = next((reason for reason in reasons if reason), "it gives no reason")
         return PlanError(
             f"{session.name} cannot read the ONNX model: {why}",
-            "check the file with onnx.checker, or export it again",
+            "convert it to a newer opset: --opset 17"
+            if "opset" in why
+            else "check the file with onnx.checker, or export it again",
             refused_by="parser",
         )
     op, node, reason = refusals[0]
