@@ -12,6 +12,9 @@ $(STAMP): pyproject.toml requirements-dev.txt
 	$(BIN)/pip install --quiet --no-deps --editable .
 	touch $@
 
+demo: $(STAMP)
+	PATH="$(abspath $(BIN)):$$PATH" bash recipes/demo.sh build
+
 check: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .

@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 
 from trtbuild import __version__
 from trtbuild.artifacts import (
+    CheckReport,
     Comparison,
     OnnxModel,
     Plan,
@@ -34,6 +35,7 @@ from trtbuild.artifacts import (
 )
 from trtbuild.capability import Capability
 from trtbuild.device import Devices, Gpu, visible_only
+from trtbuild.plan.check import check
 from trtbuild.plan.plans import plans_from_onnx
 from trtbuild.plan.runtimes import RuntimeInfo
 from trtbuild.plan.warm import WarmWorker
@@ -55,7 +57,7 @@ class Run:
     def __init__(
         self,
         source: SourceRef,
-        runtime: RuntimeInfo,
+        runtime: RuntimeInfo | None,  # None: no plans will be built
         options: StageOptions,
         on_progress: OnProgress,
     ) -> None:
@@ -92,7 +94,8 @@ class Run:
         key = source.digest and _key("export", determines, PACKAGES[source.kind])
 
         def make(directory: Path) -> OnnxModel:
-            self._warm = WarmWorker(self._runtime, self._pool)
+            if self._runtime is not None:
+                self._warm = WarmWorker(self._runtime, self._pool)
             return self._call(
                 "trtbuild.sources.session:export",
                 OnnxModel,
@@ -127,6 +130,7 @@ class Run:
         workers: int | None,
     ) -> PlanOutcome:
         """Stage 3, in workers of its own; each plan has its own entry in the store."""
+        assert self._runtime is not None
         started = time.monotonic()
         outcome = plans_from_onnx(
             model,
@@ -143,6 +147,35 @@ class Run:
         hit = all(plan.cached for plan in outcome.plans) and not outcome.failures
         self.stages.append(Stage("plans", time.monotonic() - started, hit))
         return outcome
+
+    def check(
+        self,
+        model: OnnxModel,
+        targets: tuple[Capability, ...],
+        profile: Profile,
+        workers: int | None,
+    ) -> CheckReport:
+        """Instead of stage 3: what each target takes and refuses, and why."""
+        assert self._runtime is not None
+        return check(
+            model,
+            targets,
+            profile,
+            self._options.plan,
+            self._runtime,
+            store=self.store,
+            pool=self._pool,
+            workers=workers or os.cpu_count() or 1,
+            on_progress=self._on_progress,
+        )
+
+    def describe(self, path: Path) -> OnnxModel:
+        """An ONNX file as it is."""
+        return self._call("trtbuild.onnx_model:describe", OnnxModel, path=path)
+
+    def count_ops(self, model: OnnxModel) -> dict[str, int]:
+        """The ops of an ONNX model, counted."""
+        return self._call("trtbuild.onnx_ops:count_ops", dict[str, int], path=model.path)
 
     def verify(self, exported: OnnxModel, result: SurgeryResult, profile: Profile) -> VerifyReport:
         """Stage 4, source framework against ONNX, with the very object that was exported."""
@@ -203,13 +236,15 @@ class Run:
     def _compare_plan(
         self, plan: Plan, gpu: Gpu, result: SurgeryResult, points: list[Point]
     ) -> list[Comparison]:
+        assert self._runtime is not None
+        module = self._runtime.module
         with self._pool.worker(visible_only(gpu)) as worker:
             return worker.call(
                 "trtbuild.verify.plan_run:compare_plan",
                 list[Comparison],
                 self._on_progress,
                 plan=plan,
-                module=self._runtime.module,
+                module=module,
                 model=result.model.path,
                 points=points,
                 options=self._options.verify,

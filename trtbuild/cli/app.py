@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import typer
 
-from trtbuild.cli import cache, convert, doctor
+from trtbuild.cli import cache, check, convert, doctor, inspect, repo
 from trtbuild.cli.errors import exit_code_of
 
 app = typer.Typer(
@@ -25,7 +25,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("convert")(convert.command)
+app.command("check")(check.command)
+app.command("inspect")(inspect.command)
 app.command("doctor")(doctor.command)
+app.add_typer(repo.app, name="repo")
 app.add_typer(cache.app, name="cache")
 
 

@@ -1,0 +1,74 @@
+"""`trtbuild inspect`: inputs, outputs, opset, ops; of a plan its runtime, version and targets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from trtbuild.inspection import Inspection
+
+
+def command(  # noqa: PLR0917 - Typer makes options of parameters
+    file: Annotated[
+        str, typer.Argument(help="A model file or folder, file.py:factory, or a plan.")
+    ],
+    kind: Annotated[str, typer.Option(help="What it is; default: found out.")] = "auto",
+    signature: Annotated[str | None, typer.Option(help="SavedModel: which signature.")] = None,
+    tag: Annotated[
+        list[str] | None, typer.Option(help="SavedModel: the tags of its graph.")
+    ] = None,
+    input_: Annotated[
+        list[str] | None,
+        typer.Option("--input", metavar="NAME=DTYPE[DIMS]", help="PyTorch: inputs to export with."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
+) -> None:
+    """Show what a model or a plan takes, gives and is made of. Needs no GPU."""
+    from pathlib import Path
+
+    from trtbuild.cli import render
+    from trtbuild.inspection import inspect
+    from trtbuild.request import ConvertRequest
+
+    request = ConvertRequest(
+        source=file,
+        repo=Path(),
+        kind=kind,
+        signature=signature,
+        tags=tuple(tag or ()),
+        input=tuple(input_ or ()),
+    )
+    with render.progress() as on_progress:
+        found = inspect(request, on_progress)
+    if json:
+        render.json(found)
+    else:
+        _show(found)
+
+
+def _show(found: Inspection) -> None:
+    from trtbuild.cli import render
+
+    facts = [
+        ("file", found.file),
+        ("kind", found.kind),
+        ("size", render.size_text(found.size_bytes)),
+        ("producer", found.producer),
+        ("opset", str(found.opset or "")),
+        ("runtime", f"{found.runtime} {found.version}".strip()),
+        ("targets", ", ".join(found.targets)),
+        ("ops", ", ".join(f"{op} {count}" for op, count in found.ops.items())),
+    ]
+    for name, value in facts:
+        if value:
+            typer.echo(f"{name:<10}{value}")
+    for name, specs in (("inputs", found.inputs), ("outputs", found.outputs)):
+        for index, spec in enumerate(specs):
+            typer.echo(f"{'' if index else name:<10}{spec}")
+    for tensor, shapes in found.profile.items():
+        ranges = ", ".join(f"{k} {'x'.join(map(str, v))}" for k, v in shapes.items())
+        typer.echo(f"{'profile':<10}{tensor}: {ranges}")
+    for note in found.notes:
+        typer.echo(f"{'note':<10}{note}")
