@@ -167,3 +167,24 @@ def _text(path: Path) -> str:
         return path.read_bytes().decode("utf-8", "surrogateescape")
     except OSError:
         return ""
+
+
+def ensembles_of(path: Path, name: str | None) -> list[Model]:
+    """The ensembles at `path`, or the one called `name`.
+
+    Raises `UsageError` where `path` is not there or `name` is no ensemble in it, `ConfigError`
+    where its config cannot be read.
+    """
+    (repository,) = targets_of([path])
+    models = [
+        model
+        for asked in sorted(repository.asked if name is None else {name} & {*repository.names})
+        for model in list(repository.models(asked, Settings()))[:1]
+    ]
+    if name is not None and models and models[0].problem is not None:
+        raise models[0].problem
+    found = [model for model in models if model.is_ensemble]
+    if name is not None and not found:
+        there = ", ".join(model.name for model in ensembles_of(path, None)) or "none"
+        raise UsageError(f"'{name}' is no ensemble of {path}; there are: {there}")
+    return found

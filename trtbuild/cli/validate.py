@@ -1,0 +1,148 @@
+"""`trtbuild repo validate`: will the server load this repository, and what comes after."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from trtbuild.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from trtbuild.capability import Capability
+    from trtbuild.validate.run import Report
+    from trtbuild.validate.settings import Settings
+
+
+def command(
+    paths: Annotated[
+        list[Path], typer.Argument(help="Repositories, models or config.pbtxt files.")
+    ],
+    format_: Annotated[
+        str, typer.Option("--format", help="text, json, sarif, junit or github.")
+    ] = "text",
+    output: Annotated[
+        Path | None, typer.Option(help="Write the report here, not to stdout.")
+    ] = None,
+    strict_config: Annotated[
+        bool, typer.Option("--strict-config", help="As with --disable-auto-complete-config.")
+    ] = False,
+    gpu: Annotated[
+        list[str] | None, typer.Option(help="A GPU of the fleet: 8.6, A10 (repeatable).")
+    ] = None,
+    select: Annotated[
+        list[str] | None, typer.Option(help="Only these codes, beginnings of codes, or names.")
+    ] = None,
+    ignore: Annotated[
+        list[str] | None, typer.Option(help="Not these codes, beginnings of codes, or names.")
+    ] = None,
+    fix: Annotated[bool, typer.Option("--fix", help="Repair what has one right answer.")] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="Show what --fix would do.")] = False,
+    min_severity: Annotated[
+        str, typer.Option(help="Exit with 1 from here on: error, warning or info.")
+    ] = "error",
+    server: Annotated[str, typer.Option(help="Judge for triton or trtbuild (serve).")] = "triton",
+) -> None:
+    """Tell whether Triton will load a model repository, and what will go wrong after loading."""
+    from trtbuild.validate.run import validate
+
+    settings = _settings(strict_config, gpu, select, ignore, min_severity, server)
+    _check_choice("--format", format_, _formats())
+    if fix and diff:
+        raise UsageError("--fix and --diff exclude each other", "give --diff first, then --fix")
+    report = validate(paths, settings)
+    if diff:
+        _show_diff(report)
+    elif fix:
+        report = _repair(report, paths, settings)
+    if not diff:
+        _write(report, format_, output)
+    if report.fails(settings.min_severity):
+        raise typer.Exit(1)
+
+
+def _formats() -> tuple[str, ...]:
+    from trtbuild.validate.formats import FORMATS
+
+    return tuple(FORMATS)
+
+
+def _check_choice(option: str, given: str, possible: Sequence[str]) -> None:
+    if given not in possible:
+        raise UsageError(f"{option} '{given}' is none of {', '.join(possible)}")
+
+
+def _settings(
+    strict: bool,
+    gpus: list[str] | None,
+    select: list[str] | None,
+    ignore: list[str] | None,
+    severity: str,
+    server: str,
+) -> Settings:
+    from trtbuild.validate.explain import check_selection
+    from trtbuild.validate.finding import Severity
+    from trtbuild.validate.settings import SERVERS, Settings
+
+    _check_choice("--server", server, SERVERS)
+    _check_choice("--min-severity", severity, [str(level) for level in Severity])
+    return Settings(
+        strict_config=strict,
+        gpus=_capabilities(gpus or []),
+        server=server,
+        select=check_selection("--select", _words(select)),
+        ignore=check_selection("--ignore", _words(ignore)),
+        min_severity=Severity[severity.upper()],
+    )
+
+
+def _words(values: list[str] | None) -> tuple[str, ...]:
+    return tuple(
+        word.strip() for value in values or () for word in value.split(",") if word.strip()
+    )
+
+
+def _capabilities(values: list[str]) -> tuple[Capability, ...]:
+    from trtbuild.capability import capability_from_text
+
+    return tuple(dict.fromkeys(capability_from_text(word) for word in _words(values)))
+
+
+def _write(report: Report, format_: str, output: Path | None) -> None:
+    from trtbuild.registry import load
+    from trtbuild.validate.formats import FORMATS, text
+
+    if format_ == "text":
+        rendered = text.render(report, color=output is None and sys.stdout.isatty())
+    else:
+        rendered = load(FORMATS[format_])(report)
+    if output is None:
+        typer.echo(rendered, nl=False)
+        return
+    try:
+        output.write_text(rendered, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot write the report to '{output}': {error.strerror}") from None
+
+
+def _show_diff(report: Report) -> None:
+    from trtbuild.validate.apply import diff, plan_repair
+    from trtbuild.validate.formats.text import printable
+
+    repair = plan_repair(report.findings)
+    for line in diff(repair).splitlines():
+        typer.echo(printable(line))
+    typer.echo(f"{len(repair.fixed)} of {len(report.findings)} findings have a repair", err=True)
+
+
+def _repair(report: Report, paths: list[Path], settings: Settings) -> Report:
+    """Repair and judge again, until nothing is left to repair: one fix may uncover another."""
+    from trtbuild.validate.apply import repair_all
+
+    fixed, report = repair_all(report, paths, settings)
+    typer.echo(f"repaired {fixed} finding{'s' if fixed != 1 else ''}", err=True)
+    return report

@@ -1,0 +1,65 @@
+"""The report for people: by model, with the line of the config and a caret, and a count."""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+from trtbuild.validate.finding import Finding, Severity
+from trtbuild.validate.run import Report
+
+_COLORS = {Severity.ERROR: "31", Severity.WARNING: "33", Severity.INFO: "36"}
+_SHOWN = 100  # characters of a source line that are shown
+
+
+def render(report: Report, *, color: bool = False) -> str:
+    """The whole report; `color` writes ANSI colours for a terminal."""
+    parts = []
+    for model, findings in groupby(report.findings, key=lambda finding: finding.model):
+        parts.append(_bold(model, color))
+        parts += [_finding(finding, color) for finding in findings]
+    parts.append(_counts(report))
+    return "\n".join(parts) + "\n"
+
+
+def _finding(finding: Finding, color: bool) -> str:
+    place = f"{finding.file}:{finding.line}:{finding.column}" if finding.line else str(finding.file)
+    level = f"\033[{_COLORS[finding.level]}m{finding.level}\033[0m" if color else finding.level
+    lines = [f"  {level} {finding.code} {finding.name}: {printable(finding.message)}"]
+    lines.append(f"    {printable(place)}")
+    if finding.source and finding.line and finding.column:
+        lines += _excerpt(finding)
+    if finding.hint:
+        lines.append(f"    help: {printable(finding.hint)}")
+    return "\n".join(lines)
+
+
+def _excerpt(finding: Finding) -> list[str]:
+    number = str(finding.line)
+    start = max(0, finding.column - 1 - _SHOWN // 2)  # of a long line, what is around the place
+    shown = finding.source[start : start + _SHOWN]
+    width = max(1, min(finding.end_column - finding.column, start + _SHOWN - finding.column + 1))
+    before = shown[: finding.column - 1 - start]
+    indent = "".join("\t" if c == "\t" else " " for c in before)
+    return [
+        f"    {number} | {printable(shown)}",
+        f"    {' ' * len(number)} | {indent}{'^' * width}",
+    ]
+
+
+def printable(text: str) -> str:
+    """`text` without what a terminal would act on: control characters and half characters."""
+    return "".join(c if c.isprintable() or c == "\t" else f"\\x{ord(c):02x}" for c in text)
+
+
+def _bold(text: str, color: bool) -> str:
+    return f"\033[1m{printable(text)}\033[0m" if color else printable(text)
+
+
+def _counts(report: Report) -> str:
+    counts = [
+        f"{(number := report.count(severity))} {severity}{'s' if number != 1 else ''}"
+        for severity in (Severity.ERROR, Severity.WARNING)
+    ]
+    counts.append(f"{report.count(Severity.INFO)} info")
+    models = f"{report.models} model{'s' if report.models != 1 else ''}"
+    return f"{', '.join(counts)} in {models}"
