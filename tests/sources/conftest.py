@@ -20,7 +20,7 @@ from trtbuild.workers.pool import Pool, Worker
 
 ROOT = Path(__file__).parents[2]
 SIZES = {"batch": 3, "height": 20, "width": 12, "steps": 7}  # of dims that vary, by name
-OTHER_SIZE = 3
+OTHER_SIZE = 5
 Tensors = Mapping[str, np.ndarray]
 
 

@@ -96,13 +96,11 @@ class Exported:
                 if isinstance(size, torch.SymInt):
                     new = f"{name}_{axis}" if axis or "batch" in names.values() else "batch"
                     dims[-1][axis] = names.setdefault(str(size), new)
-        notes = []
-        for symbol, bounds in self.program.range_constraints.items():
-            if str(symbol) in names and int(bounds.upper) < _NO_BOUND:
-                notes.append(
-                    f"dim '{names[str(symbol)]}' may be {int(bounds.upper)} at most: the program "
-                    "was exported with that bound"
-                )
+        notes = [
+            f"dim '{names[str(symbol)]}' may be {limits}: the program was exported with that bound"
+            for symbol, bounds in self.program.range_constraints.items()
+            if str(symbol) in names and (limits := _limits(bounds))
+        ]
         return dims, notes
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -120,6 +118,17 @@ class Exported:
         ]
         args, kwargs = pytree.tree_unflatten(leaves, self.program.call_spec.in_spec)
         return tuple(tensor for _, tensor in named_tensors(self._module(*args, **kwargs)))
+
+
+def _limits(bounds: Any) -> str:
+    """What a user should know of a dim's range; a lower bound of 2 is PyTorch's habit, no limit."""
+    least, most = str(bounds.lower), str(bounds.upper)  # numbers, or "int_oo"
+    limits = []
+    if least.isdecimal() and int(least) > 2:
+        limits.append(f"{least} at least")
+    if most.isdecimal() and int(most) < _NO_BOUND:
+        limits.append(f"{most} at most")
+    return " and ".join(limits)
 
 
 class _NoPickle:
