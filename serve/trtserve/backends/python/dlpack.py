@@ -51,10 +51,23 @@ class _Producer:
 
 def capsule_of(array: Array, *, bf16: bool) -> Any:
     """A DLPack capsule over the array's memory; uint16 as BF16 where told so."""
-    capsule = array.__dlpack__()
+    capsule = _writable(array).__dlpack__()
     if bf16:
         _tensor_in(capsule).code = _BFLOAT
     return capsule
+
+
+def _writable(array: Array) -> Array:
+    """The same memory as an array that NumPy exports: it refuses to for read-only ones.
+
+    Arrays that come from plain DLPack capsules are read-only in NumPy, whatever made them.
+    """
+    if array.flags.writeable or not array.nbytes:
+        return array if array.flags.writeable else array.copy()
+    memory = (ctypes.c_char * array.nbytes).from_address(array.ctypes.data)
+    memory.owner = array  # type: ignore[attr-defined]  # holds the memory for as long
+    alias: Array = np.ndarray(array.shape, array.dtype, memoryview(memory))
+    return alias
 
 
 def array_from(source: Any) -> tuple[Array, bool]:
