@@ -28,6 +28,8 @@ def open_session(model: onnx.ModelProto, values: Values = array_of) -> ort.Infer
 
     options = ort.SessionOptions()
     options.log_severity_level = 4  # only what is fatal; errors come as exceptions
+    if _has_odd_floats(model):
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
     message = onnx.ModelProto()
     message.CopyFrom(model)
     stored = []
@@ -40,6 +42,17 @@ def open_session(model: onnx.ModelProto, values: Values = array_of) -> ort.Infer
     options.add_external_initializers([tensor.name for tensor in stored], ort_values)
     data = message.SerializeToString()
     return ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+
+
+def _has_odd_floats(model: onnx.ModelProto) -> bool:
+    """Whether tensors are fp16, bf16 or fp64: fusions past the basic ones have no kernels for them.
+
+    onnxruntime 1.31 refuses such a fused node, and dies of Transpose before MatMul in fp16.
+    """
+    graph = model.graph
+    odd = {onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16, onnx.TensorProto.DOUBLE}
+    values = (*graph.input, *graph.value_info, *graph.output)
+    return any(value.type.tensor_type.elem_type in odd for value in values)
 
 
 def ort_value(array: Array) -> ort.OrtValue:

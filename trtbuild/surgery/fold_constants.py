@@ -44,7 +44,6 @@ class FoldConstants(Pass):
     def apply(self, job: Job) -> Done:
         """Fold until nothing changes, and infer shapes anew."""
         graph = job.graph
-        infer(graph)
         nodes, self._bytes_before = len(graph.nodes), _constant_bytes(graph)
         while _fold_once(graph):
             graph.cleanup().toposort()
@@ -100,7 +99,7 @@ def _foldable(graph: gs.Graph) -> list[gs.Node]:
     for node in graph.nodes:
         inputs = [tensor for tensor in node.inputs if tensor.name]
         known = all(isinstance(t, gs.Constant) or t.name in made for t in inputs)
-        if inputs and known and _may_fold(node):
+        if inputs and known and node.outputs and _may_fold(node):  # without outputs: just folded
             nodes.append(node)
             made.update(tensor.name for tensor in node.outputs)
     return nodes

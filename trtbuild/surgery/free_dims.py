@@ -87,7 +87,7 @@ def _free_by_trial(job: Job, dims: list[FreeDim], refusal: str) -> str:
     except Exception as error:
         problem = f"ONNX Runtime cannot run it: {first_line(error)}"
     if problem:
-        return f"{problem} ({refusal})" if sizes else problem
+        return f"{refusal}; and a trial says: {problem}"
     job.graph = freed
     return ""
 

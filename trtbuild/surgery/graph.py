@@ -201,13 +201,17 @@ def _without_made_up(shape: Shape | None) -> Shape | None:
 
 
 def forget_shapes(graph: gs.Graph) -> None:
-    """Drop what is known of shapes past the inputs; outputs keep their number of dims."""
+    """Drop what is known of shapes past the inputs.
+
+    Outputs keep their number of dims, and the names of dims that inputs have as well.
+    """
     inputs = {tensor.name for tensor in graph.inputs}
     outputs = {tensor.name for tensor in graph.outputs}
+    names = {dim for tensor in graph.inputs for dim in tensor.shape if isinstance(dim, str)}
     for tensor in graph.tensors().values():
         if isinstance(tensor, gs.Variable) and tensor.name not in inputs:
             keep = tensor.name in outputs and tensor.shape is not None
-            tensor.shape = [None] * len(tensor.shape) if keep else None
+            tensor.shape = [d if d in names else None for d in tensor.shape] if keep else None
 
 
 def elem_type(tensor: gs.Tensor) -> int:

@@ -142,7 +142,7 @@ def _dims(tensor: gs.Tensor, override: InputOverride) -> list[tuple[Dim, Dim]]:
 def _replace_dims(job: Job, meanings: dict[str, Dim]) -> None:
     if not meanings:
         return
-    for tensor in job.graph.inputs:
+    for tensor in job.graph.inputs + job.graph.outputs:
         for axis, dim in enumerate(tensor.shape):
             if dim in meanings:
                 tensor.shape[axis] = meanings[dim]
