@@ -61,7 +61,8 @@ class OnnxFile:
         try:
             checker.check_model(str(self.path))
         except checker.ValidationError as error:
-            reason = first_line(error)
+            text = str(error).partition("==> Context")[0]  # which repeats the node as a whole
+            reason = " ".join(text.split())
             if _NO_SUCH_OP in reason:
                 op = reason.partition(_NO_SUCH_OP)[2].split()[0]
                 return f"op {op} is not one of ONNX's own: TensorRT needs a plugin for it"
