@@ -1,154 +1,231 @@
-"""The `config.pbtxt` of a converted model: what is true of its plans, and nothing else.
+"""The config of a model from its plans: what it says is what the plans were built for.
 
-dims and `max_batch_size` come from the profile that the plans were built with. The plan files
-are named by compute capability; no default file is named, so that a GPU without a plan is
-refused by name rather than given a plan that it cannot run.
+Rules of Triton that shape it, from its model_config_utils.cc and its TensorRT backend:
 
-A repository of data-centre plans says `platform: "tensorrt_plan"`. One of TensorRT for RTX says
-`backend: "tensorrt_rtx"`: a stock Triton, which cannot load such plans, refuses that by name.
+- A model batches when its batch dim varies in every input and output. Everything else, a fixed
+  batch as well, gets `max_batch_size: 0` and dims with the batch in them: the one form that is
+  true whatever the first dim counts, and that a client's request looks the same for.
+- `max_batch_size: N` promises batches from 1 to N, so a plan for 4 to 8 does not batch either.
+- A scalar, which `dims` cannot say, is `dims: [ 1 ]` with `reshape { shape: [ ] }`, and can be
+  said only where the model batches.
+- A GPU whose compute capability is no key of `cc_model_filenames` gets the default file without
+  a word. So there is none: no `default_model_filename`, and no plan is called `model.plan`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
-from trtbuild.artifacts import OnnxModel, Plan, Profile
-from trtbuild.errors import ConfigError, UsageError
-from trtbuild.modelconfig.schema import new_config, schema
-from trtbuild.tensor import DTYPES, TensorSpec
+from trtbuild.artifacts import OnnxModel, Plan, Profile, Range
+from trtbuild.errors import ConfigError
+from trtbuild.modelconfig.schema import Config, new_config, schema
+from trtbuild.tensor import DTYPES, Dim, TensorSpec
 
-if TYPE_CHECKING:
-    from trtbuild.modelconfig.schema import Config
+_DEFAULT_FILE = "model.plan"  # that Triton's TensorRT backend loads for GPUs without a key
+# Which server a plan is for: Triton's own backend refuses a tensorrt-rtx plan inside its
+# deserializer, so a name that it does not have makes it refuse the model with a clear message.
+_SERVED_BY = {
+    "tensorrt": {"platform": "tensorrt_plan"},
+    "tensorrt-rtx": {"backend": "tensorrt_rtx"},
+}
 
 
 class ConfigOptions(msgspec.Struct, frozen=True):
-    """What a user may say of the configuration; the rest follows from the model."""
+    """What the user says of serving."""
 
-    instances: int = 1  # for each GPU
-    max_queue_delay_us: int | None = None
-    preferred_batch: tuple[int, ...] = ()  # (): the profile's opt and max
-    labels: dict[str, str] = {}  # output -> file name in the model's folder
-    warmup: bool = False
+    instances: int = 1  # on each GPU
+    max_queue_delay_us: int | None = None  # None: Triton's default, no waiting
+    preferred_batch: tuple[int, ...] = ()  # none: the usual and the largest batch of the profile
+    labels: dict[str, str] = {}  # output -> label file in the model's folder
+    warmup: bool = False  # run the usual shapes once before the model is ready
 
 
 def config_from_plans(
-    name: str, model: OnnxModel, plans: Iterable[Plan], profile: Profile, options: ConfigOptions
+    name: str,
+    model: OnnxModel,
+    plans: Sequence[Plan],
+    profile: Profile,
+    options: ConfigOptions | None = None,
 ) -> Config:
-    """The configuration of `name`. Raises `ConfigError` for what Triton cannot express."""
-    plans = tuple(plans)
-    batch = max_batch_size(model, profile)
-    config = new_config(name=name, max_batch_size=batch)
-    if all(plan.runtime == "tensorrt" for plan in plans):
-        config.platform = "tensorrt_plan"
-    else:
-        config.backend = "tensorrt_rtx"
-    _check_labels(options.labels, model)
-    for spec in model.inputs:
-        _describe(config.input.add(), spec, batched=batch > 0)
-    for spec in model.outputs:
-        output = config.output.add()
-        _describe(output, spec, batched=batch > 0)
-        output.label_filename = options.labels.get(spec.name, "")
-    for plan in plans:
-        for target in plan.targets:
-            config.cc_model_filenames[str(target)] = plan.file
-    group = config.instance_group.add()
-    group.kind = schema().ModelInstanceGroup.KIND_GPU
-    group.count = options.instances
-    if batch > 0:
-        _batch(config, profile, options)
-    elif options.preferred_batch or options.max_queue_delay_us is not None:
-        raise UsageError(
-            f"'{name}' takes no batches, so there is no batch size to prefer and no queue to delay",
-            "leave --preferred-batch and --max-queue-delay-us out, or name the batch dim: "
-            "--input 'NAME=[batch,...]'",
-        )
+    """The `inference.ModelConfig` of the model `name` that `plans` were built from.
+
+    Where two plans are for one target, the later one counts. Raises `ConfigError` where Triton
+    cannot say what the model has (a data type, a scalar without a batch, an empty dim) and for
+    options that contradict the model.
+    """
+    options = options or ConfigOptions()
+    batch = batch_of(model, profile)
+    fields: dict[str, Any] = {
+        "name": name,
+        **_SERVED_BY[_runtime(plans)],
+        "max_batch_size": batch.max if batch else 0,
+        "input": [_tensor(spec, dims) for spec, dims in _inputs(model, profile, batch)],
+        "output": [_tensor(spec, dims) for spec, dims in _outputs(model, profile, batch)],
+        "instance_group": [_instances(options)],
+        "cc_model_filenames": {str(t): plan.file for plan in plans for t in plan.targets},
+    }
+    if (batching := _dynamic_batching(batch, options)) is not None:
+        fields["dynamic_batching"] = batching
     if options.warmup:
-        _warm_up(config, model, profile, batched=batch > 0)
-    return config
+        fields["model_warmup"] = [_warmup(model, profile, batch)]
+    _label(fields["output"], options)
+    return new_config(**fields)
 
 
-def max_batch_size(model: OnnxModel, profile: Profile) -> int:
-    """The largest batch that every input of the plans takes; 0 where the model has no batch dim.
+class Batch(msgspec.Struct, frozen=True):
+    """The batch sizes of a model that batches: from 1 to `max`, usually `opt`."""
 
-    A batch dim varies: a first dim that is fixed is part of the shape, whatever its size
-    (a channel count is none; Triton's own auto-complete takes it for one).
+    opt: int
+    max: int
+
+
+def batch_of(model: OnnxModel, profile: Profile) -> Batch | None:
+    """The batch that Triton may form; None where `max_batch_size` has to be 0.
+
+    The batch dim is the first one, as ONNX Runtime's and TensorRT's backends have it. It must
+    vary everywhere, over the same sizes from 1 on. In a model that calls some dim `batch`, a
+    first dim of another name is none; and an output that begins with an input's other dim does
+    not begin with the batch.
     """
     if not model.batchable:
-        return 0
-    return min(profile[spec.name].max[0] for spec in model.inputs)
+        return None
+    firsts = {spec.shape[0] for spec in model.inputs}
+    named = {dim for spec in model.inputs for dim in spec.dynamic_dims if "batch" in dim.lower()}
+    others = {dim for spec in model.inputs for dim in spec.dynamic_dims} - firsts
+    if (named and firsts - named) or others & {spec.shape[0] for spec in model.outputs}:
+        return None
+    sizes = {_sizes(profile[spec.name], 0) for spec in model.inputs}
+    (low, usual, high), *different = sizes
+    return None if different or low > 1 else Batch(usual, high)
 
 
-def _describe(entry: Any, spec: TensorSpec, *, batched: bool) -> None:
-    """Fill in a ModelInput or ModelOutput: name, data type, dims without the batch dim."""
-    dtype = DTYPES[spec.dtype]
-    if not dtype.triton:
-        known = ", ".join(row.name for row in DTYPES.values() if row.triton)
+def _sizes(range_: Range, position: int) -> tuple[int, int, int]:
+    return range_.min[position], range_.opt[position], range_.max[position]
+
+
+def _runtime(plans: Sequence[Plan]) -> str:
+    runtimes = sorted({plan.runtime for plan in plans})
+    if len(runtimes) != 1:
         raise ConfigError(
-            f"'{spec.name}' is {dtype.name}, which Triton has no type for; it has {known}",
-            f"give --input '{spec.name}=DTYPE', or cut the graph elsewhere",
+            f"one model has plans of one runtime; these are of: {', '.join(runtimes) or 'none'}",
+            "write the plans of each runtime under a name of their own",
         )
-    entry.name = spec.name
-    entry.data_type = schema().DataType.Value(dtype.triton)
-    dims = [dim if isinstance(dim, int) else -1 for dim in spec.shape[batched:]]
-    if not dims:
-        entry.dims.append(1)  # dims must not be empty; the empty reshape says what it is
-        entry.reshape.SetInParent()
-    if not dims and not batched:
-        raise ConfigError(
-            f"'{spec.name}' is a scalar and the model has no batch dim: Triton cannot express that",
-            "make it a tensor of one element",
-        )
+    assert all(plan.file != _DEFAULT_FILE for plan in plans), f"{_DEFAULT_FILE} is a default"
+    return runtimes[0]
+
+
+_Dims = list[int]
+
+
+def _inputs(
+    model: OnnxModel, profile: Profile, batch: Batch | None
+) -> list[tuple[TensorSpec, _Dims]]:
+    """Each input with its dims as the profile has them: those of one size are said."""
+    found = []
+    for spec in model.inputs:
+        given = profile[spec.name]
+        dims = [low if low == high else -1 for low, high in zip(given.min, given.max, strict=True)]
+        found.append((spec, dims[1:] if batch else dims))
+    return found
+
+
+def _outputs(
+    model: OnnxModel, profile: Profile, batch: Batch | None
+) -> list[tuple[TensorSpec, _Dims]]:
+    """Each output with its dims; one that is called as an input's has that one's size."""
+    sizes: dict[Dim, int] = {}
+    for spec, dims in _inputs(model, profile, None):
+        sizes |= {name: dim for name, dim in zip(spec.shape, dims, strict=True) if name != dim}
+    found = []
+    for spec in model.outputs:
+        dims = [dim if isinstance(dim, int) else sizes.get(dim, -1) for dim in spec.shape]
+        found.append((spec, dims[1:] if batch else dims))
+    return found
+
+
+def _tensor(spec: TensorSpec, dims: _Dims) -> dict[str, Any]:
+    """An input or output as the schema has it."""
+    fields = {"name": spec.name, "data_type": _data_type(spec), "dims": dims}
     if 0 in dims:
         raise ConfigError(
-            f"'{spec.name}' has a dim of size 0: {spec}", "Triton has no such tensors"
+            f"'{spec}' has an empty dim, which Triton does not serve",
+            "cut it off with --inputs or --outputs",
         )
-    entry.dims.extend(dims)
-
-
-def _batch(config: Config, profile: Profile, options: ConfigOptions) -> None:
-    """Dynamic batching towards the batch that the plans were tuned for, and the largest."""
-    largest = config.max_batch_size
-    preferred = options.preferred_batch
-    if too_large := [size for size in preferred if size > largest]:
-        raise UsageError(
-            f"--preferred-batch {too_large[0]} is more than the largest batch, {largest}",
-            f"give at most {largest}, or a larger --max-batch",
+    if not dims and not spec.shape:
+        raise ConfigError(
+            f"'{spec}' is a scalar, and Triton has scalars only in models whose batch varies",
+            "give it a dim of size 1 in the model",
         )
-    if not preferred:
-        usual = min(range_.opt[0] for range_ in profile.values())
-        preferred = tuple(size for size in (usual, largest) if size > 1)
-    if not preferred and options.max_queue_delay_us is None:
-        return  # batches of one: nothing to batch
-    batching = config.dynamic_batching
-    batching.SetInParent()
-    batching.preferred_batch_size.extend(sorted(set(preferred)))
-    batching.max_queue_delay_microseconds = options.max_queue_delay_us or 0
+    return fields if dims else fields | {"dims": [1], "reshape": {}}
 
 
-def _warm_up(config: Config, model: OnnxModel, profile: Profile, *, batched: bool) -> None:
-    """One request of random values in the usual shapes; strings are zeros."""
-    sample = config.model_warmup.add()
-    sample.name = "usual shapes"
-    sample.batch_size = min(profile[s.name].opt[0] for s in model.inputs) if batched else 1
-    for spec in model.inputs:
-        values = sample.inputs[spec.name]
-        values.data_type = schema().DataType.Value(DTYPES[spec.dtype].triton)
-        values.dims.extend(profile[spec.name].opt[batched:] or (1,))
-        if spec.dtype == "string":
-            values.zero_data = True
-        else:
-            values.random_data = True
+def _data_type(spec: TensorSpec) -> int:
+    triton = DTYPES[spec.dtype].triton
+    if not triton:
+        known = ", ".join(name for name, dtype in DTYPES.items() if dtype.triton)
+        raise ConfigError(
+            f"'{spec.name}' is {spec.dtype}, which Triton has not; it has {known}",
+            f"cast '{spec.name}' inside the model, so that it has one of these outside",
+        )
+    number: int = schema().DataType.Value(triton)
+    return number
 
 
-def _check_labels(labels: Mapping[str, str], model: OnnxModel) -> None:
-    outputs = [spec.name for spec in model.outputs]
-    for name in labels:
-        if name not in outputs:
-            raise UsageError(
-                f"--labels names output '{name}', which the model lacks",
-                f"it has: {', '.join(outputs)}",
+def _instances(options: ConfigOptions) -> dict[str, Any]:
+    if options.instances < 1:
+        raise ConfigError(f"--instances {options.instances}: a model needs 1 instance or more")
+    return {"kind": schema().ModelInstanceGroup.KIND_GPU, "count": options.instances}
+
+
+def _dynamic_batching(batch: Batch | None, options: ConfigOptions) -> dict[str, Any] | None:
+    if batch is None or batch.max == 1:
+        _refuse_batching(batch, options)
+        return None
+    wrong = [size for size in options.preferred_batch if not 1 <= size <= batch.max]
+    if wrong:
+        raise ConfigError(
+            f"--preferred-batch {wrong[0]}: the plans were built for batches from 1 to {batch.max}",
+            f"give sizes up to {batch.max}, or a larger --max-batch",
+        )
+    preferred = options.preferred_batch or (size for size in (batch.opt, batch.max) if size > 1)
+    fields: dict[str, Any] = {"preferred_batch_size": sorted(set(preferred))}
+    if options.max_queue_delay_us:
+        fields["max_queue_delay_microseconds"] = options.max_queue_delay_us
+    return fields
+
+
+def _refuse_batching(batch: Batch | None, options: ConfigOptions) -> None:
+    option = "--preferred-batch" if options.preferred_batch else "--max-queue-delay-us"
+    if options.preferred_batch or options.max_queue_delay_us:
+        what = "its batch goes up to 1" if batch else "its batch does not vary from 1 on"
+        raise ConfigError(
+            f"{option} is about batches that Triton forms, and of this model it forms none: {what}",
+            f"leave {option} out, or build plans for a batch that varies",
+        )
+
+
+def _warmup(model: OnnxModel, profile: Profile, batch: Batch | None) -> dict[str, Any]:
+    """One request of the usual shapes. All zeros, since as an index every number might be wrong."""
+    inputs = {
+        spec.name: {
+            "data_type": _data_type(spec),
+            "dims": list(profile[spec.name].opt[1 if batch else 0 :]) or [1],
+            "zero_data": True,
+        }
+        for spec in model.inputs
+    }
+    return {"name": "usual_shapes", "batch_size": batch.opt if batch else 1, "inputs": inputs}
+
+
+def _label(outputs: list[dict[str, Any]], options: ConfigOptions) -> None:
+    by_name = {output["name"]: output for output in outputs}
+    for name, file in options.labels.items():
+        if name not in by_name:
+            raise ConfigError(
+                f"--labels names output '{name}'; the model has: {', '.join(by_name)}",
+                "use the names the model has",
             )
+        by_name[name]["label_filename"] = file
