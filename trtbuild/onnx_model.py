@@ -19,15 +19,15 @@ _PLACEHOLDER_DIM = re.compile(r"\s*(\?|\*|-1|[Nn]one|unk(__\d+)?)?\s*")
 
 
 def describe(path: Path, notes: tuple[str, ...] = ()) -> OnnxModel:
-    """The artifact for the ONNX file at `path`; its external data is not loaded.
+    """The artifact for the ONNX file at `path`; its weights are not loaded.
 
     Dims keep their names; a dim that varies and has none is called `<tensor>_<axis>`, which is
     unique in the model. Raises `SourceError` for inputs and outputs that are no tensors or
     whose number of dims is unknown.
     """
-    import onnx
+    from trtbuild.onnx_weights import read_outline
 
-    model = onnx.load(path, load_external_data=False)
+    model = read_outline(path)
     files = (path.name, *external_data(path))
     paths = [path.parent / file for file in files]
     inputs, outputs = interface(model)

@@ -29,15 +29,23 @@ _STAYS_BYTES = 4096
 
 
 def read_skeleton(path: Path) -> onnx.ModelProto:
-    """The model at `path` with its large weights left in the file."""
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as buffer:
-        model = onnx.ModelProto.FromString(_without_weights(buffer, path))
+    """The model at `path` with its large weights left in the file.
+
+    Raises `TrtbuildError` for external data that is not there, or outside the model's folder.
+    """
+    model = read_outline(path)
     for tensor in model.graph.initializer:
         if is_stored(tensor) and tensor.external_data[0].value != str(path.absolute()):
             _complete_location(tensor, path.parent)
     for node in model.graph.node:
         _load_attributes(node, path.parent)
     return model
+
+
+def read_outline(path: Path) -> onnx.ModelProto:
+    """The model at `path` to look at: like a skeleton, but external data is as the file says."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as buffer:
+        return onnx.ModelProto.FromString(_without_weights(buffer, path))
 
 
 def _without_weights(buffer: Buffer, path: Path) -> bytes:
