@@ -7,6 +7,7 @@ import pytest
 
 from trtbuild.artifacts import Plan
 from trtbuild.capability import Capability
+from trtbuild.errors import StoreError
 from trtbuild.store import Store, default_root, key_of
 
 
@@ -69,6 +70,17 @@ def test_a_failed_make_leaves_nothing(tmp_path: Path) -> None:
         Store(tmp_path).cached("plans", "k", Plan, fail)
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
     assert Store(tmp_path).entries() == []
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(StoreError) as caught:
+        Store(tmp_path / "file").cached("plans", "k", Plan, plan(b"one"))
+    assert (
+        caught.value.message
+        == f"the cache '{tmp_path / 'file'}' cannot be written: Not a directory"
+    )
+    assert caught.value.hint == "make room there, or name another folder with TRTBUILD_CACHE_DIR"
 
 
 def _put(root: Path) -> None:

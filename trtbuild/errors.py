@@ -7,6 +7,7 @@
     ├── PlanError             no plan can be built as asked (profile, target, runtime)
     ├── VerificationError     the numbers differ more than the tolerance
     ├── ConfigError           a config.pbtxt cannot be read or derived
+    ├── StoreError            the cache folder cannot be written
     ├── RepositoryError       the repository cannot be read or written
     ├── MissingPackageError        a framework is not installed: the pip command is the hint
     └── WorkerDiedError            a worker process ended without an answer
@@ -86,6 +87,10 @@ class VerificationError(TrtbuildError):
 
 class ConfigError(TrtbuildError):
     """A `config.pbtxt` cannot be read or derived."""
+
+
+class StoreError(TrtbuildError):
+    """The cache folder cannot be written."""
 
 
 class RepositoryError(TrtbuildError):

@@ -35,6 +35,7 @@ from trtbuild.artifacts import (
 )
 from trtbuild.capability import Capability
 from trtbuild.device import Devices, Gpu, visible_only
+from trtbuild.errors import SourceError
 from trtbuild.plan.check import check
 from trtbuild.plan.plans import plans_from_onnx
 from trtbuild.plan.runtimes import RuntimeInfo
@@ -194,13 +195,15 @@ class Run:
 
         def make(_directory: Path) -> VerifyReport:
             points = self._points(exported, result, profile)
+            outputs, no_source = self._references(points)
             return self._call(
                 "trtbuild.verify.onnx_run:compare_graphs",
                 VerifyReport,
                 kind=source.kind,
                 result=result,
                 points=points,
-                outputs={point.name: self._reference(point) for point in points},
+                outputs=outputs,
+                no_source=no_source,
                 options=self._options.verify,
             )
 
@@ -261,6 +264,19 @@ class Run:
             seed=self._options.verify.seed,
             directory=self._folder,
         )
+
+    def _references(self, points: list[Point]) -> tuple[dict[str, list[Path]], str]:
+        """The source's outputs by point, or why there are none.
+
+        TensorRT takes ops and data types that ONNX Runtime has no CPU kernel for, so an ONNX
+        source that cannot be run is no fault of the model; for a framework's own model it is.
+        """
+        try:
+            return {point.name: self._reference(point) for point in points}, ""
+        except SourceError as error:
+            if self._source.kind != "onnx":
+                raise
+            return {}, error.message
 
     def _reference(self, point: Point) -> list[Path]:
         """The source framework's outputs for each part of `point`; points may share parts."""

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 
 from trtbuild.artifacts import digest_of_files, from_json, to_json
+from trtbuild.errors import StoreError
 
 T = TypeVar("T")
 _ENTRY = "entry.json"
@@ -69,17 +70,26 @@ class Store:
         `make(directory)` makes it when it is not, with all its files right in `directory`; the
         artifact's `directory` field is set to the entry's folder. With a key of None (a source
         that is code, so nothing tells whether it changed) it is always made anew and lies under
-        the digest of its content.
+        the digest of its content. Raises `StoreError` where the folder cannot be written.
         """
         if key is not None and (found := self._get(kind, key, type_)) is not None:
             return found, True
+        try:
+            return self._made(kind, key, make), False
+        except OSError as error:
+            raise StoreError(
+                f"the cache '{self.root}' cannot be written: {error.strerror}",
+                "make room there, or name another folder with TRTBUILD_CACHE_DIR",
+            ) from None
+
+    def _made(self, kind: str, key: str | None, make: Callable[[Path], T]) -> T:
         with self._partial() as partial:
             value = make(partial)
             files = {path.name: digest_of_files(path) for path in sorted(partial.iterdir())}
             record = _Record(msgspec.Raw(to_json(value)), files)
             (partial / _ENTRY).write_bytes(msgspec.json.encode(record))
             self._publish(partial, folder := self.root / kind / (key or key_of(files)))
-        return _in_directory(value, folder), False
+        return _in_directory(value, folder)
 
     def _get(self, kind: str, key: str, type_: type[T]) -> T | None:
         folder = self.root / kind / key

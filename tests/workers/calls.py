@@ -3,6 +3,7 @@
 import ctypes
 import os
 import time
+from pathlib import Path
 
 import msgspec
 
@@ -77,3 +78,13 @@ def sleep_with_child(seconds: float) -> None:
         os._exit(0)
     report("sleeping", "", child)
     time.sleep(seconds)
+
+
+def fill_the_disk() -> None:
+    with Path("/dev/full").open("wb", buffering=0) as file:
+        file.write(b"x")
+
+
+def lose_a_file() -> None:
+    with Path("/nowhere/at/all").open("rb"):
+        pass

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from trtbuild.artifacts import Progress, Range
-from trtbuild.errors import PlanError, WorkerDiedError
+from trtbuild.errors import PlanError, TrtbuildError, WorkerDiedError
 from trtbuild.workers.pool import Pool, Worker, WorkerBugError
 
 CALLS = "tests.workers.calls"
@@ -61,6 +61,13 @@ def test_a_bug_shows_the_workers_traceback(worker: Worker, call: str, says: str)
     with pytest.raises(WorkerBugError, match=says) as caught:
         worker.call(f"{CALLS}:{call}", int)
     assert "Traceback" in str(caught.value)
+
+
+def test_a_full_disk_is_no_bug_of_ours(worker: Worker) -> None:
+    with pytest.raises(TrtbuildError, match="No space left on device"):
+        worker.call(f"{CALLS}:fill_the_disk", int)
+    with pytest.raises(WorkerBugError, match="No such file"):
+        worker.call(f"{CALLS}:lose_a_file", int)
 
 
 def test_a_crash_in_a_native_library_is_an_error_with_its_last_words(worker: Worker) -> None:

@@ -19,6 +19,7 @@ from trtbuild.device import visible_only
 from trtbuild.errors import (
     MissingPackageError,
     PlanError,
+    StoreError,
     TrtbuildError,
     UsageError,
     WorkerDiedError,
@@ -188,15 +189,9 @@ class Builds:
     def _plan(self, targets: Targets) -> Plan:
         """One plan for all of `targets`, from the store or built now."""
         spec = self._spec_for(targets)
-        try:
-            plan, hit = self._store.cached(
-                "plan", plan_key(spec), Plan, lambda directory: self._build(spec, directory)
-            )
-        except OSError as error:
-            raise PlanError(
-                f"the plan cannot be kept in {self._store.root}: {error.strerror}",
-                "make room there, or name another cache folder with TRTBUILD_CACHE_DIR",
-            ) from None
+        plan, hit = self._store.cached(
+            "plan", plan_key(spec), Plan, lambda directory: self._build(spec, directory)
+        )
         self._tell(targets, "from the cache" if hit else "built", 1, 1)
         return msgspec.structs.replace(plan, cached=hit)
 
@@ -244,7 +239,7 @@ def _holds_for_all(error: TrtbuildError) -> bool:
     """It would be the same for every target: the profile, a full disk, a missing package."""
     if isinstance(error, PlanError):
         return not error.refused_by
-    return isinstance(error, MissingPackageError | UsageError)
+    return isinstance(error, MissingPackageError | StoreError | UsageError)
 
 
 def _blamed(error: TrtbuildError, targets: Targets) -> Targets:

@@ -62,12 +62,13 @@ def compare_graphs(
     points: list[Point],
     outputs: dict[str, list[Path]],
     options: VerifyOptions,
+    no_source: str = "",
 ) -> VerifyReport:
     """Compare the source framework's outputs with ONNX's, before and after precision surgery.
 
     `outputs` are the tensor files that the source wrote, by point name, one for each part; none
-    where the graph was cut: there the graph before precision surgery is what the graph after it
-    is compared with.
+    where the graph was cut or, with `no_source` as the reason, the source cannot be run: there
+    the graph before precision surgery is what the graph after it is compared with.
     """
     after = OnnxRun(result.model)
     before = OnnxRun(result.reference) if result.reference is not None else None
@@ -80,7 +81,7 @@ def compare_graphs(
         final = after(inputs)
         sides = []
         if not source:
-            not_run[f"{kind} vs ONNX"] = CUT
+            not_run[f"{kind} vs ONNX"] = f"not run: {no_source}" if no_source else CUT
         if before is None:
             sides.append((f"{kind} vs ONNX", source, final, after.precision))
         else:

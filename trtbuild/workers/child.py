@@ -8,6 +8,7 @@ structs, and returns one. It reports progress with `report`, and keeps state bet
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import signal
 import sys
@@ -24,6 +25,10 @@ from trtbuild.registry import load
 from trtbuild.workers.messages import Answer, Call, Failure, Result, Step
 
 _answers: BinaryIO | None = None
+# What a full, read-only or broken disk answers: no bug, and nothing a stage can do about.
+_OF_THE_MACHINE = {
+    errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EFBIG,
+}  # fmt: skip
 _lock = threading.Lock()  # TensorRT reports progress from its own threads
 
 
@@ -54,6 +59,10 @@ def run(call: Call) -> Result | Failure:
     except MemoryError:
         return Failure(TrtbuildError("the machine has too little memory for this").to_json())
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
+            return Failure(
+                TrtbuildError(f"{error.strerror}: {error.filename or 'a file'}").to_json()
+            )
         text = f"{type(error).__name__}: {error}"
         return Failure({"type": "bug", "message": text, "hint": ""}, traceback.format_exc())
 

@@ -1,0 +1,238 @@
+"""The whole way on real models; each stage's own cases are tested beside it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+
+import trtbuild
+from tests.models import bf16_inside, linear
+from trtbuild.artifacts import Conversion, Progress
+from trtbuild.errors import PlanError, RepositoryError, StoreError, VerificationError
+from trtbuild.modelconfig.read import read_config
+from trtbuild.plan.header import plan_header
+from trtbuild.repository.lock import Lock, read_lock
+
+LIGHT = Path(onnx.__file__).parent / "backend/test/data/light"
+
+
+@pytest.fixture(autouse=True)
+def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRTBUILD_CACHE_DIR", str(tmp_path / "cache"))
+
+
+def locked(result: Conversion) -> Lock:
+    lock = read_lock(result.directory / str(result.version))
+    assert lock is not None
+    return lock
+
+
+def test_defaults_alone_build_something_to_keep(tmp_path: Path) -> None:
+    result = trtbuild.convert(linear(tmp_path / "tiny.onnx"), tmp_path / "repo")
+    assert (result.name, result.version, result.runtime) == ("tiny", 1, "tensorrt-rtx")
+    (plan,) = result.plans
+    assert [str(target) for target in plan.targets] == ["8.0", "8.6", "8.9", "12.0"]
+    assert plan.path.parent == tmp_path / "repo/tiny/1"
+    assert plan_header(plan.path).targets == plan.targets
+    assert result.failures == ()
+    assert result.report.passed
+    assert {c.pair for c in result.report.comparisons} == {"onnx vs ONNX"}
+    assert result.report.not_run["plan 8.9"] == "not run: no GPU of 8.9"
+    config = read_config(tmp_path / "repo/tiny/config.pbtxt").message
+    assert config.backend == "tensorrt_rtx"
+    assert config.max_batch_size == 8
+    assert dict(config.cc_model_filenames) == dict.fromkeys(
+        ["8.0", "8.6", "8.9", "12.0"], plan.file
+    )
+    assert not (tmp_path / "repo/tiny/1/model.plan").exists()
+    lock = locked(result)
+    assert lock.options == {}
+    assert lock.source.digest == result.model.digest or lock.source.digest is not None
+    session = ort.InferenceSession(tmp_path / "repo/tiny/1/model.onnx")
+    assert session.run(None, {"x": np.zeros((3, 8), np.float32)})[0].shape == (3, 8)
+
+
+def test_the_same_again_comes_from_the_store_and_is_byte_for_byte_the_same(tmp_path: Path) -> None:
+    model = linear(tmp_path / "tiny.onnx")
+    first = trtbuild.convert(model, tmp_path / "repo")
+    second = trtbuild.convert(model, tmp_path / "repo")
+    assert second.version == 2
+    assert {stage.name: stage.cached for stage in second.stages} == dict.fromkeys(
+        ["export", "surgery", "verify", "plans"], True
+    )
+    assert second.plans[0].path.read_bytes() == first.plans[0].path.read_bytes()
+
+
+_WARM = """
+import json, sys
+import trtbuild
+trtbuild.convert(sys.argv[1], sys.argv[2])
+print(json.dumps(sorted({name.split(".")[0] for name in sys.modules})))
+"""
+
+
+def test_a_warm_run_imports_no_framework(tmp_path: Path) -> None:
+    model = linear(tmp_path / "tiny.onnx")
+    trtbuild.convert(model, tmp_path / "repo")
+    done = subprocess.run(
+        [sys.executable, "-c", _WARM, str(model), str(tmp_path / "repo")],
+        capture_output=True,
+        check=True,
+    )
+    frameworks = {"numpy", "onnx", "onnxruntime", "tensorflow", "torch", "tensorrt", "tensorrt_rtx"}
+    assert not frameworks & set(json.loads(done.stdout))
+
+
+def test_neither_does_the_parent_of_a_cold_run(tmp_path: Path) -> None:
+    model = linear(tmp_path / "tiny.onnx")
+    done = subprocess.run(
+        [sys.executable, "-c", _WARM, str(model), str(tmp_path / "repo")],
+        capture_output=True,
+        check=True,
+    )
+    frameworks = {"onnx", "onnxruntime", "tensorflow", "torch", "tensorrt", "tensorrt_rtx"}
+    assert not frameworks & set(json.loads(done.stdout))
+
+
+def test_one_target_fails_alone(tmp_path: Path) -> None:
+    result = trtbuild.convert(
+        bf16_inside(tmp_path / "tiny.onnx"), tmp_path / "repo", targets=("7.5", "8.6", "8.9")
+    )
+    (plan,) = result.plans
+    assert [str(target) for target in plan.targets] == ["8.6", "8.9"]
+    (failure,) = result.failures
+    assert str(failure.target) == "7.5"
+    assert failure.dtype == "bf16"
+    assert failure.op in ("Cast", "MatMul")
+    assert result.report.not_run["onnx vs ONNX"].startswith("not run: ONNX Runtime cannot run")
+    assert locked(result).failures == result.failures
+    config = read_config(tmp_path / "repo/tiny/config.pbtxt").message
+    assert sorted(config.cc_model_filenames) == ["8.6", "8.9"]
+
+
+def test_when_every_target_fails_nothing_is_written(tmp_path: Path) -> None:
+    with pytest.raises(PlanError, match="no target could be built, so nothing was written"):
+        trtbuild.convert(bf16_inside(tmp_path / "tiny.onnx"), tmp_path / "repo", targets=("7.5",))
+    assert not (tmp_path / "repo").exists()
+
+
+@pytest.mark.parametrize("precision", ["fp16", "bf16"])
+def test_precision_is_in_the_graph_and_verified_before_and_after(
+    tmp_path: Path, precision: str
+) -> None:
+    result = trtbuild.convert(
+        linear(tmp_path / "tiny.onnx"), tmp_path / "repo", targets=("8.6",), precision=precision
+    )
+    assert {c.pair for c in result.report.comparisons} == {
+        "onnx vs ONNX",
+        f"onnx vs ONNX {precision}",
+    }
+    model = onnx.load(tmp_path / "repo/tiny/1/model.onnx")
+    kinds = {onnx.TensorProto.DataType.Name(t.data_type) for t in model.graph.initializer}
+    assert kinds == {{"fp16": "FLOAT16", "bf16": "BFLOAT16"}[precision]}
+    assert result.model.inputs[0].dtype == "fp32"
+    assert locked(result).options["precision"] == precision
+
+
+def test_numbers_that_are_off_stop_the_conversion_with_the_table(tmp_path: Path) -> None:
+    with pytest.raises(VerificationError) as caught:
+        trtbuild.convert(
+            linear(tmp_path / "tiny.onnx"),
+            tmp_path / "repo",
+            targets=("8.6",),
+            precision="fp16",
+            rtol=0.0,
+            atol=1e-9,
+        )
+    assert "onnx vs ONNX fp16" in caught.value.message
+    assert "WORST ELEMENT" in caught.value.message
+    assert not (tmp_path / "repo").exists()
+
+
+def test_without_verification_the_lock_says_so(tmp_path: Path) -> None:
+    result = trtbuild.convert(
+        linear(tmp_path / "tiny.onnx"), tmp_path / "repo", targets=("8.6",), verify=False
+    )
+    assert result.report.not_run == {"everything": "not run: --no-verify"}
+    assert locked(result).report == result.report
+
+
+def test_targets_are_added_to_a_version(tmp_path: Path) -> None:
+    model, repo = linear(tmp_path / "tiny.onnx"), tmp_path / "repo"
+    trtbuild.convert(model, repo, targets=("8.6",))
+    added = trtbuild.convert(model, repo, targets=("8.9",), mode="add")
+    assert added.version == 1
+    config = read_config(repo / "tiny/config.pbtxt").message
+    assert dict(config.cc_model_filenames) == {"8.6": "model.sm86.plan", "8.9": "model.sm89.plan"}
+    with pytest.raises(RepositoryError, match="differs from version 1 of 'tiny' in the shapes"):
+        trtbuild.convert(model, repo, targets=("12.0",), mode="add", max_batch=3)
+
+
+def test_plans_can_be_split_by_target(tmp_path: Path) -> None:
+    result = trtbuild.convert(
+        linear(tmp_path / "tiny.onnx"), tmp_path / "repo", targets=("8.6,8.9",), plans="per-target"
+    )
+    assert [plan.file for plan in result.plans] == ["model.sm86.plan", "model.sm89.plan"]
+
+
+def test_options_reach_the_config_and_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_text("\n".join("abcdefgh"))
+    result = trtbuild.convert(
+        linear(tmp_path / "tiny.onnx"),
+        tmp_path / "repo",
+        name="other",
+        version=5,
+        targets=("8.6",),
+        max_batch=32,
+        instances=2,
+        max_queue_delay_us=100,
+        preferred_batch=(16,),
+        labels=(f"y={tmp_path / 'names.txt'}",),
+        warmup=True,
+        portable=False,
+        opt_shapes=("x:4x8",),
+    )
+    folder = tmp_path / "repo/other"
+    assert result.version == 5
+    config = read_config(folder / "config.pbtxt").message
+    assert config.max_batch_size == 32
+    assert config.instance_group[0].count == 2
+    assert config.dynamic_batching.max_queue_delay_microseconds == 100
+    assert list(config.dynamic_batching.preferred_batch_size) == [16]
+    assert config.output[0].label_filename == "names.txt"
+    assert (folder / "names.txt").read_text().startswith("a\nb")
+    assert config.model_warmup[0].batch_size == 4
+    assert sorted(path.name for path in (folder / "5").iterdir()) == [
+        "model.sm86.plan",
+        "trtbuild.lock.json",
+    ]
+
+
+def test_a_cache_that_cannot_be_written_is_no_bug(tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("a file where the folder should be")
+    with pytest.raises(StoreError, match="Not a directory"):
+        trtbuild.convert(linear(tmp_path / "tiny.onnx"), tmp_path / "repo")
+
+
+def test_progress_names_every_stage_and_target(tmp_path: Path) -> None:
+    seen: list[Progress] = []
+    trtbuild.convert(
+        linear(tmp_path / "tiny.onnx"), tmp_path / "repo", targets=("8.6",), on_progress=seen.append
+    )
+    assert {"export", "surgery", "verify", "8.6"} <= {step.work for step in seen}
+    totals = [step for step in seen if step.work == "8.6" and step.total > 1]
+    assert totals, "TensorRT's own progress monitor was heard"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", sorted(LIGHT.glob("light_*.onnx")), ids=lambda path: path.stem)
+def test_the_onnx_packages_own_models(path: Path, tmp_path: Path) -> None:
+    result = trtbuild.convert(path, tmp_path / "repo", targets=("8.9",))
+    assert result.report.passed
+    assert msgspec.json.decode(msgspec.json.encode(locked(result)))["name"] == path.stem
