@@ -28,7 +28,14 @@ _NOTE = Signature((), (), note=True)
 
 
 class PeerGoneError(Exception):
-    """The process at the other end has closed the channel, most likely by ending."""
+    """The process at the other end has closed the channel, most likely by ending.
+
+    unread: it has not read what was sent to it last.
+    """
+
+    def __init__(self, *, unread: bool) -> None:
+        super().__init__()
+        self.unread = unread
 
 
 class Received(NamedTuple):
@@ -88,20 +95,20 @@ class Channel:
         try:
             os.write(self._fd, data)
         except (BrokenPipeError, ConnectionResetError):
-            raise PeerGoneError from None
+            raise PeerGoneError(unread=True) from None
 
     def receive(self) -> Received:
         """Wait for what the peer sends. Raises `PeerGoneError`."""
         try:
             header = os.read(self._fd, _HEADER.size)
             if not header:
-                raise PeerGoneError
+                raise PeerGoneError(unread=False)
             kind, kept, used = _HEADER.unpack(header)
             if kind == _SLAB_FOLLOWS:
                 self._theirs = self._receive_slab()
                 return self.receive()
-        except ConnectionResetError:
-            raise PeerGoneError from None
+        except ConnectionResetError:  # says unix(7) where the peer had something to read yet
+            raise PeerGoneError(unread=True) from None
         if kept:
             self._mine = None
         assert self._theirs is not None
@@ -117,7 +124,7 @@ class Channel:
                 self._write(_HEADER.pack(_SLAB_FOLLOWS, 0, 0))
                 socket.send_fds(self._socket, [b"\0"], [fd])
             except (BrokenPipeError, ConnectionResetError):
-                raise PeerGoneError from None
+                raise PeerGoneError(unread=True) from None
             finally:
                 os.close(fd)
         return self._mine
@@ -125,7 +132,7 @@ class Channel:
     def _receive_slab(self) -> slab.Slab:
         _, fds, _, _ = socket.recv_fds(self._socket, 1, 1)
         if not fds:
-            raise PeerGoneError
+            raise PeerGoneError(unread=False)
         return slab.attach(fds[0])
 
     def close(self) -> None:

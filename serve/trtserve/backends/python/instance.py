@@ -160,18 +160,20 @@ class PythonInstance:
 
     def _execute(self, requests: Sequence[InferRequest]) -> list[Answer]:
         messages = self._translator.messages(requests)
-        process = self._revive()
         try:
-            used = process.put(messages)
-        except ProcessEndedError:  # it ended while idle: nothing has run, so a new one may run it
-            process.close()
-            self._process = None
-            process = self._revive()
-            used = process.put(messages)
-        self.put_ns = time.monotonic_ns()
-        received = process.execute(used)
+            received = self._run(messages)
+        except ProcessEndedError as error:
+            if not error.nothing_ran:
+                raise
+            received = self._run(messages)  # it ended while idle: a new one may run it
         self.returned_ns = time.monotonic_ns()
         return self._translator.answers(received)
+
+    def _run(self, messages: Sequence[tuple[Signature, Sequence[Part]]]) -> Received:
+        process = self._revive()
+        used = process.put(messages)
+        self.put_ns = time.monotonic_ns()
+        return process.execute(used)
 
     def kill(self) -> None:
         """End the process now; a batch under way fails. From any thread."""

@@ -6,7 +6,6 @@ Texts and checks follow Triton's stub (python_backend/src/pb_stub.cc), tried on 
 from __future__ import annotations
 
 import asyncio
-import importlib
 import inspect
 import json
 import sys
@@ -58,7 +57,9 @@ def import_model(file: Path) -> ModuleType:
     pb_utils._model_directory = str(version)
     sys.path += [str(version), str(version.parent)]
     sys.dont_write_bytecode = True  # the repository is not ours to write to
-    return importlib.import_module(f"{version.name}.{file.stem}")
+    name = f"{version.name}.{file.stem}"
+    __import__(name)  # importlib's own frames would be named in errors
+    return sys.modules[name]
 
 
 def completed_config(module: ModuleType, config: str) -> str:

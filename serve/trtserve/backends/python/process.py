@@ -26,7 +26,14 @@ _END_S = 5.0  # from the end of a channel to the end of its process
 
 
 class ProcessEndedError(Exception):
-    """The process is gone; the text says how."""
+    """The process is gone; the text says how.
+
+    nothing_ran: it went before it could begin with what it was asked last.
+    """
+
+    def __init__(self, how: str, *, nothing_ran: bool = False) -> None:
+        super().__init__(how)
+        self.nothing_ran = nothing_ran
 
 
 class ModelFailedError(Exception):
@@ -54,7 +61,8 @@ class ModelProcess:
                 start_new_session=True,  # ctrl-C reaches the server alone, which drains first
             )
         self._channel = Channel(self._connection)
-        threading.Thread(target=self._watch, name=f"{name} watch", daemon=True).start()
+        self._watcher = threading.Thread(target=self._watch, name=f"{name} watch", daemon=True)
+        self._watcher.start()
 
     @property
     def ended(self) -> bool:
@@ -73,7 +81,7 @@ class ModelProcess:
             return self._received().note()
 
     def put(self, messages: Sequence[tuple[Signature, Sequence[Part]]]) -> int:
-        """Copy a batch into shared memory. Raises `ProcessEndedError`: nothing has run then."""
+        """Copy a batch into shared memory. Raises `ProcessEndedError`."""
         with self._ending():
             return self._channel.put(messages)
 
@@ -93,11 +101,11 @@ class ModelProcess:
     def _ending(self) -> Iterator[None]:
         try:
             yield
-        except PeerGoneError:
+        except PeerGoneError as gone:
             if not self._gone.wait(_END_S):  # it has closed the channel and lives on: useless
                 self.kill()
                 self._gone.wait()
-            raise ProcessEndedError(self._how()) from None
+            raise ProcessEndedError(self._how(), nothing_ran=gone.unread) from None
         except (OSError, ValueError) as error:  # no memory, no file descriptors, a torn message
             self.kill()
             raise ProcessEndedError(f"was ended: {error}") from error
@@ -125,6 +133,7 @@ class ModelProcess:
             _log.warning("the process of '%s' %s in finalize", self._name, error)
         finally:
             forced.cancel()
+            forced.join()
             self.close()
 
     def _force(self) -> None:
@@ -140,7 +149,7 @@ class ModelProcess:
     def close(self) -> None:
         """End the process if it still runs, and free what is held for it."""
         self.kill()
-        self._gone.wait()
+        self._watcher.join()
         self._channel.close()
 
     # The watching thread: the model's log, its questions, its end.

@@ -4,6 +4,7 @@ import socket
 import threading
 import weakref
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -91,6 +92,20 @@ def test_an_end_that_closes_wakes_the_other(pair: Pair) -> None:
         pair[1].send_note(1, "nobody there")
 
 
+def test_whether_the_last_message_was_read_is_known(pair: Pair) -> None:
+    for read in (True, False):
+        one, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with one, other:
+            mine, theirs = Channel(one), Channel(other)
+            mine.send_note(1, "do it")
+            if read:
+                theirs.receive()
+            theirs.close()
+            with pytest.raises(PeerGoneError) as caught:
+                mine.receive()
+            assert caught.value.unread is not read
+
+
 def test_data_of_the_wrong_size_is_refused(pair: Pair) -> None:
     with pytest.raises(ValueError, match="bytes of tensors"):
         pair[0].put([(of_size(10), [bytes(80)]), (of_size(64), [bytes(64)])])
@@ -112,5 +127,5 @@ def test_memory_that_could_shrink_under_us_is_refused() -> None:
 def test_shared_memory_has_no_name() -> None:
     """What has a name can be opened by whoever learns it: CVE-2025-23320."""
     _, fd = slab.create(4096)
-    assert os.readlink(f"/proc/self/fd/{fd}") == "/memfd:trtserve (deleted)"
+    assert str(Path(f"/proc/self/fd/{fd}").readlink()) == "/memfd:trtserve (deleted)"
     os.close(fd)

@@ -4,6 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as of_numpy
+from torch.utils.dlpack import from_dlpack
 from trtserve.backends.python import triton_python_backend_utils as pb_utils
 from trtserve.backends.python.dtypes import deserialize_bytes_tensor, serialize_byte_tensor
 
@@ -69,18 +70,18 @@ def test_torch_tensors_come_and_go_by_dlpack(dtype: torch.dtype) -> None:
     source = torch.arange(6).reshape(2, 3).to(dtype)
     tensor = Tensor.from_dlpack("x", source)
     assert (tensor.as_numpy() == source.numpy()).all()
-    for back in (torch.from_dlpack(tensor), torch.utils.dlpack.from_dlpack(tensor.to_dlpack())):
+    for back in (from_dlpack(tensor), from_dlpack(tensor.to_dlpack())):
         assert back.dtype == dtype
         assert torch.equal(back, source)
         assert back.data_ptr() == source.data_ptr()  # no copy
-    capsule = torch.utils.dlpack.to_dlpack(source)
-    assert torch.equal(torch.from_dlpack(Tensor.from_dlpack("x", capsule)), source)
+    capsule = source.__dlpack__()
+    assert torch.equal(from_dlpack(Tensor.from_dlpack("x", capsule)), source)
 
 
 def test_bf16_crosses_by_dlpack_alone() -> None:
     source = torch.tensor([1.5, -2.0], dtype=torch.bfloat16)
     tensor = Tensor.from_dlpack("x", source)
-    assert torch.equal(torch.from_dlpack(tensor), source)
+    assert torch.equal(from_dlpack(tensor), source)
     assert tensor.triton_dtype() == 14
     with pytest.raises(TritonModelException, match="NumPy has no BF16"):
         tensor.as_numpy()
