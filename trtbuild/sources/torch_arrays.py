@@ -7,14 +7,15 @@ import numpy as np
 import torch
 
 from trtbuild.errors import SourceError
-from trtbuild.tensor import DTYPES
+from trtbuild.tensor import DTYPES, dtype_from_numpy
 
 _BITS = {1: (np.uint8, torch.uint8), 2: (np.int16, torch.int16)}  # same-sized carriers
 
 
 def torch_dtype(name: str) -> torch.dtype:
-    """The torch type of a key of `tensor.DTYPES`. Raises `SourceError` where torch has none."""
-    dtype = getattr(torch, DTYPES[name].numpy, None)
+    """The torch type of a key of `tensor.DTYPES`. Raises `SourceError` where there is none."""
+    row = DTYPES.get(name)
+    dtype = getattr(torch, row.numpy, None) if row else None
     if not isinstance(dtype, torch.dtype):
         raise SourceError(f"PyTorch has no tensors of type {name}")
     return dtype
@@ -25,8 +26,9 @@ def tensor_from_array(array: np.ndarray) -> torch.Tensor:
     name = array.dtype.name
     if hasattr(ml_dtypes, name):
         carrier, _ = _BITS[array.dtype.itemsize]
-        bits = torch.from_numpy(np.array(array.view(carrier)))
-        return bits.view(getattr(torch, name))
+        row = dtype_from_numpy(name)
+        dtype = torch_dtype(row.name if row else name)
+        return torch.from_numpy(np.array(array.view(carrier))).view(dtype)
     return torch.from_numpy(np.array(array))
 
 

@@ -1,0 +1,62 @@
+import numpy as np
+import onnxruntime as ort
+import pytest
+
+from tests.sources import onnx_models as models
+from trtbuild.errors import SourceError
+from trtbuild.onnx_model import default_opset
+from trtbuild.sources.opset import at_opset
+
+
+def test_new_enough_is_left_alone() -> None:
+    model = models.affine(opset=13)
+    assert at_opset(model, None) == (model, "")
+    assert at_opset(model, None)[0] is model
+    assert at_opset(model, 13)[0] is model
+
+
+@pytest.mark.parametrize(("have", "asked", "want"), [(9, None, 13), (9, 17, 17), (17, 21, 21)])
+@pytest.mark.parametrize("rows", [4, 400], ids=["small", "large"])
+def test_converted_up(have: int, asked: int | None, want: int, rows: int) -> None:
+    model = models.affine(opset=have, rows=rows)
+    before = model.SerializeToString(deterministic=True)
+    converted, note = at_opset(model, asked)
+    assert (default_opset(converted), note) == (want, "")
+    assert model.SerializeToString(deterministic=True) == before
+    assert converted.producer_name == "tests"
+    x = np.random.default_rng(0).standard_normal((2, rows)).astype(np.float32)
+    results = [
+        ort.InferenceSession(m.SerializeToString()).run(["y"], {"x": x})[0]
+        for m in (model, converted)
+    ]
+    np.testing.assert_allclose(results[0], results[1], rtol=1e-6)
+
+
+def test_what_cannot_be_converted_is_kept_with_a_note() -> None:
+    model = models.with_op("NoSuchOp", opset=9)
+    same, note = at_opset(model, None)
+    assert same is model
+    assert note.startswith("kept at opset 9, because onnx cannot convert it to 13: ")
+    assert "NoSuchOp" in note
+
+
+def test_what_was_asked_for_must_work() -> None:
+    with pytest.raises(SourceError) as caught:
+        at_opset(models.with_op("NoSuchOp", opset=9), 17)
+    assert caught.value.message.startswith(
+        "the model has opset 9 and cannot be converted to opset 17: "
+    )
+    assert caught.value.hint == (
+        "leave --opset out, or export the model with that opset from its own framework"
+    )
+
+
+def test_an_opset_that_nobody_knows() -> None:
+    with pytest.raises(SourceError, match="cannot be converted to opset 999: "):
+        at_opset(models.affine(), 999)
+
+
+def test_a_model_without_ops_of_onnx() -> None:
+    model = models.with_op("Fancy", "com.example")
+    del model.opset_import[0]
+    assert at_opset(model, None) == (model, "")
