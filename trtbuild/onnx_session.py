@@ -28,6 +28,8 @@ def open_session(model: onnx.ModelProto, values: Values = array_of) -> ort.Infer
 
     options = ort.SessionOptions()
     options.log_severity_level = 4  # only what is fatal; errors come as exceptions
+    # Prepacking copies every weight, for speed that a handful of runs does not pay back.
+    options.add_session_config_entry("session.disable_prepacking", "1")
     if _has_odd_floats(model):
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
     message = onnx.ModelProto()

@@ -8,6 +8,7 @@ from onnx import helper
 
 from trtbuild import onnx_session
 from trtbuild.errors import first_line
+from trtbuild.onnx_weights import is_stored
 from trtbuild.surgery.contract import Job
 from trtbuild.surgery.graph import LARGEST, elem_type, model_from_graph, weights_of
 from trtbuild.surgery.precision.types import FP32
@@ -20,8 +21,9 @@ _ZERO, _LARGEST_FINITE = f"{_PREFIX}zero", f"{_PREFIX}finite"
 def largest_values(job: Job) -> tuple[dict[str, float], str]:
     """The largest magnitude by tensor name, infinities left out, and "".
 
-    Where ONNX Runtime cannot run the graph: nothing, and why. A maximum is taken inside the
-    graph, so memory is what a plain run needs.
+    Where ONNX Runtime cannot run the graph: nothing, and why. Each maximum is taken inside the
+    graph, and large weights are fed as inputs, which ONNX Runtime reads where they are mapped:
+    initializers it copies. So memory is what the activations of one sample need.
     """
     graph = job.graph
     names = [
@@ -32,14 +34,17 @@ def largest_values(job: Job) -> tuple[dict[str, float], str]:
     ]
     if not names:
         return {}, ""
-    failure = ""
+    failure, values = "", weights_of(graph)
+    model = _measuring(graph, names)
+    weights = {tensor.name: values(tensor) for tensor in _weights_to_inputs(model)}
     try:
-        session = onnx_session.open_session(_measuring(graph, names), weights_of(graph))
+        session = onnx_session.open_session(model, values)
     except Exception as error:
         return {}, first_line(error)
     for shapes in shapes_to_try(graph, job.options):
         try:
-            outputs = onnx_session.run(session, values_for(graph, shapes, job.options.seed))
+            inputs = values_for(graph, shapes, job.options.seed)
+            outputs = onnx_session.run(session, inputs | weights)
         except Exception as error:
             failure = failure or first_line(error)
         else:
@@ -61,6 +66,18 @@ def _measuring(graph: gs.Graph, names: list[str]) -> onnx.ModelProto:
             helper.make_tensor_value_info(_PREFIX + name, onnx.TensorProto.FLOAT, [])
         )
     return model
+
+
+def _weights_to_inputs(model: onnx.ModelProto) -> list[onnx.TensorProto]:
+    """Turn the large fp32 weights of `model` into inputs; returns them."""
+    stored = [t for t in model.graph.initializer if is_stored(t) and t.data_type == FP32]
+    kept = [t for t in model.graph.initializer if not (is_stored(t) and t.data_type == FP32)]
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(kept)
+    for tensor in stored:
+        value = helper.make_tensor_value_info(tensor.name, FP32, tuple(tensor.dims))
+        model.graph.input.append(value)
+    return stored
 
 
 def _maximum(name: str) -> list[onnx.NodeProto]:
