@@ -101,7 +101,17 @@ def test_an_option_that_is_none(options: dict[str, Any], says: str) -> None:
 def test_an_option_that_the_runtime_lacks_is_refused_not_ignored(
     options: PlanOptions, name: str
 ) -> None:
-    check_options(options, TRT)
+    check_options(options, TRT, (A10.capability,))
     with pytest.raises(UsageError) as caught:
-        check_options(options, RTX)
+        check_options(options, RTX, (A10.capability,))
     assert caught.value.message == (f"tensorrt-rtx has no {name}: only data-centre TensorRT does")
+
+
+def test_a_timing_cache_is_for_one_gpu() -> None:
+    with pytest.raises(UsageError) as caught:
+        check_options(
+            PlanOptions(timing_cache=Path("c")), TRT, (Capability(8, 6), Capability(8, 9))
+        )
+    assert caught.value.message == (
+        "--timing-cache names one file, for one GPU; the targets are 8.6, 8.9"
+    )

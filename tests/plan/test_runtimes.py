@@ -35,7 +35,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 
 def test_what_is_installed_here_is_found_without_an_import(rtx: RuntimeInfo) -> None:
     assert rtx.name == "tensorrt-rtx"
-    assert rtx.version == importlib.metadata.version("tensorrt-rtx")
+    assert rtx.version == importlib.metadata.version(rtx.package)
     assert rtx.capabilities == RTX_CAPABILITIES
     assert rtx.shares_plans
 

@@ -57,7 +57,7 @@ def test_a_package_that_does_not_load(rtx: RuntimeInfo) -> None:
     with pytest.raises(MissingPackageError) as caught:
         Session(broken)
     assert caught.value.message == (
-        f"tensorrt-rtx {rtx.version} is installed, but does not load: "
+        f"{rtx.package} {rtx.version} is installed, but does not load: "
         "No module named 'tensorrt_rtx_of_another_world'"
     )
-    assert caught.value.hint == "pip install --force-reinstall tensorrt-rtx"
+    assert caught.value.hint == f"pip install --force-reinstall {rtx.package}"

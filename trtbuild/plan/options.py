@@ -55,9 +55,17 @@ def _one_of(what: str, value: str, known: Any) -> None:
         raise UsageError(f"{what} '{value}' is unknown", f"there are {', '.join(known)}")
 
 
-def check_options(options: PlanOptions, runtime: RuntimeInfo) -> None:
+def check_options(
+    options: PlanOptions, runtime: RuntimeInfo, targets: tuple[Capability, ...]
+) -> None:
     """Raise `UsageError` for an option that `runtime` does not have: never ignore one silently."""
     if runtime.name != TENSORRT_RTX:
+        if options.timing_cache is not None and len(targets) > 1:
+            raise UsageError(
+                f"--timing-cache names one file, for one GPU; the targets are "
+                f"{', '.join(map(str, targets))}",
+                "leave it out: a cache for each release and GPU is kept anyway",
+            )
         return
     for name, given in (
         ("--timing-cache", options.timing_cache is not None),

@@ -86,8 +86,8 @@ class Builds:
         on_progress: OnProgress,
         warm: WarmWorker | None = None,
     ) -> None:
-        check_options(spec.options, spec.runtime)
         check_targets(spec.targets, spec.runtime)
+        check_options(spec.options, spec.runtime, spec.targets)
         check_types(spec.model)
         self.spec = spec
         self._store = store
@@ -130,18 +130,22 @@ class Builds:
             # A crash of TensorRT, or a graph that onnx itself stumbles over: the failures keep
             # TensorRT's words, and plans that were built are not lost for want of an explanation.
             return Examination((), {})
+        finally:
+            self._tell(targets, "failed")
 
     def _shared(self, targets: Targets) -> PlanOutcome:
         """One plan for `targets`, without those that fail."""
         if len(targets) < 2:
             return self._one_by_one(targets)
+        started = time.monotonic()
         try:
             return PlanOutcome((self._plan(targets),), ())
         except TrtbuildError as error:
             if _holds_for_all(error):
                 raise
             if isinstance(error, PlanError) and error.refused_by == "parser":
-                return self._all_failed(targets, error)
+                seconds = time.monotonic() - started
+                return PlanOutcome((), tuple(self._failure(t, error, seconds) for t in targets))
             blamed = _blamed(error, targets)
         alone = self._one_by_one(blamed)
         left = tuple(t for t in targets if t not in {f.target for f in alone.failures})
@@ -173,9 +177,6 @@ class Builds:
             if _holds_for_all(error):
                 raise
             return self._failure(target, error, time.monotonic() - started)
-
-    def _all_failed(self, targets: Targets, error: PlanError) -> PlanOutcome:
-        return PlanOutcome((), tuple(self._failure(target, error, 0.0) for target in targets))
 
     def _failure(self, target: Capability, error: TrtbuildError, seconds: float) -> TargetFailure:
         self._tell((target,), "failed")

@@ -130,18 +130,20 @@ class _Prober:
         return f"{self._spec.runtime.name} takes it for no target: {end}export the model without it"
 
     def _hint(self, model: onnx.ModelProto, target: Capability, dtype: str) -> str:
-        runtime = self._spec.runtime
         parts = []
         if better := self._types_that_build(model, target, dtype):
             parts.append(f"it builds for {target} {better}")
-        takers = [
-            other
-            for other in runtime.capabilities
-            if other != target and self._ask(model, (other,)) is None
-        ]
-        if takers and not runtime.gpus:
+        if takers := self._takers(model, target):
             parts.append(f"as it is it builds for {_and(takers)}")
         return "; ".join(parts) or f"nothing that was tried makes it build for {target}"
+
+    def _takers(self, model: onnx.ModelProto, target: Capability) -> list[Capability]:
+        """The other targets that take `model`, where the runtime can be asked without their GPU."""
+        runtime = self._spec.runtime
+        others = [other for other in runtime.capabilities if other != target and not runtime.gpus]
+        if others and self._ask(model, tuple(others)) is None:
+            return others
+        return [other for other in others if self._ask(model, (other,)) is None]
 
     def _types_that_build(self, model: onnx.ModelProto, target: Capability, dtype: str) -> str:
         if dtype in _PRECISIONS:
