@@ -64,7 +64,8 @@ class Contract:
         """
         try:
             rows = self._check_inputs(inputs)
-            wanted = tuple(map(self._check_output, outputs)) or tuple(
+            # An output named twice is answered once, as Triton does.
+            wanted = tuple({o.name: self._check_output(o) for o in outputs}.values()) or tuple(
                 CallOutput(name, 0, binary) for name in self.outputs
             )
             priority, timeout_us = self._queueing(parameters)
@@ -157,6 +158,9 @@ class Contract:
 
     def _queueing(self, parameters: Parameters) -> tuple[int, int]:
         """Priority and timeout of the request; a priority out of range is the default's."""
+        for name in ("sequence_start", "sequence_end"):
+            if not isinstance(parameters.get(name, False), bool):
+                raise invalid(f"parameter '{name}' must be true or false")
         priority = _unsigned(parameters, "priority")
         if priority > self.priority_levels:
             priority = 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -15,12 +14,11 @@ from trtserve.endpoints import Endpoints
 from trtserve.errors import Kind, ServeError, invalid
 from trtserve.models import Version
 from trtserve.protocols import infer_proto
-from trtserve.protocols.grpc import GrpcCall, Method
+from trtserve.protocols.grpc import GrpcCall, Method, bug
 from trtserve.protocols.infer_proto import encoded_varint
 from trtserve.protocols.messages import message
 from trtserve.request import Buffer, Call, InferRequest, InferResponse
 
-_log = logging.getLogger("trtserve")
 _SERVICE = b"/inference.GRPCInferenceService/"
 _KNOWN_MAX = 512
 _KNOWN_HEADER_BYTES = 2048
@@ -92,8 +90,7 @@ class GrpcApi:
         except ServeError as error:
             call.fail(error)
         except Exception as error:
-            _log.exception("a request to the model repository failed")
-            call.fail(ServeError(Kind.INTERNAL, str(error)))
+            call.fail(bug(error))
 
     def _config(self, call: GrpcCall, data: memoryview) -> None:
         request = parsed("ModelConfig", data)
@@ -194,6 +191,8 @@ def _reply(
         call.reply(version.encoder.encode(request.call, answer))
     except ServeError as error:
         call.fail(error)
+    except Exception as error:  # whatever goes wrong, the client hears of it
+        call.fail(bug(error))
 
 
 def parsed(name: str, data: memoryview) -> Any:

@@ -81,6 +81,8 @@ class HttpApi:
                 self._route(request, exchange, started_ns)
         except ServeError as error:
             _respond_error(exchange, error)
+        except Exception as error:  # whatever goes wrong, the client hears of it
+            _respond_error(exchange, _bug(error))
 
     def _route(self, request: HttpRequest, exchange: HttpProtocol, started_ns: int) -> None:
         head = request.head
@@ -118,8 +120,7 @@ class HttpApi:
         except ServeError as error:
             _respond_error(exchange, error)
         except Exception as error:
-            _log.exception("a request to the model repository failed")
-            _respond_error(exchange, ServeError(Kind.INTERNAL, str(error)))
+            _respond_error(exchange, _bug(error))
 
     def _body(self, request: HttpRequest) -> Any:
         body = self._plain_body(request)
@@ -197,6 +198,9 @@ def _reply(
     except ServeError as error:
         _respond_error(exchange, error)
         return
+    except Exception as error:  # whatever goes wrong, the client hears of it
+        _respond_error(exchange, _bug(error))
+        return
     chosen = accepted(coding) if coding is not None else ""
     if chosen:
         _respond_compressed(exchange, encoded.parts, encoded.header_length, chosen)
@@ -218,6 +222,12 @@ def _respond_compressed(
 
 def _respond_error(exchange: HttpProtocol, error: ServeError) -> None:
     exchange.respond(error.status.http, JSON, [error_body(error.message)])
+
+
+def _bug(error: Exception) -> ServeError:
+    """What the client of a request that met a bug of ours is told; the log has the rest."""
+    _log.error("a request failed", exc_info=error)
+    return ServeError(Kind.INTERNAL, f"internal error: {type(error).__name__}")
 
 
 def _segment(text: str | None) -> str:

@@ -126,6 +126,8 @@ def prepare(model: Candidate, version: int, settings: Settings) -> Prepared:
         model.name, version, model.directory, file, config, not settings.strict_config, device
     )
     loaded = load(request)
+    if note:
+        config.parameters["trtserve_note"].string_value = note
     completion.normalize(config)
     completion.validate(config)
     _require_tensors(config)

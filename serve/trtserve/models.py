@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from trtserve import warmup
 from trtserve.backends.base import Place
 from trtserve.errors import Kind, ServeError, invalid
 from trtserve.loading import Candidate, Prepared, candidate, prepare
@@ -23,7 +24,7 @@ from trtserve.request import InferRequest
 from trtserve.schedulers.direct import DirectScheduler
 from trtserve.schedulers.dynamic import DynamicScheduler, policy_from_config
 from trtserve.schedulers.loop import Runner
-from trtserve.schedulers.policy import Scheduler
+from trtserve.schedulers.policy import Batch, Scheduler
 from trtserve.settings import Settings
 from trtserve.statistics import ModelStatistics
 
@@ -63,6 +64,10 @@ class Version:
     def submit(self, request: InferRequest) -> None:
         """Queue a request. Raises `ServeError` where there is no room."""
         self.runner.submit(request)
+
+    def warm_up_batches(self, directory: Path) -> list[Batch]:
+        """What the config's `model_warmup` runs. Raises `ServeError`."""
+        return list(warmup.batches(self.config, self.contract, directory))
 
     async def retire(self) -> None:
         """Answer what was accepted, then free everything."""
@@ -209,16 +214,20 @@ class Models:
                   for number in numbers)
             )  # fmt: skip
         except ServeError as error:
-            model.reason, model.failed_versions = str(error), numbers
-            _log.error("failed to load '%s': %s", model.name, error)
-            raise ServeError(
-                Kind.INVALID_ARG, f"load failed for model '{model.name}': {error}"
-            ) from None
+            raise self._failed(model, numbers, error) from None
         seconds = time.monotonic() - began
         new = {
             number: Version(number, each, self._settings, self._loop, seconds)
             for number, each in zip(numbers, prepared, strict=True)
         }
+        try:
+            for version in new.values():
+                samples = await in_thread(self._threads, version.warm_up_batches, found.directory)
+                await version.runner.warm(samples)
+        except ServeError as error:
+            for version in new.values():
+                version.runner.close()
+            raise self._failed(model, numbers, error) from None
         self._swap(model, new)
         model.fingerprint = None if override is not None else fingerprint
         for version in new.values():
@@ -226,6 +235,13 @@ class Models:
             level = logging.WARNING if version.note else logging.INFO
             _log.log(level, "'%s' version %s is ready: %s%s", model.name, version.number,
                      version.runs_on, note)  # fmt: skip
+
+    @staticmethod
+    def _failed(model: Model, numbers: tuple[int, ...], error: ServeError) -> ServeError:
+        """Note why a load failed. Returns what its client is told."""
+        model.reason, model.failed_versions = str(error), numbers
+        _log.error("failed to load '%s': %s", model.name, error)
+        return ServeError(Kind.INVALID_ARG, f"load failed for model '{model.name}': {error}")
 
     def _swap(self, model: Model, new: dict[int, Version]) -> None:
         old, model.versions = model.versions, new

@@ -6,6 +6,7 @@ bytes. Most calls come as one DATA frame with one message, which stays a view of
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
@@ -18,6 +19,7 @@ from trtserve.protocols.headers import Headers, literal, status
 from trtserve.protocols.http2_stream import Stream
 from trtserve.request import Buffer
 
+_log = logging.getLogger("trtserve")
 _HEADERS = status(200) + literal(b"content-type", b"application/grpc")
 _OK = literal(b"grpc-status", b"0")
 _ACCEPTS = literal(b"grpc-accept-encoding", b"identity,deflate,gzip")
@@ -196,6 +198,8 @@ class GrpcCall:
                 self.unary(self, message)
             except ServeError as error:
                 self.fail(error)
+            except Exception as error:  # whatever goes wrong, the client hears of it
+                self.fail(bug(error))
 
     @property
     def unfinished(self) -> bool:
@@ -244,6 +248,12 @@ class GrpcCall:
     def refuse_http(self, code: int) -> None:
         """An answer to what is no gRPC call."""
         self._stream.send_headers(status(code), end=True)
+
+
+def bug(error: Exception) -> ServeError:
+    """What the client of a call that met a bug of ours is told; the log has the rest."""
+    _log.error("a call failed", exc_info=error)
+    return ServeError(Kind.INTERNAL, f"internal error: {type(error).__name__}")
 
 
 def status_text(message: str) -> bytes:

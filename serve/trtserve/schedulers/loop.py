@@ -139,6 +139,23 @@ class Runner:
         ):
             self._drained.set_result(None)
 
+    async def warm(self, batches: Sequence[Batch]) -> None:
+        """Run `batches` on every instance, uncounted; before any request. Raises `ServeError`."""
+        for instance in self._instances:
+            for batch in batches:
+                for answer in (await self._run_alone(instance, batch)).answers:
+                    if isinstance(answer, ServeError):
+                        raise answer
+
+    async def _run_alone(self, instance: Instance, batch: Batch) -> Outcome:
+        finished: asyncio.Future[Outcome] = self._loop.create_future()
+
+        def done(_instance: Instance, _batch: Batch, outcome: Outcome) -> None:
+            finished.set_result(outcome)
+
+        instance.start(batch, done)
+        return await finished
+
     async def drain(self) -> None:
         """Wait until everything that was submitted is answered. Nothing may be submitted after."""
         if self._drained is None:

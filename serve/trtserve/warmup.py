@@ -1,0 +1,88 @@
+"""Warm-up: the requests of `model_warmup`, run on every instance before a version is served.
+
+Rules W1-W7 of Triton's GenerateWarmupData (core/src/backend_model_instance.cc).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trtserve.contract import Contract
+from trtserve.errors import Kind, ServeError, invalid
+from trtserve.request import Buffer, CallInput, InferRequest, InferResponse
+from trtserve.schedulers.policy import Batch
+from trtserve.tensors import SIZES, check_bytes, wire_from_elements
+
+_RANDOM_SEED = 0
+
+
+def batches(config: Any, contract: Contract, directory: Path) -> Iterator[Batch]:
+    """The batches that one instance is to run. Raises `ServeError` for a sample that cannot be."""
+    for sample in config.model_warmup:
+        if sample.batch_size == 0 and contract.max_batch_size:
+            continue  # W1: such a sample is skipped
+        for _ in range(max(1, sample.count)):
+            try:
+                yield _batch(sample, contract, directory)
+            except ServeError as error:
+                raise invalid(f"warm-up sample '{sample.name}': {error}") from None
+
+
+def _batch(sample: Any, contract: Contract, directory: Path) -> Batch:
+    batch = (sample.batch_size,) if contract.max_batch_size else ()
+    inputs, data = [], []
+    for name, stated in sample.inputs.items():
+        rule = contract.inputs.get(name)
+        if rule is None:
+            raise invalid(f"the model has no input '{name}'")
+        if any(dim < 0 for dim in stated.dims):
+            raise invalid(f"input '{name}': all variable-size dimensions must be specified")
+        inner = tuple(stated.dims)
+        one = _data(name, stated, rule.dtype, math.prod(inner), directory)
+        check = CallInput(name, rule.dtype, (*batch, *inner))
+        inputs.append(check)
+        data.append(bytes(one) * (sample.batch_size if batch else 1))
+    call = contract.call("", inputs, [], {}, binary=True)
+    request = InferRequest(call, data, _ignored, 0)
+    return Batch([request], call.rows)
+
+
+def _ignored(_request: InferRequest, _answer: InferResponse | ServeError) -> None:
+    """A warm-up request has no client."""
+
+
+def _data(name: str, stated: Any, dtype: str, count: int, directory: Path) -> Buffer:
+    """One batch entry's data in wire form."""
+    choice = stated.WhichOneof("input_data_type")
+    if choice is None:
+        raise invalid(f"input '{name}' must have one of zero_data, random_data, input_data_file")
+    if choice == "input_data_file":
+        return _from_file(name, stated.input_data_file, dtype, count, directory)
+    if dtype == "BYTES":
+        return wire_from_elements([b""] * count)  # W5: random strings are empty ones
+    if choice == "zero_data":
+        return bytes(count * SIZES[dtype])
+    return np.random.default_rng(_RANDOM_SEED).bytes(count * SIZES[dtype])
+
+
+def _from_file(name: str, file: str, dtype: str, count: int, directory: Path) -> bytes:
+    folder = directory / "warmup"
+    path = folder / file
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise invalid(f"'{file}' must stay within the model's folder 'warmup'")
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ServeError(Kind.INTERNAL, f"cannot read {path}: {error.strerror}") from None
+    if dtype == "BYTES":
+        check_bytes(data, (count,), name)
+        return data
+    size = count * SIZES[dtype]
+    if len(data) < size:
+        raise invalid(f"input '{name}' expects {size} bytes, '{file}' has {len(data)}")
+    return data[:size]
