@@ -100,7 +100,10 @@ def test_external_data_and_another_opset(
     model = models.affine(opset=11, rows=64, columns=64, output=("batch", 64))
     path = models.save_external(model, tmp_path / "in" / "affine.onnx", "weights.bin")
     converted = convert(onnx_worker, path)
-    assert (converted.model.opset, converted.model.files) == (13, ("model.onnx", "weights.bin"))
+    assert (converted.model.opset, converted.model.files) == (
+        13,
+        ("model.onnx", "model.onnx.data"),
+    )
     converted.check_numbers()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -81,9 +82,11 @@ class Exported:
                 f"PyTorch {torch.__version__} cannot export {self.what}: {error}",
                 "give the module itself, which has a second exporter: file.py:function",
             ) from error
-        save_program(program, path)
         dims, notes = self._dims()
-        return (*notes, *finish(path, self.inputs, dims, self.options.opset))
+        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+            raw = Path(folder) / path.name
+            save_program(program, raw)
+            return (*notes, *finish(raw, path, self.inputs, dims, self.options.opset))
 
     def _dims(self) -> tuple[list[dict[int, str]], list[str]]:
         """The dims that vary, with names: the program itself has only symbols (s77) for them."""

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from trtbuild.artifacts import SourceRef
 from trtbuild.errors import SourceError, first_line
-from trtbuild.onnx_files import external_files
-from trtbuild.sources.external import copy_files, flat_names, rename_locations
-from trtbuild.sources.opset import at_opset
+from trtbuild.onnx_files import external_data
+from trtbuild.sources.opset import at_opset, check
 from trtbuild.sources.options import SourceOptions
 from trtbuild.sources.shapes import give_ranks, infer_outputs
 
 if TYPE_CHECKING:
     import numpy as np
+    import onnx
 
 # What the checker says of an op that is not in ONNX's own set. Such an op may be a TensorRT plugin.
 _NO_SUCH_OP = "No Op registered for "
@@ -33,33 +33,34 @@ class OnnxFile:
         self._session: Any = None
 
     def export(self, path: Path) -> tuple[str, ...]:
-        """Weights are copied file to file and never held in memory as arrays."""
-        import onnx
+        """Weights go from file to file, one at a time.
 
-        files = external_files(self.path)
-        names = flat_names(files, self.path.parent, reserved=path.name)
-        notes = [self._check()]
-        original = onnx.load(self.path, load_external_data=False)
+        A copy in any case: a hard link would let the file's owner, who writes it anew in place,
+        change what is in the store and in the repository.
+        """
+        from trtbuild.onnx_weights import read_skeleton
+        from trtbuild.onnx_write import write
+
+        original = read_skeleton(self.path)
+        notes = [self._check(original)]
         model, note = at_opset(original, self.options.opset)
         notes.append(note)
         changed = model is not original
         changed |= give_ranks(model, self.options.overrides)
         filled, note = infer_outputs(model)
         notes.append(note)
-        changed |= filled | rename_locations(model, names)
-        if changed:
-            onnx.save(model, path)
+        external = bool(external_data(self.path))
+        if changed or filled or external:
+            write(model, path, external=external)
         else:
             shutil.copyfile(self.path, path)
-        copy_files(files, names, self.path.parent, path.parent)
         return tuple(note for note in notes if note)
 
-    def _check(self) -> str:
-        """The checker of onnx, on the file itself: no second copy of large weights is needed."""
+    def _check(self, model: onnx.ModelProto) -> str:
         from onnx import checker
 
         try:
-            checker.check_model(str(self.path))
+            check(model)
         except checker.ValidationError as error:
             text = str(error).partition("==> Context")[0]  # which repeats the node as a whole
             reason = " ".join(text.split())
@@ -75,26 +76,15 @@ class OnnxFile:
         return ""
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """ONNX Runtime without graph optimizations on the original file, with all its dtypes."""
-        import onnxruntime as ort
+        """ONNX Runtime on the original file, on the CPU, with all its data types."""
+        from trtbuild import onnx_session
+        from trtbuild.onnx_weights import read_skeleton
 
-        if self._session is None:
-            settings = ort.SessionOptions()
-            settings.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-            settings.log_severity_level = 3  # errors only
-            try:
-                self._session = ort.InferenceSession(
-                    str(self.path), settings, providers=["CPUExecutionProvider"]
-                )
-            except Exception as error:
-                raise _cannot_run(self.path, error) from None
-        names = [output.name for output in self._session.get_outputs()]
         try:
-            values = self._session.run(names, dict(inputs))
+            if self._session is None:
+                self._session = onnx_session.open_session(read_skeleton(self.path))
+            return onnx_session.run(self._session, inputs)
         except Exception as error:
-            raise _cannot_run(self.path, error) from None
-        return dict(zip(names, values, strict=True))
-
-
-def _cannot_run(path: Path, error: Exception) -> SourceError:
-    return SourceError(f"ONNX Runtime cannot run '{path}': {first_line(error)}")
+            raise SourceError(
+                f"ONNX Runtime cannot run '{self.path}': {first_line(error)}"
+            ) from None

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from trtbuild.errors import SourceError, first_line
 from trtbuild.onnx_model import default_opset
-from trtbuild.sources.skeleton import check, restore, skeleton
 
 if TYPE_CHECKING:
     import onnx
@@ -17,7 +16,8 @@ OLDEST_OPSET = 13
 
 
 def at_opset(model: onnx.ModelProto, asked: int | None) -> tuple[onnx.ModelProto, str]:
-    """`model` at opset `asked`, or at least at 13 where None; and a note where that failed.
+    """`model`, which may be a skeleton, at opset `asked`, or at least at 13 where None; and a
+    note where that failed.
 
     The model itself comes back where nothing has to change. Raises `SourceError` when it cannot
     be brought to the opset that was asked for.
@@ -43,15 +43,40 @@ def _converted(model: onnx.ModelProto, opset: int) -> onnx.ModelProto:
     import onnx
     from onnx import version_converter
 
-    bones = skeleton(model)
-    graph = version_converter.convert_version(bones, opset).graph
-    bones.graph.CopyFrom(graph)
-    for entry in bones.opset_import:
+    converted = onnx.ModelProto()
+    converted.CopyFrom(model)  # the converter itself keeps little besides the graph
+    converted.graph.CopyFrom(version_converter.convert_version(model, opset).graph)
+    for entry in converted.opset_import:
         if entry.domain in ("", "ai.onnx"):
             entry.version = opset
     # A newer opset may need a newer file format; everything else of the model stays as it was.
-    needed = onnx.helper.find_min_ir_version_for(list(bones.opset_import), ignore_unknown=True)
-    bones.ir_version = max(bones.ir_version, needed)
-    check(bones)  # the converter keeps attributes that an older opset does not have
-    restore(bones, model)
-    return bones
+    imports = list(converted.opset_import)
+    needed = onnx.helper.find_min_ir_version_for(imports, ignore_unknown=True)
+    converted.ir_version = max(converted.ir_version, needed)
+    check(converted)  # the converter keeps attributes that an older opset does not have
+    return converted
+
+
+def check(model: onnx.ModelProto) -> None:
+    """Run onnx's checker over a model or a skeleton, whose stored weights count as inputs.
+
+    Raises `onnx.checker.ValidationError`.
+    """
+    import onnx
+    from onnx import checker, helper
+
+    from trtbuild.onnx_weights import is_stored
+
+    plain = onnx.ModelProto()
+    plain.CopyFrom(model)
+    graph = plain.graph
+    weights = list(graph.initializer)
+    inputs = {value.name for value in graph.input}
+    graph.input.extend(
+        helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
+        for tensor in weights
+        if is_stored(tensor) and tensor.name not in inputs
+    )
+    del graph.initializer[:]
+    graph.initializer.extend(tensor for tensor in weights if not is_stored(tensor))
+    checker.check_model(plain)

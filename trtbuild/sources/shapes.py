@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from trtbuild.errors import first_line
-from trtbuild.sources.skeleton import skeleton
 from trtbuild.tensor import InputOverride
 
 if TYPE_CHECKING:
@@ -42,13 +41,12 @@ def infer_outputs(model: onnx.ModelProto) -> tuple[bool, str]:
     """
     from onnx import shape_inference
 
-    bones = skeleton(model)
     note = ""
     try:
-        inferred = shape_inference.infer_shapes(bones, strict_mode=True, data_prop=True)
+        inferred = shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
     except shape_inference.InferenceError as error:
         note = f"shape inference: {first_line(error)}"
-        inferred = shape_inference.infer_shapes(bones, data_prop=True)
+        inferred = shape_inference.infer_shapes(model, data_prop=True)
     known = {value.name: value for value in inferred.graph.output}
     changes = [_fill_in(value, known[value.name]) for value in model.graph.output]
     return any(changes), note

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from trtbuild.sources.torch_flat import FlatModule
 from trtbuild.workers.child import report
 
 _INLINE_BYTES = 2**30  # of weights; more go beside the ONNX file, well below protobuf's 2 GB
-_NEWEST_TORCHSCRIPT_OPSET = 17  # of PyTorch 2.6, the oldest one; later ones go to 20
+_NEWEST_TRACED_OPSET = 17  # of PyTorch 2.6, the oldest one; later ones go to 20
 
 
 class ExporterError(Exception):
@@ -32,21 +33,23 @@ def export_module(
     Raises `SourceError` with the reasons of both exporters.
     """
     inputs = flat.inputs
-    try:
-        save_program(_dynamo(flat, outputs, opset), path)
-        return finish(path, inputs.names, inputs.dims, opset)
-    except (ExporterError, SourceError) as error:
-        reason = first_line(error)
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        raw = Path(folder) / path.name
+        try:
+            save_program(_dynamo(flat, outputs, opset), raw)
+            return finish(raw, path, inputs.names, inputs.dims, opset)
+        except (ExporterError, SourceError) as error:
+            reason = first_line(error)
     report("export", "export to ONNX with TorchScript")
     try:
-        torchscript(flat, outputs, path, opset)
+        notes = traced_module(flat, outputs, path, opset)
     except ExporterError as error:
         raise SourceError(
             f"PyTorch {torch.__version__} cannot export {what}: {reason}",
             f"the TorchScript exporter fails as well: {error}",
         ) from error
     note = f"exported with the TorchScript exporter, because the dynamo exporter failed: {reason}"
-    return (note, *finish(path, inputs.names, inputs.dims, opset))
+    return (note, *notes)
 
 
 def _dynamo(flat: FlatModule, outputs: Sequence[str], opset: int | None) -> Any:
@@ -114,26 +117,31 @@ def save_program(program: Any, path: Path) -> None:
     program.save(str(path), external_data=size > _INLINE_BYTES)
 
 
-def torchscript(flat: FlatModule, outputs: Sequence[str], path: Path, opset: int | None) -> None:
-    """Export by tracing. Raises `ExporterError`."""
-    axes = dict(zip(flat.inputs.names, flat.inputs.dims, strict=True))
+def traced_module(
+    flat: FlatModule, outputs: Sequence[str], path: Path, opset: int | None
+) -> tuple[str, ...]:
+    """Export by tracing, with the TorchScript exporter; returns notes. Raises `ExporterError`."""
+    inputs = flat.inputs
     trace: Any = (
         torch.jit.trace
     )  # which takes modules that are TorchScript, as the exporter does not
-    try:
-        with quiet(), torch.no_grad():
-            torch.onnx.export(
-                trace(flat, flat.inputs.tensors, check_trace=False),
-                flat.inputs.tensors,
-                str(path),
-                dynamo=False,
-                input_names=list(flat.inputs.names),
-                output_names=list(outputs),
-                dynamic_axes=axes,
-                opset_version=min(opset or _NEWEST_TORCHSCRIPT_OPSET, _NEWEST_TORCHSCRIPT_OPSET),
-            )
-    except Exception as error:
-        raise ExporterError(root_cause(error)) from error
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        raw = Path(folder) / path.name
+        try:
+            with quiet(), torch.no_grad():
+                torch.onnx.export(
+                    trace(flat, inputs.tensors, check_trace=False),
+                    inputs.tensors,
+                    str(raw),
+                    dynamo=False,
+                    input_names=list(inputs.names),
+                    output_names=list(outputs),
+                    dynamic_axes=dict(zip(inputs.names, inputs.dims, strict=True)),
+                    opset_version=min(opset or _NEWEST_TRACED_OPSET, _NEWEST_TRACED_OPSET),
+                )
+        except Exception as error:
+            raise ExporterError(root_cause(error)) from error
+        return finish(raw, path, inputs.names, inputs.dims, opset)
 
 
 @contextlib.contextmanager

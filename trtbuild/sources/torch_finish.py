@@ -15,15 +15,16 @@ if TYPE_CHECKING:
 
 
 def finish(
-    path: Path, inputs: Sequence[str], dims: Sequence[dict[int, str]], opset: int | None
+    raw: Path, path: Path, inputs: Sequence[str], dims: Sequence[dict[int, str]], opset: int | None
 ) -> tuple[str, ...]:
-    """Name the dims that vary as asked (`dims` of each of `inputs`: axis -> name), in place.
+    """Write the exporter's file `raw` to `path`, weights included, and return notes.
 
-    Returns notes. External data is left where it is.
+    The dims that vary get the names asked for (`dims` of each of `inputs`: axis -> name).
     """
-    import onnx
+    from trtbuild.onnx_weights import read_skeleton
+    from trtbuild.onnx_write import write
 
-    model = onnx.load(path, load_external_data=False)
+    model = read_skeleton(raw)
     for dim in _dims(model):
         if dim.dim_param.isdecimal():  # what the module's code fixed: the exporter writes "2"
             dim.dim_value = int(dim.dim_param)
@@ -34,7 +35,7 @@ def finish(
     _drop_metadata(model)
     model, note = at_opset(model, opset)
     _, contradiction = infer_outputs(model)
-    onnx.save(model, path)
+    write(model, path)
     return tuple(text for text in (*notes, note, contradiction) if text)
 
 

@@ -12,8 +12,7 @@ from trtbuild.artifacts import SourceRef
 from trtbuild.errors import SourceError, first_line
 from trtbuild.sources.options import SourceOptions
 from trtbuild.sources.torch_examples import random_tensor
-from trtbuild.sources.torch_export import ExporterError, quiet, torchscript
-from trtbuild.sources.torch_finish import finish
+from trtbuild.sources.torch_export import ExporterError, quiet, traced_module
 from trtbuild.sources.torch_flat import run_flat
 from trtbuild.sources.torch_module import flatten
 
@@ -43,15 +42,13 @@ class TorchScript:
 
     def export(self, path: Path) -> tuple[str, ...]:
         """As `session.Source`."""
-        inputs = self.flat.inputs
         try:
-            torchscript(self.flat, self.outputs, path, self.options.opset)
+            notes = traced_module(self.flat, self.outputs, path, self.options.opset)
         except ExporterError as error:
             raise SourceError(
                 f"PyTorch {torch.__version__} cannot export {self.what}: {error}",
                 "export the module it was made from: file.py:function",
             ) from error
-        notes = finish(path, inputs.names, inputs.dims, self.options.opset)
         return (_NOTE, *self.notes, *notes)
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
