@@ -31,8 +31,10 @@ class WatchedPool(Pool):
     def __init__(self) -> None:
         super().__init__()
         self.started: list[Worker] = []
+        self.environments: list[dict[str, str]] = []
 
     def start(self, environment: dict[str, str] | None = None) -> Worker:
+        self.environments.append(environment or {})
         self.started.append(worker := super().start(environment))
         return worker
 

@@ -29,6 +29,7 @@ from tests.plan.models import (
 )
 from trtbuild.artifacts import OnnxModel, PlanOutcome, Progress, to_json
 from trtbuild.capability import Capability
+from trtbuild.device import Gpu
 from trtbuild.errors import MissingPackageError, PlanError, StoreError, UsageError
 from trtbuild.onnx_model import describe
 from trtbuild.plan.header import plan_header
@@ -242,6 +243,25 @@ def test_warm_or_not_a_plan_has_the_same_bytes(run: Run, tmp_path: Path) -> None
     warm = run(model, warm=WarmWorker(run.runtime, run.pool)).plans[0]
     assert not warm.cached
     assert warm.digest == cold.digest
+
+
+def test_a_runtime_that_builds_on_gpus_has_one_of_the_target_in_each_worker(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    gpus = (
+        Gpu(0, "NVIDIA L4", "GPU-0", Capability(8, 9), 24 << 30),
+        Gpu(1, "NVIDIA A10", "GPU-1", Capability(8, 6), 24 << 30),
+    )
+    on_gpus = msgspec.structs.replace(run.runtime, gpus=gpus)
+    model = saved(quantized_matmul(TensorProto.FLOAT8E4M3FN), tmp_path)
+    outcome = run(model, FLEET[1:], ALONE, runtime=on_gpus)
+    assert covered(outcome) == [("8.9",)]
+    assert [environment["CUDA_VISIBLE_DEVICES"] for environment in run.pool.environments] == [
+        "1",  # the build for 8.6
+        "0",  # the build for 8.9
+        "1",  # what 8.6 refuses
+    ]
 
 
 # Faults

@@ -32,7 +32,7 @@ from trtbuild.plan.runtimes import TENSORRT, RuntimeInfo, check_targets
 from trtbuild.plan.targets import targets_from_capability_list
 from trtbuild.plan.warm import WarmWorker
 from trtbuild.store import Store
-from trtbuild.workers.pool import OnProgress, Pool, Worker, WorkerBugError
+from trtbuild.workers.pool import OnProgress, Pool, WorkerBugError
 
 Targets = tuple[Capability, ...]
 
@@ -116,6 +116,13 @@ class Builds:
 
     def examine(self, targets: Targets, *, bisect: bool = False) -> Examination:
         """Ask TensorRT which ops it refuses for `targets`; nothing found where that fails."""
+        # Where a GPU answers, each target has to be asked on its own.
+        groups = [(t,) for t in targets] if self.spec.runtime.gpus and targets else [targets]
+        parts = [self._examine(group, bisect) for group in groups]
+        refused = {target: found for part in parts for target, found in part.refused.items()}
+        return Examination(parts[0].used, refused, parts[0].unknown)
+
+    def _examine(self, targets: Targets, bisect: bool) -> Examination:
         spec = msgspec.structs.replace(self.spec, targets=targets)
         try:
             with self._pool.worker(_environment(spec)) as worker:
@@ -205,8 +212,9 @@ class Builds:
 
     def _build(self, spec: PlanSpec, directory: Path) -> Plan:
         self._tell(spec.targets, "building")
-
-        def call(worker: Worker) -> Plan:
+        environment = _environment(spec)
+        warm = None if self._warm is None or environment else self._warm.take()
+        with self._pool.worker(environment, warm) as worker:
             return worker.call(
                 "trtbuild.plan.build:plan",
                 Plan,
@@ -214,11 +222,6 @@ class Builds:
                 spec=spec,
                 directory=directory,
             )
-
-        environment = _environment(spec)
-        warm = None if self._warm is None or environment else self._warm.take()
-        with self._pool.worker(environment, warm) as worker:
-            return call(worker)
 
     def _pass_on(self, targets: Targets, progress: Progress) -> None:
         self._tell(targets, progress.phase, progress.done, progress.total)
@@ -231,7 +234,7 @@ class Builds:
 def _environment(spec: PlanSpec) -> dict[str, str]:
     """What a worker needs to build on the right GPU, where the runtime needs one."""
     for gpu in spec.runtime.gpus:
-        if gpu.capability == spec.targets[0]:
+        if gpu.capability in spec.targets[:1]:
             return visible_only(gpu)
     return {}
 
