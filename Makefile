@@ -4,7 +4,12 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check clean
+# The oracle of the validator's tests: a real tritonserver, from a package with pins of its own.
+TRITON_VENV ?= .venv-triton
+TRITON_STAMP := $(TRITON_VENV)/.installed
+N ?= 10000
+
+.PHONY: demo test check clean triton fuzz-validate
 
 $(STAMP): pyproject.toml requirements-dev.txt
 	$(PYTHON) -m venv $(VENV)
@@ -20,8 +25,18 @@ check: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-test: check
+# Where it cannot be installed the tests that need it are skipped and say so.
+triton:
+	@test -e $(TRITON_STAMP) || { $(PYTHON) -m venv $(TRITON_VENV) \
+	  && $(TRITON_VENV)/bin/pip install --quiet nvidia-pytriton && touch $(TRITON_STAMP); } \
+	  || echo "nvidia-pytriton cannot be installed here: tests against Triton are skipped"
+
+test: check triton
 	$(BIN)/pytest
+
+# N generated repositories of each kind, and N mutated configs, judged by trtbuild and by Triton.
+fuzz-validate: $(STAMP) triton
+	TRTBUILD_FUZZ=$(N) $(BIN)/pytest -q -n 2 tests/validate/oracle/test_differential.py
 
 clean:
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache

@@ -54,8 +54,6 @@ def complete(config: Config, directory: Directory | None, name: str) -> Complete
         first = directory.child(min(directory.folders))
         files, anything = set(first.files), {*first.files, *first.folders}
     fill = _Fill(backend, platform, filename, files, anything)
-    if platform == "ensemble":
-        return Completed(backend, platform, filename, False)
     fill.tensorflow()
     fill.tensorrt()
     fill.onnxruntime()

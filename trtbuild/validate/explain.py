@@ -85,8 +85,9 @@ def markdown() -> str:
         parts.append(f"## {title} ({family})\n")
         parts.append("| code | severity | name | title |\n|---|---|---|---|")
         parts += [
-            f"| [{r.code}](#{r.code.lower()}-{r.name}) | {r.severity} | `{r.name}` | {_cell(r.title)} |"
-            for r in rules
+            f"| [{rule.code}](#{rule.code.lower()}-{rule.name}) | {rule.severity} | `{rule.name}` "
+            f"| {_cell(rule.title)} |"
+            for rule in rules
         ]
         parts.append("")
         parts += [_section(rule) for rule in rules]

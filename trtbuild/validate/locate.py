@@ -39,7 +39,9 @@ def _place(model: Model, finding: Finding) -> dict[str, int]:
         place = document.place(path)
         return {"line": place.line, "column": place.column}
     # A message's value begins at its brace; its name is what people look for.
-    start = span.name if document.text[span.value : span.value + 1] in ("{", "<", "[") else span.value
+    start = (
+        span.name if document.text[span.value : span.value + 1] in ("{", "<", "[") else span.value
+    )
     place = document.lines.place(start)
     end = document.text.find("\n", start, span.end)
     width = (span.end if end < 0 else end) - start

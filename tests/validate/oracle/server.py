@@ -36,6 +36,11 @@ class Verdict(NamedTuple):
     message: str  # its reason, from the answer or (where that says nothing) from the log
 
     @property
+    def no_answer(self) -> bool:
+        """The server hung or died."""
+        return self.message.startswith(("no answer", "the server ended"))
+
+    @property
     def backend_absent(self) -> bool:
         """The config got as far as its backend, of which there is none: nothing was refused."""
         return "unable to find backend library" in self.message and "../" not in self.message
@@ -140,13 +145,21 @@ class Triton:
     def load(self, name: str, timeout_s: float = 5.0) -> Verdict:
         """Ask for one model (with it come the members of an ensemble)."""
         assert self._connection.sock is not None
+        self._seen = self.log.stat().st_size
         self._connection.sock.settimeout(timeout_s)
         try:
             status, body = self._request("POST", f"/v2/repository/models/{name}/load")
         except (OSError, http.client.HTTPException):  # it hangs, or this request ended it
             return self._no_answer()
-        message = json.loads(body)["error"] if body else ""
-        return Verdict(status == 200, f"{message} {self._new_errors()}" if status != 200 else "")
+        if status == 200:
+            return Verdict(True, "")
+        message = json.loads(body)["error"]
+        if "failed to poll" not in message:
+            return Verdict(False, message)
+        deadline = time.monotonic() + 1
+        while "Poll failed" not in (new := self._new_errors(name)) and time.monotonic() < deadline:
+            time.sleep(0.001)  # the log is written behind the answer
+        return Verdict(False, f"{message} {new}")
 
     def _no_answer(self) -> Verdict:
         code = self.process.poll()
@@ -154,12 +167,15 @@ class Triton:
         self.start()
         return Verdict(False, "no answer" if code is None else f"the server ended with {code}")
 
-    def _new_errors(self) -> str:
+    def _new_errors(self, name: str) -> str:
+        """What the log has on polls since the last time."""
         with self.log.open("rb") as log:
             log.seek(self._seen)
-            new = log.read().decode(errors="replace")
-        self._seen += len(new.encode())
-        lines = (line for line in new.splitlines() if line.startswith(("E", "[libprotobuf")))
+            new = log.read()
+        text = new.decode(errors="replace")
+        # Lines about earlier cases come late; these two kinds are about the poll just made.
+        poll = f"Poll failed for model directory '{name}'"
+        lines = (s for s in text.splitlines() if poll in s or s.startswith("[libprotobuf"))
         return " | ".join(re.sub(r"^E\d+ [\d:.]+ \d+ \S+\] ", "", line) for line in lines)
 
     def unload(self, name: str) -> None:
@@ -170,7 +186,9 @@ class Triton:
         """Write `files` (path below the repository -> content, "d/" a folder), load `name`."""
         try:
             write_files(self.repository, files)
-            return self.load(name)
+            verdict = self.load(name)
+            # A crash may be the late end of an earlier case: a new server decides.
+            return self.load(name) if verdict.no_answer else verdict
         finally:
             for model in self.repository.iterdir():
                 self.unload(model.name)

@@ -1,6 +1,7 @@
 """An ensemble with a backend.
 
-What: `platform: "ensemble"` together with `backend`.
+What: `platform: "ensemble"` together with `backend`, or with a `default_model_filename` that stands
+for one (`model.plan`).
 Why: an ensemble is run by Triton itself; the model is refused: "must have platform type
 'ensemble' and empty backend type".
 
@@ -55,10 +56,11 @@ SEVERITY = Severity.ERROR
 
 def check(model: Model) -> Iterator[Finding]:
     """At most one finding."""
-    if model.is_ensemble and model.config.backend:
+    if model.is_ensemble and model.backend:
+        at = ("backend",) if model.config.backend else ("default_model_filename",)
         yield Finding(
-            message=f"an ensemble has no backend, this one says '{model.config.backend}'",
-            at=("backend",),
+            message=f"an ensemble has no backend, this one has '{model.backend}'",
+            at=at,
             hint="take the line out",
-            fix=remove_field(model, ("backend",)),
+            fix=remove_field(model, at),
         )

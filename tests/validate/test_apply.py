@@ -1,0 +1,152 @@
+"""Repairs: right, minimal, and nothing left to do the second time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.validate.files import files_of, options_of, write
+from trtbuild.validate.apply import diff, edited, plan_repair, repair_all, write_repair
+from trtbuild.validate.codes import RULES
+from trtbuild.validate.finding import Edit
+from trtbuild.validate.rule import load_rule
+from trtbuild.validate.run import Report, validate
+from trtbuild.validate.settings import Settings
+
+# The rules whose example has one right answer.
+FIXABLE = (
+    *("C002", "C003", "L002", "L007", "B002", "I003", "I009", "E003", "E012", "G001"),
+    *("G004", "F003", "F004", "F005", "P001"),
+)
+
+
+def validated(root: Path) -> Report:
+    return validate([root], Settings())
+
+
+@pytest.mark.parametrize("code", FIXABLE)
+def test_the_example_is_repaired(code: str, tmp_path: Path) -> None:
+    example = load_rule(code).section("Example")
+    assert not options_of(example)
+    write(tmp_path, files_of(example))
+    before = validated(tmp_path)
+    assert code in {finding.code for finding in before.findings}
+    _, after = repair_all(before, [tmp_path], Settings())
+    assert code not in {finding.code for finding in after.findings}
+    assert not plan_repair(after.findings).fixed
+
+
+def test_no_other_example_has_a_repair_we_do_not_know_of(tmp_path: Path) -> None:
+    for code in RULES:
+        example = load_rule(code).section("Example")
+        if options_of(example) or "->" in example:
+            continue
+        root = tmp_path / code
+        write(root, files_of(example))
+        fixed = {f.code for f in plan_repair(validated(root).findings).fixed}
+        assert not (fixed & {code}) or code in FIXABLE, f"{code} repairs its example"
+
+
+ENSEMBLE = """-- ens/config.pbtxt --
+# head comment
+
+name: "wrong"   # the name
+platform: "ensemble"
+input [ { name: "a", data_type: TYPE_FP32, dims: [ 4 ] } ]
+output [ { name: "b", data_type: TYPE_FP32, dims: [ 4 ] } ]
+ensemble_scheduling {
+  step [
+    { model_name: "n" model_version: 0  # latest, please
+      input_map { key: "a" value: "a" } output_map { key: "b" value: "x" } },
+    {
+      # second
+      model_name: "n"
+      input_map { key: "a" value: "x" } output_map { key: "b" value: "b" }
+    }
+  ]
+}
+instance_group [ { count: 1 }, { count: 2 } ]
+optimization { }  # nothing
+-- n/config.pbtxt --
+backend: "python"
+max_batchsize: 0
+input { name: "a" data_type: TYPE_FP32 dims: [ 4 ] }
+output { name: "b" data_type: FP32 dims: [ 4 ] }
+cc_model_filenames [ { key: "sm_86" value: "a" }, { key: "8.9" value: "b" } ]
+-- n/1/model.py --
+"""
+
+
+def test_keeps_comments_and_layout_and_is_idempotent(tmp_path: Path) -> None:
+    write(tmp_path, files_of(ENSEMBLE))
+    fixed, after = repair_all(validated(tmp_path), [tmp_path], Settings())
+    assert fixed >= 7
+    assert [f for f in after.findings if f.level == 3] == []
+    assert (tmp_path / "ens/1").is_dir()
+    assert (
+        (tmp_path / "ens/config.pbtxt").read_text()
+        == """# head comment
+
+name: "ens"   # the name
+platform: "ensemble"
+input [ { name: "a", data_type: TYPE_FP32, dims: [ 4 ] } ]
+output [ { name: "b", data_type: TYPE_FP32, dims: [ 4 ] } ]
+ensemble_scheduling {
+  step [
+    { model_name: "n" model_version: -1  # latest, please
+      input_map { key: "a" value: "a" } output_map { key: "b" value: "x" } },
+    {
+      model_version: -1
+      # second
+      model_name: "n"
+      input_map { key: "a" value: "x" } output_map { key: "b" value: "b" }
+    }
+  ]
+}
+# nothing
+"""
+    )
+    assert '{ key: "8.6" value: "a" }' in (tmp_path / "n/config.pbtxt").read_text()
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.pbtxt")}
+    assert repair_all(after, [tmp_path], Settings())[0] == 0
+    assert before == {path: path.read_bytes() for path in tmp_path.rglob("*.pbtxt")}
+
+
+def test_crlf_and_bytes_that_are_no_utf8_stay(tmp_path: Path) -> None:
+    text = b'# caf\xe9\r\nname: "x"\r\nbackend: "python"\r\n'
+    write(tmp_path, {"m/config.pbtxt": text, "m/1/model.py": b""})
+    repair_all(validated(tmp_path), [tmp_path], Settings())
+    assert (tmp_path / "m/config.pbtxt").read_bytes() == text.replace(b'"x"', b'"m"')
+
+
+def test_diff_changes_nothing(tmp_path: Path) -> None:
+    write(tmp_path, files_of(ENSEMBLE))
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.pbtxt")}
+    shown = diff(plan_repair(validated(tmp_path).findings))
+    assert "create folder" in shown
+    assert '-name: "wrong"   # the name\n+name: "ens"   # the name\n' in shown
+    assert before == {path: path.read_bytes() for path in tmp_path.rglob("*.pbtxt")}
+
+
+def test_a_link_stays_a_link_and_the_mode_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "shared.pbtxt").write_text('name: "x"\nbackend: "python"\n')
+    (tmp_path / "shared.pbtxt").chmod(0o640)
+    write(tmp_path / "repo", {"m/1/model.py": b"class TritonPythonModel: pass\n"})
+    (tmp_path / "repo/m/config.pbtxt").symlink_to(tmp_path / "shared.pbtxt")
+    repair_all(validated(tmp_path / "repo"), [tmp_path / "repo"], Settings())
+    assert (tmp_path / "repo/m/config.pbtxt").is_symlink()
+    assert (tmp_path / "shared.pbtxt").read_text() == 'name: "m"\nbackend: "python"\n'
+    assert (tmp_path / "shared.pbtxt").stat().st_mode & 0o777 == 0o640
+
+
+def test_edits_apply_from_the_end() -> None:
+    assert edited("abcdef", [Edit(0, 1, "X"), Edit(4, 6, ""), Edit(2, 2, "_")]) == "Xb_cd"
+
+
+def test_nothing_to_repair_writes_nothing(tmp_path: Path) -> None:
+    write(tmp_path, {"m/config.pbtxt": b'backend: "x"\n', "m/1/": b""})
+    repair = plan_repair(validated(tmp_path).findings)
+    assert repair.fixed == ()
+    write_repair(repair)
+    assert (tmp_path / "m/config.pbtxt").read_bytes() == b'backend: "x"\n'

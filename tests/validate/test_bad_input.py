@@ -1,0 +1,214 @@
+"""Whatever lies in a repository: a finding, no traceback, no hang, bounded memory."""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.validate.files import MODEL_PY, write
+from tests.validate.modelfiles_made import make
+from trtbuild.errors import UsageError
+from trtbuild.validate.finding import Finding
+from trtbuild.validate.formats import FORMATS
+from trtbuild.validate.model import Model
+from trtbuild.validate.rule import load_rule
+from trtbuild.validate.run import validate
+from trtbuild.validate.settings import Settings
+
+GOOD = b'backend: "python"\n'
+
+
+def codes(root: Path) -> set[str]:
+    return {finding.code for finding in judged(root)}
+
+
+def judged(root: Path) -> tuple[Finding, ...]:
+    started = time.monotonic()
+    found = validate([root], Settings()).findings
+    assert time.monotonic() - started < 10
+    return found
+
+
+def with_config(root: Path, content: bytes) -> Path:
+    write(root, {"m/config.pbtxt": content, "m/1/model.py": MODEL_PY})
+    return root
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (GOOD + b"\0", "C006"),
+        (GOOD + b"\xff\xfe", "C001"),
+        (b"\xef\xbb\xbf" + GOOD, "C001"),
+        (b"optimization {" * 10_000, "C002"),
+        (b"[" * 10_000, "C001"),
+        (b"input " + b"[" * 10_000, "C001"),
+        (GOOD + b'"' * 9999, "C001"),
+        (GOOD + b"max_batch_size: ${n}", "C007"),
+        (GOOD + b"max_batch_size: 99999999999999999999999999", "C004"),
+        (GOOD + b"max_batch_size: " + b"9" * 5000, "C004"),
+        (GOOD + b"max_batch_siz: 1", "C002"),
+        (GOOD + b"input { data_type: FP32 }", "C003"),
+        (GOOD + b"}", "C001"),
+        (b"\x7fELF\x02\x01\x01" + bytes(100), "C006"),
+    ],
+)
+def test_bytes_that_are_no_config(tmp_path: Path, content: bytes, code: str) -> None:
+    found = judged(with_config(tmp_path, content))
+    assert code in {f.code for f in found}
+    assert all(f.line >= 1 for f in found if f.code == code)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        GOOD.replace(b"\n", b"\r\n"),
+        b"#" * 9999 + b"\n#\n" + GOOD + b"#",
+        b"# \xff\xfe \x01\n" + GOOD,
+        b"\n" * 100_000 + GOOD,
+        b"backend # a\n : # b\n 'py' # c\n 'thon' # d",
+    ],
+)
+def test_odd_texts_that_are_configs(tmp_path: Path, content: bytes) -> None:
+    assert judged(with_config(tmp_path, content)) == ()
+
+
+def test_a_hundred_megabytes(tmp_path: Path) -> None:
+    with_config(tmp_path, GOOD)
+    with (tmp_path / "m/config.pbtxt").open("ab") as file:
+        file.truncate(100 << 20)
+    assert "C008" in codes(tmp_path)
+
+
+def test_ten_thousand_inputs(tmp_path: Path) -> None:
+    entry = b'input { name: "n%d" data_type: TYPE_FP32 dims: 0 }\n'
+    found = judged(with_config(tmp_path, GOOD + b"".join(entry % n for n in range(10_000))))
+    assert len([f for f in found if f.code == "I004"]) == 10_000
+
+
+def test_random_bytes(tmp_path: Path) -> None:
+    source = random.Random(1)
+    for number in range(300):
+        size = source.randrange(200)
+        path = tmp_path / f"m{number}/config.pbtxt"
+        path.parent.mkdir()
+        path.write_bytes(bytes(source.randrange(256) for _ in range(size)))
+    report = validate([tmp_path], Settings())
+    assert report.models == 300
+
+
+def test_a_fifo_a_socket_and_a_folder_as_config(tmp_path: Path) -> None:
+    for name in ("fifo", "socket", "folder"):
+        write(tmp_path, {f"{name}/1/model.py": MODEL_PY})
+    os.mkfifo(tmp_path / "fifo/config.pbtxt")
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(str(tmp_path / "socket/config.pbtxt"))
+        (tmp_path / "folder/config.pbtxt").mkdir()
+        found = judged(tmp_path)
+    assert {f.model for f in found if f.code == "C008"} == {"fifo", "socket", "folder"}
+
+
+def test_fifos_as_model_files(tmp_path: Path) -> None:
+    for kind in ("model.py", "model.onnx", "model.plan", "model.pt"):
+        folder = tmp_path / kind / "1"
+        folder.mkdir(parents=True)
+        os.mkfifo(folder / kind)
+    found = judged(tmp_path)
+    assert {f.model for f in found if f.level == 3} == {p.name for p in tmp_path.iterdir()}
+
+
+def test_links_in_circles_and_to_nothing(tmp_path: Path) -> None:
+    with_config(tmp_path, GOOD)
+    (tmp_path / "m/loop").symlink_to("loop")
+    (tmp_path / "m/up").symlink_to("..")
+    (tmp_path / "m/2").symlink_to("nowhere")
+    (tmp_path / "circle").symlink_to(tmp_path)
+    found = judged(tmp_path)
+    assert {f.message.split()[0] for f in found if f.code == "L014"} == {"loop", "2"}
+
+
+def test_a_config_that_links_to_nothing(tmp_path: Path) -> None:
+    write(tmp_path, {"m/1/model.py": MODEL_PY})
+    (tmp_path / "m/config.pbtxt").symlink_to("nowhere")
+    assert "C008" in codes(tmp_path)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_unreadable(tmp_path: Path) -> None:
+    with_config(tmp_path, GOOD)
+    (tmp_path / "m/config.pbtxt").chmod(0)
+    assert "C008" in codes(tmp_path)
+
+
+def test_a_folder_that_vanishes_while_it_is_judged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, {"m/config.pbtxt": GOOD, "m/1/model.onnx": b"x", "m/1/model.py": MODEL_PY})
+    rule = load_rule("L014")
+
+    def vanish(model: Model) -> Iterator[Finding]:
+        raise FileNotFoundError(2, "No such file or directory", str(tmp_path / "m/1"))
+
+    monkeypatch.setattr("trtbuild.validate.run.all_rules", lambda: [rule._replace(check=vanish)])
+    (found,) = judged(tmp_path)
+    assert "could not be judged" in found.message
+
+
+MODEL_FILES = {
+    "model.onnx": make("x:fp32[N,4] -> y:fp32[N,4]"),
+    "model.pt": make("forward(image)"),
+    "model.plan": make("rtx plan 1.7.1.116 for 8.6"),
+    "model.py": MODEL_PY,
+}
+
+
+@pytest.mark.parametrize("name", MODEL_FILES)
+def test_model_files_cut_off_at_every_byte(tmp_path: Path, name: str) -> None:
+    whole = MODEL_FILES[name]
+    for size in range(0, len(whole), max(1, len(whole) // 60)):
+        write(tmp_path, {f"m{size}/1/{name}": whole[:size]})
+    validate([tmp_path], Settings())
+
+
+@pytest.mark.parametrize("name", MODEL_FILES)
+def test_model_files_with_bytes_changed(tmp_path: Path, name: str) -> None:
+    source, whole = random.Random(2), MODEL_FILES[name]
+    for number in range(150):
+        damaged = bytearray(whole)
+        for _ in range(source.randrange(1, 4)):
+            damaged[source.randrange(len(damaged))] = source.randrange(256)
+        write(tmp_path, {f"m{number}/1/{name}": bytes(damaged)})
+    validate([tmp_path], Settings())
+
+
+def test_sizes_that_lie(tmp_path: Path) -> None:
+    huge = b"\x3a\xff\xff\xff\xff\xff\xff\xff\xff\x7f"  # a graph of 2^63 bytes
+    write(tmp_path, {"a/1/model.onnx": huge, "b/1/model.onnx": b"\x3a\x05ab"})
+    assert {f.model for f in judged(tmp_path) if f.code == "F002"} == {"a", "b"}
+
+
+def test_names_that_are_no_utf8(tmp_path: Path) -> None:
+    (tmp_path / os.fsdecode(b"caf\xe9") / "1").mkdir(parents=True)
+    report = validate([tmp_path], Settings())
+    assert report.findings
+    for reference in FORMATS.values():
+        module, _, function = reference.partition(":")
+        rendered = getattr(__import__(module, fromlist=[function]), function)(report)
+        rendered.encode("utf-8")
+
+
+def test_a_path_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="there is no"):
+        validate([tmp_path / "absent"], Settings())
+
+
+def test_an_empty_repository(tmp_path: Path) -> None:
+    report = validate([tmp_path], Settings())
+    assert report.findings == ()
+    assert report.models == 0
