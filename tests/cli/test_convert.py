@@ -81,7 +81,8 @@ def test_partly_has_its_own_exit_code(trtbuild: Trtbuild, tmp_path: Path) -> Non
         (
             ["--opt-shapes", "x:1x9"],
             1,
-            "--opt-shapes x:1x9 contradicts the model, whose dim 1 is fixed at 8: x fp32 [batch, 8]",
+            "--opt-shapes x:1x9 contradicts the model, whose dim 1 is fixed at 8: x fp32 "
+            "[batch, 8]",
         ),
         (["--max-batch", "0"], 2, "Invalid value for '--max-batch'"),
         (["--add", "--replace"], 2, "--add and --replace contradict each other"),

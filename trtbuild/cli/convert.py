@@ -57,7 +57,7 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
             _SOURCE,
             "--input",
             metavar="NAME=DTYPE[DIMS]",
-            help="An input's name, data type and dims, such as 'image=fp32[batch,3,224,224]': "
+            help="An input's name, data type and dims, such as 'image=fp32\\[batch,3,224,224]': "
             "required for some PyTorch models, renames and overrides elsewhere. Repeatable.",
         ),
     ] = None,

@@ -57,9 +57,9 @@ def _provenance(lock: Lock) -> list[str]:
     precision = lock.options.get("precision", "as exported")
     ran = lock.report.comparisons
     accuracy = f"max abs {max(one.max_abs for one in ran):.2e}" if ran else "not compared"
+    producer = f" ({lock.source.producer})" if lock.source.producer else ""
     lines = [
-        f"from {lock.source.kind} {lock.source.location} ({lock.source.producer}), "
-        f"opset {lock.onnx.opset}",
+        f"from {lock.source.kind} {lock.source.location}{producer}, opset {lock.onnx.opset}",
         f"by trtbuild {lock.trtbuild} with {plan.runtime} {plan.runtime_version}, {lock.created}",
         f"precision {precision}, accuracy: {accuracy}",
     ]
