@@ -22,6 +22,10 @@ from trtbuild.verify.options import VerifyOptions
 
 _NAMED_BY_EXPORTER = ("torch", "torchscript", "exported")
 _TAKES_CUTS = ("graphdef", *_NAMED_BY_EXPORTER)
+_TRACED = (
+    "torch",
+    "torchscript",
+)  # --input says what to trace them with; surgery has no part in it
 
 
 class StageOptions(msgspec.Struct, frozen=True):
@@ -64,7 +68,7 @@ def options_of_stages(request: ConvertRequest, kind: str) -> StageOptions:
         surgery=SurgeryOptions(
             inputs=request.inputs if cut_here else (),
             outputs=request.outputs if cut_here else (),
-            overrides=() if exporter_names else overrides,
+            overrides=() if kind in _TRACED else overrides,
             precision=request.precision,
             io_precision=request.io_precision,
             sample_shapes=dict(shapes.opt),
