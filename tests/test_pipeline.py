@@ -140,6 +140,15 @@ def test_precision_is_in_the_graph_and_verified_before_and_after(
     assert locked(result).options["precision"] == precision
 
 
+def test_a_newer_ir_version_than_onnx_runtime_knows_is_no_obstacle(tmp_path: Path) -> None:
+    path = linear(tmp_path / "tiny.onnx")
+    model = onnx.load(path)
+    model.ir_version = 14
+    onnx.save(model, path)
+    result = trtbuild.convert(path, tmp_path / "repo", targets=("8.6",))
+    assert {c.pair for c in result.report.comparisons} == {"onnx vs ONNX"}
+
+
 def test_numbers_that_are_off_stop_the_conversion_with_the_table(tmp_path: Path) -> None:
     with pytest.raises(VerificationError) as caught:
         trtbuild.convert(

@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     Values = Callable[[onnx.TensorProto], Array]
 
 
+# onnx writes the newest IR version it knows into every model, needed or not, and an ONNX Runtime
+# of the same day refuses it. Version 10 (onnx 1.16) is the last that changed what a graph means
+# to it.
+_IR = 10
+
+
 def open_session(model: onnx.ModelProto, values: Values = array_of) -> ort.InferenceSession:
     """An ONNX Runtime session on the CPU for a skeleton; `values` gives a stored weight's values.
 
@@ -34,6 +40,7 @@ def open_session(model: onnx.ModelProto, values: Values = array_of) -> ort.Infer
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
     message = onnx.ModelProto()
     message.CopyFrom(model)
+    message.ir_version = min(message.ir_version, _IR)
     stored = []
     for tensor in message.graph.initializer:
         if is_stored(tensor) and is_packed(tensor):  # OrtValue has no form for these

@@ -22,6 +22,7 @@ Shape = list[int | str | None]
 
 G_LOGGER.severity = G_LOGGER.ERROR  # its warnings are about types that we handle ourselves
 
+_NEWEST_IR = 10  # what every ONNX Runtime since 1.18 takes
 _OLDEST_IR = 8  # what passes write (initializers that are no inputs) needs 4; 8 is what others test
 # The largest number of each float type that weights are converted to.
 LARGEST = {
@@ -108,9 +109,9 @@ def _refuse_lossy(node: onnx.NodeProto) -> None:
 
 def model_from_graph(graph: gs.Graph) -> onnx.ModelProto:
     """Export `graph` as a skeleton; weights that are still to be converted have no data either."""
-    graph.ir_version = max(
-        graph.ir_version, onnx.helper.find_min_ir_version_for(opsets(graph), ignore_unknown=True)
-    )
+    needed = onnx.helper.find_min_ir_version_for(opsets(graph), ignore_unknown=True)
+    # A newer one than needed keeps servers with an older ONNX Runtime from loading the model.
+    graph.ir_version = max(min(graph.ir_version, _NEWEST_IR), needed)
     model: onnx.ModelProto = gs.export_onnx(graph)
     outer = {tensor.name for tensor in model.graph.initializer}
     for node in model.graph.node:
