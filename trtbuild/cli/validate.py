@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from trtbuild.validate.settings import Settings
 
 
-def command(
+def command(  # noqa: PLR0917 - Typer makes options of parameters
     paths: Annotated[
         list[Path], typer.Argument(help="Repositories, models or config.pbtxt files.")
     ],
@@ -50,7 +50,14 @@ def command(
     """Tell whether Triton will load a model repository, and what will go wrong after loading."""
     from trtbuild.validate.run import validate
 
-    settings = _settings(strict_config, gpu, select, ignore, min_severity, server)
+    settings = _settings(
+        strict=strict_config,
+        gpus=gpu,
+        select=select,
+        ignore=ignore,
+        severity=min_severity,
+        server=server,
+    )
     _check_choice("--format", format_, _formats())
     if fix and diff:
         raise UsageError("--fix and --diff exclude each other", "give --diff first, then --fix")
@@ -77,6 +84,7 @@ def _check_choice(option: str, given: str, possible: Sequence[str]) -> None:
 
 
 def _settings(
+    *,
     strict: bool,
     gpus: list[str] | None,
     select: list[str] | None,

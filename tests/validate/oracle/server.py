@@ -190,9 +190,19 @@ class Triton:
             # A crash may be the late end of an earlier case: a new server decides.
             return self.load(name) if verdict.no_answer else verdict
         finally:
-            for model in self.repository.iterdir():
-                self.unload(model.name)
-                shutil.rmtree(model)
+            self._clean()
+
+    def _clean(self) -> None:
+        """Unload and remove every model; a server that cannot is replaced."""
+        names = [path.name for path in self.repository.iterdir()]
+        try:
+            for name in names:
+                self.unload(name)
+        except (OSError, http.client.HTTPException):
+            self.stop()
+            self.start()
+        for name in names:
+            shutil.rmtree(self.repository / name)
 
     def stop(self) -> None:
         """End the process; it holds nothing that must be saved."""

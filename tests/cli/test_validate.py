@@ -1,0 +1,168 @@
+"""`trtbuild repo validate`: options, outputs and exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from tests.validate.files import files_of, write
+from trtbuild.cli import validate
+from trtbuild.errors import UsageError
+
+BAD = '-- m/config.pbtxt --\nbackend: "python"\nmax_batch_size: -1\n-- m/1/model.py --\n'
+WARNING = (
+    '-- m/config.pbtxt --\nbackend: "python"\ninstance_group { count: -1 }\n-- m/1/model.py --\n'
+)
+GOOD = '-- m/config.pbtxt --\nbackend: "python"\n-- m/1/model.py --\n'
+
+app = typer.Typer()
+app.command()(validate.command)
+
+
+def run(*arguments: object) -> tuple[int, str]:
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.exit_code, result.stdout
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    write(tmp_path, files_of(BAD))
+    return tmp_path
+
+
+def test_exits_with_1_on_errors_and_0_without(tmp_path: Path) -> None:
+    for text, code in ((BAD, 1), (WARNING, 0), (GOOD, 0)):
+        root = tmp_path / str(hash(text))
+        write(root, files_of(text))
+        assert run(root)[0] == code
+
+
+def test_min_severity_moves_the_line(tmp_path: Path) -> None:
+    write(tmp_path, files_of(WARNING))
+    assert run(tmp_path, "--min-severity", "warning")[0] == 1
+    assert run(tmp_path, "--min-severity", "error")[0] == 0
+
+
+@pytest.mark.parametrize("format_", ["text", "json", "sarif", "junit", "github"])
+def test_every_format_goes_to_stdout_and_to_a_file(repository: Path, format_: str) -> None:
+    code, shown = run(repository, "--format", format_)
+    assert code == 1
+    assert "I013" in shown
+    out = repository.parent / "report"
+    code, empty = run(repository, "--format", format_, "--output", out)
+    assert (code, empty) == (1, "")
+    assert out.read_text() == shown
+
+
+def test_select_and_ignore(repository: Path) -> None:
+    assert run(repository, "--ignore", "I013")[0] == 0
+    assert run(repository, "--ignore", "negative-max-batch-size,L")[0] == 0
+    assert run(repository, "--select", "L", "--select", "B")[0] == 0
+    assert run(repository, "--select", "I0")[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--format", "xml"], "--format 'xml' is none of text, json, sarif, junit, github"),
+        (["--server", "torchserve"], "--server 'torchserve' is none of triton, trtbuild"),
+        (["--min-severity", "bad"], "--min-severity 'bad' is none of info, warning, error"),
+        (["--select", "Z9"], "--select 'Z9' is no code"),
+        (["--gpu", "8.8"], "no GPU and no compute capability is called '8.8'"),
+        (["--fix", "--diff"], "--fix and --diff exclude each other"),
+        (["--output", "/nowhere/report"], "cannot write the report to '/nowhere/report'"),
+    ],
+)
+def test_misuse_says_what_is_possible(repository: Path, arguments: list[str], message: str) -> None:
+    with pytest.raises(UsageError) as error:
+        run(repository, *arguments)
+    assert error.value.message.startswith(message)
+
+
+def test_a_path_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="there is no"):
+        run(tmp_path / "absent")
+
+
+def test_a_model_and_a_config_file_can_be_given(repository: Path) -> None:
+    write(repository, files_of(BAD.replace("m/", "other/")))
+    for path in (repository / "m", repository / "m/config.pbtxt"):
+        _, shown = run(path, "--format", "json")
+        assert {f["model"] for f in json.loads(shown)["findings"]} == {"m"}
+
+
+def test_a_lone_config_file_is_judged_by_its_text(tmp_path: Path) -> None:
+    file = tmp_path / "draft.pbtxt"
+    file.write_text('backend: "python"\nmax_batch_size: -1\n')
+    code, shown = run(file)
+    assert code == 1
+    assert "I013" in shown
+    assert "L001" not in shown
+
+
+def test_variants_of_a_config_are_judged_too(repository: Path) -> None:
+    write(repository, {"m/configs/gpu.pbtxt": b'backend: "python"\nmax_batch_size: -2\n'})
+    _, shown = run(repository)
+    assert "configs/gpu.pbtxt:2:17" in shown
+
+
+def test_gpus_of_the_fleet(tmp_path: Path) -> None:
+    text = '-- m/config.pbtxt --\nplatform: "tensorrt_plan"\ncc_model_filenames '
+    text += '{ key: "8.6" value: "a" }\n-- m/1/a = tensorrt plan 10.9.0.34 --\n'
+    write(tmp_path, files_of(text))
+    _, shown = run(tmp_path, "--gpu", "A10,T4", "--gpu", "sm_89")
+    assert "no plan for GPUs of 7.5" in shown
+    assert "no plan for GPUs of 8.9" in shown
+    assert "no plan for GPUs of 8.6" not in shown
+
+
+def test_fix_and_diff(tmp_path: Path) -> None:
+    write(tmp_path, files_of(GOOD.replace("backend", 'name: "x"\nbackend')))
+    config = tmp_path / "m/config.pbtxt"
+    before = config.read_text()
+    code, shown = run(tmp_path, "--diff")
+    assert code == 1
+    assert '-name: "x"\n+name: "m"\n' in shown
+    assert config.read_text() == before
+    code, shown = run(tmp_path, "--fix")
+    assert code == 0
+    assert config.read_text() == before.replace('"x"', '"m"')
+
+
+def process(*arguments: object) -> tuple[float, set[str]]:
+    """Seconds from process start, and the top-level modules that were imported."""
+    code = (
+        "import sys, typer\nfrom trtbuild.cli import validate\n"
+        "app = typer.Typer()\napp.command()(validate.command)\n"
+        "try:\n    app()\nfinally:\n"
+        "    print('|'.join(sorted({name.split('.')[0] for name in sys.modules})))\n"
+    )
+    started = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    seconds = time.perf_counter() - started
+    return seconds, set(done.stdout.strip().rpartition("\n")[2].split("|"))
+
+
+def test_imports_no_framework_and_starts_fast(tmp_path: Path) -> None:
+    write(tmp_path, files_of("-- m/1/model.onnx = x:fp32[N,4] -> y:fp32[N,4] --\n" + BAD))
+    runs = [process(tmp_path) for _ in range(3)]
+    heavy = {"numpy", "onnx", "onnxruntime", "tensorflow", "torch", "tensorrt", "grpc"}
+    assert runs[0][1] & {"typer", "google"}
+    assert not runs[0][1] & heavy
+    assert min(seconds for seconds, _ in runs) < 1.5  # 0.3 s on an idle machine
