@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import json
-import logging
-import threading
-import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from queue import SimpleQueue
 from typing import Any
 
 from google.protobuf import json_format
@@ -17,13 +13,9 @@ from google.protobuf import json_format
 from trtserve import completion
 from trtserve.backends.base import Loaded, LoadRequest, Place
 from trtserve.backends.python.instance import PythonInstance, PythonModel, complete_config
+from trtserve.backends.python.looped import FINALIZE_S, LoopInstance
 from trtserve.errors import Kind, ServeError
 from trtserve.protocols.plain import plain
-from trtserve.schedulers.loop import Done, Outcome
-from trtserve.schedulers.policy import Batch
-
-_log = logging.getLogger("trtserve")
-_FINALIZE_S = 30.0  # Triton's --exit-timeout-secs
 
 
 def load(request: LoadRequest) -> Loaded:
@@ -51,7 +43,7 @@ def load(request: LoadRequest) -> Loaded:
     started = _start_all(_model(request), config)
     return Loaded(
         f"python on {request.device}",
-        partial(_threads, started),
+        partial(_on_loop, started),
         partial(_close_all, started),
     )
 
@@ -112,53 +104,8 @@ def _start_all(model: PythonModel, config: Any) -> list[PythonInstance]:
 
 def _close_all(instances: Sequence[PythonInstance]) -> None:
     for instance in instances:
-        instance.close(_FINALIZE_S)
+        instance.close(FINALIZE_S)
 
 
-def _threads(instances: Sequence[PythonInstance], place: Place) -> list[PythonThread]:
-    return [PythonThread(instance, place) for instance in instances]
-
-
-class PythonThread:
-    """The thread that waits for one instance's process, batch by batch."""
-
-    def __init__(self, instance: PythonInstance, place: Place) -> None:
-        self._instance = instance
-        self._loop = place.loop
-        self._work: SimpleQueue[tuple[Batch, Done] | None] = SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name=instance.name, daemon=True)
-        self._thread.start()
-
-    def start(self, batch: Batch, done: Done) -> None:
-        """Hand a batch to the thread."""
-        self._work.put((batch, done))
-
-    def close(self) -> None:
-        """End the thread and the process, away from the loop."""
-        self._work.put(None)
-        # No daemon: the server's process ends when the model has finalized, or its time is up.
-        threading.Thread(target=self._close, name=f"{self._instance.name} end").start()
-
-    def _close(self) -> None:
-        self._thread.join()
-        self._instance.close(_FINALIZE_S)
-
-    def _run(self) -> None:
-        while (work := self._work.get()) is not None:
-            batch, done = work
-            outcome = self._outcome(batch)
-            self._loop.call_soon_threadsafe(done, self, batch, outcome)
-
-    def _outcome(self, batch: Batch) -> Outcome:
-        started = time.monotonic_ns()
-        instance = self._instance
-        try:
-            answers = instance.execute(batch.requests)
-        except Exception as error:
-            _log.exception("'%s' failed", instance.name)
-            text = f"model instance '{instance.name}' failed: {error}"
-            answers = [ServeError(Kind.INTERNAL, text)] * len(batch.requests)
-        ended = time.monotonic_ns()
-        put = min(max(instance.put_ns, started), ended)
-        returned = min(max(instance.returned_ns, put), ended)
-        return Outcome(answers, started, put, returned, ended)
+def _on_loop(instances: Sequence[PythonInstance], place: Place) -> list[LoopInstance]:
+    return [LoopInstance(instance, place) for instance in instances]

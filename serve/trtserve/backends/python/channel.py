@@ -9,15 +9,18 @@ One side speaks, then the other: a slab is free for reuse once the answer is the
 from __future__ import annotations
 
 import os
+import select
 import socket
 import struct
-from collections.abc import Sequence
-from typing import NamedTuple, cast
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeVar, cast
 
 import numpy as np
 
 from trtserve.backends.python import slab
 from trtserve.backends.python.layout import Part, Reader, Run, Signature, Writer
+
+T = TypeVar("T")
 
 _HEADER = struct.Struct("<BBxxxxxxQ")  # kind, whether the last batch is still in use, bytes used
 _SLAB_FOLLOWS = 0
@@ -101,7 +104,7 @@ class Channel:
     def receive(self) -> Received:
         """Wait for what the peer sends. Raises `PeerGoneError`."""
         try:
-            header = os.read(self._fd, _HEADER.size)
+            header = self._waiting(lambda: os.read(self._fd, _HEADER.size))
             if not header:
                 raise self._peer_gone()
             kind, kept, used = _HEADER.unpack(header)
@@ -116,6 +119,16 @@ class Channel:
         runs = self._reader.read(self._theirs.bytes[:used])
         self._theirs.bytes[_BEGUN_AT] = 1
         return Received(kind, bool(kept), runs, self._theirs.window(), used)
+
+    def _waiting(self, read: Callable[[], T]) -> T:
+        """What `read` gives, once it does: event loops make the sockets they watch non-blocking."""
+        while True:
+            try:
+                return read()
+            except BlockingIOError:
+                poller = select.poll()
+                poller.register(self._fd, select.POLLIN)
+                poller.poll()
 
     def _peer_gone(self) -> PeerGoneError:
         # That a message was read would not do: a process may be killed in the midst of read(2).
@@ -136,7 +149,7 @@ class Channel:
         return self._mine
 
     def _receive_slab(self) -> slab.Slab:
-        _, fds, _, _ = socket.recv_fds(self._socket, 1, 1)
+        _, fds, _, _ = self._waiting(lambda: socket.recv_fds(self._socket, 1, 1))
         if not fds:
             raise self._peer_gone()
         return slab.attach(fds[0])

@@ -5,31 +5,25 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from trtserve.backends.python import wire
 from trtserve.backends.python.channel import Received
-from trtserve.backends.python.layout import Part, Run, Signature, Spec
 from trtserve.backends.python.process import ModelFailedError, ModelProcess, ProcessEndedError
-from trtserve.backends.python.reshape import Reshapes
+from trtserve.backends.python.translation import Answer, Translator
 from trtserve.errors import Kind, ServeError
-from trtserve.request import Call, InferRequest, InferResponse, OutputTensor
+from trtserve.request import InferRequest
 
 _log = logging.getLogger("trtserve")
-Answer = InferResponse | ServeError
-
 # Of shared memory in each direction; a batch that needs more is split, a request refused.
 LIMIT_BYTES = 1 << 31
 _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 30.0
 # Room for a batch's head: some numbers a message, and signatures that are new.
 _HEAD_BYTES = 4096
-_MAX_SIGNATURES = 1024
-# Parameters that say how the server is to treat a request: models are told them otherwise.
-_RESERVED = frozenset(
-    ("sequence_id", "sequence_start", "sequence_end", "priority", "timeout", "binary_data_output")
-)
+# Up to here a batch is copied on the event loop's thread: it takes less than two thread switches.
+_SMALL_BYTES = 1 << 18
 
 
 class PythonModel(NamedTuple):
@@ -85,11 +79,12 @@ class PythonInstance:
         self.name = name
         self._model = model
         self._start = model.start(name, kind, device)
-        self._translator = _Translator(model)
+        self._translator = Translator(model.name, model.version, json.loads(model.config))
         self._batch: Sequence[InferRequest] = ()
         self._pause_s = 0.0
         self._not_before = 0.0  # monotonic seconds; a model that cannot start is not tried always
         self._process: ModelProcess | None = None
+        self._received: Received | None = None
         # When the last batch was in shared memory, and when it came back: monotonic clock.
         self.put_ns = self.returned_ns = 0
         self._revive()
@@ -131,22 +126,11 @@ class PythonInstance:
 
     def execute(self, requests: Sequence[InferRequest]) -> list[Answer]:
         """Run a batch; one answer for each request, in order. Never raises for a model's fault."""
-        size = sum(len(data) for request in requests for data in request.data)
+        size = _size(requests)
         if size + _HEAD_BYTES * (len(requests) + 1) > self._model.limit_bytes:
             return self._halves(requests, size)
         self._batch = requests
-        try:
-            return self._execute(requests)
-        except ServeError as error:
-            return [error] * len(requests)
-        except ModelFailedError as error:
-            text = f"Failed to process the request(s) for model '{self.name}', message: {error}"
-            return [ServeError(Kind.INTERNAL, text)] * len(requests)
-        except ProcessEndedError as error:
-            text = f"the process of model instance '{self.name}' {error} while it ran this batch"
-            return [ServeError(Kind.UNAVAILABLE, text)] * len(requests)
-        finally:
-            self._batch = ()
+        return self._answered(self._run)
 
     def _halves(self, requests: Sequence[InferRequest], size: int) -> list[Answer]:
         if len(requests) == 1:
@@ -158,22 +142,87 @@ class PythonInstance:
         middle = len(requests) // 2
         return self.execute(requests[:middle]) + self.execute(requests[middle:])
 
-    def _execute(self, requests: Sequence[InferRequest]) -> list[Answer]:
-        messages = self._translator.messages(requests)
+    def _run(self) -> Received:
+        messages = self._translator.messages(self._batch)
+        for attempt in (1, 2):
+            process = self._revive()
+            try:
+                process.put(messages)
+                self.put_ns = time.monotonic_ns()
+                return process.receive()
+            except ProcessEndedError as error:
+                # One that has ended while idle has run nothing: a new one may run it.
+                if not error.nothing_ran or attempt == 2:
+                    raise
+        raise AssertionError  # the loop ends by return or raise
+
+    def _answered(self, received: Callable[[], Received]) -> list[Answer]:
+        """The answers to the batch under way; errors are answers too."""
         try:
-            received = self._run(messages)
+            found = received()
+            self.returned_ns = time.monotonic_ns()
+            return self._answers(found)
+        except ServeError as error:
+            return [error] * len(self._batch)
+        except ProcessEndedError as error:
+            text = f"the process of model instance '{self.name}' {error} while it ran this batch"
+            return [ServeError(Kind.UNAVAILABLE, text)] * len(self._batch)
+        finally:
+            self._batch = ()
+
+    def _answers(self, received: Received) -> list[Answer]:
+        if received.kind == wire.FAILED:
+            text = f"Failed to process the request(s) for model '{self.name}', message: "
+            return [ServeError(Kind.INTERNAL, text + received.note())] * len(self._batch)
+        return self._translator.answers(received)
+
+    # The same in steps that do not block, for an event loop: `begin`, and when `fileno` is
+    # readable `finish`. Either may decline: then `execute` or `conclude`, which block.
+
+    @property
+    def fileno(self) -> int:
+        """What becomes readable when the answers to a batch that was begun are there."""
+        assert self._process is not None
+        return self._process.fileno
+
+    def begin(self, requests: Sequence[InferRequest]) -> bool:
+        """Start a batch if that takes no time: the process is there, the batch small."""
+        process = self._process
+        if process is None or process.ended or _size(requests) > _SMALL_BYTES:
+            return False
+        if not process.try_put(self._translator.messages(requests)):
+            return False
+        self.put_ns = time.monotonic_ns()
+        self._batch = requests
+        return True
+
+    def finish(self) -> list[Answer] | None:
+        """The answers to the batch that was begun; None: call `conclude` where it may block."""
+        assert self._process is not None
+        received = self._process.try_receive()
+        self.returned_ns = time.monotonic_ns()
+        if received is None or received.used_bytes > _SMALL_BYTES:
+            self._received = received
+            return None
+        answers = self._answers(received)
+        self._batch = ()
+        return answers
+
+    def conclude(self) -> list[Answer]:
+        """What `finish` declined: large answers, or the end of the process."""
+        return self._answered(self._rest)
+
+    def _rest(self) -> Received:
+        received, self._received = self._received, None
+        if received is not None:
+            return received
+        assert self._process is not None
+        try:
+            return self._process.receive()
         except ProcessEndedError as error:
             if not error.nothing_ran:
                 raise
-            received = self._run(messages)  # it ended while idle: a new one may run it
-        self.returned_ns = time.monotonic_ns()
-        return self._translator.answers(received)
-
-    def _run(self, messages: Sequence[tuple[Signature, Sequence[Part]]]) -> Received:
-        process = self._revive()
-        used = process.put(messages)
-        self.put_ns = time.monotonic_ns()
-        return process.execute(used)
+            return self._run()
 
     def kill(self) -> None:
         """End the process now; a batch under way fails. From any thread."""
@@ -190,101 +239,5 @@ class PythonInstance:
             process.close()
 
 
-class _Translator:
-    """Requests to messages, and messages to answers."""
-
-    def __init__(self, model: PythonModel) -> None:
-        self._name, self._version = model.name, model.version
-        self._signatures: dict[Any, tuple[Signature, Signature]] = {}
-        config = json.loads(model.config)
-        self._inputs, self._outputs = Reshapes(config, "input"), Reshapes(config, "output")
-
-    def messages(self, requests: Sequence[InferRequest]) -> list[tuple[Signature, Sequence[Part]]]:
-        """Each request's signature and data."""
-        messages: list[tuple[Signature, Sequence[Part]]] = []
-        last: Call | None = None
-        for request in requests:
-            call = request.call
-            if call is not last:
-                last = call
-                plain, noted = self._signature(call)
-                note = _note(call)
-            if note:
-                messages.append((noted, [*request.data, note]))
-            else:
-                messages.append((plain, request.data))
-        return messages
-
-    def _signature(self, call: Call) -> tuple[Signature, Signature]:
-        key = (call.inputs, call.outputs)
-        found = self._signatures.get(key)
-        if found is None:
-            if len(self._signatures) > _MAX_SIGNATURES:
-                self._signatures.clear()
-            tensors = tuple(
-                Spec(each.name, each.dtype, self._inputs.to_model(each.name, each.shape))
-                for each in call.inputs
-            )
-            labels = tuple(each.name for each in call.outputs)
-            found = Signature(tensors, labels), Signature(tensors, labels, note=True)
-            self._signatures[key] = found
-        return found
-
-    def answers(self, received: Received) -> list[Answer]:
-        """One answer for each message. Their data is a copy: the slab is free then."""
-        data = memoryview(received.memory[: received.used_bytes].copy()).toreadonly()
-        answers: list[Answer] = []
-        for run in received.runs:
-            answers += (
-                self._noted(run, data) if run.layout.signature.note else self._plain(run, data)
-            )
-        return answers
-
-    def _plain(self, run: Run, data: memoryview) -> list[Answer]:
-        name, version = self._name, self._version
-        if len(run.sizes) == 1 and not self._outputs:  # most models have one output
-            ((output, dtype, shape),), (size,) = run.layout.signature.tensors, run.sizes
-            return [
-                InferResponse(
-                    name, version, (OutputTensor(output, dtype, shape, data[at : at + size]),)
-                )
-                for at in run.starts
-            ]
-        return [InferResponse(name, version, self._tensors(run, at, data)) for at in run.starts]
-
-    def _noted(self, run: Run, data: memoryview) -> list[Answer]:
-        """An error, or outputs with parameters."""
-        (start,) = run.starts
-        at = start + run.offsets[-1]
-        note = bytes(data[at : at + run.sizes[-1]]).decode()
-        labels = run.layout.signature.labels
-        if labels:
-            return [ServeError(Kind[labels[0]], note)]
-        outputs = self._tensors(run, start, data)
-        return [InferResponse(self._name, self._version, outputs, json.loads(note))]
-
-    def _tensors(self, run: Run, start: int, data: memoryview) -> list[OutputTensor]:
-        to_client = self._outputs.to_client
-        return [
-            OutputTensor(
-                name, dtype, to_client(name, shape), data[start + offset : start + offset + size]
-            )
-            for (name, dtype, shape), offset, size in zip(
-                run.layout.signature.tensors, run.offsets, run.sizes, strict=False
-            )
-        ]
-
-
-def _note(call: Call) -> bytes:
-    """What a request says besides tensors, as JSON; nothing where it says nothing."""
-    parameters: Mapping[str, Any] = call.parameters
-    if not (parameters or call.id):
-        return b""
-    facts = {
-        "id": call.id,
-        "correlation_id": parameters.get("sequence_id", 0),
-        "flags": bool(parameters.get("sequence_start")) | bool(parameters.get("sequence_end")) << 1,
-        "timeout": call.timeout_us,
-        "parameters": {k: v for k, v in parameters.items() if k not in _RESERVED},
-    }
-    return json.dumps(facts).encode()
+def _size(requests: Sequence[InferRequest]) -> int:
+    return sum([len(data) for request in requests for data in request.data])

@@ -22,6 +22,7 @@ from trtserve.backends.python.layout import Part, Signature
 
 _log = logging.getLogger("trtserve")
 _LEVELS = (logging.INFO, logging.WARNING, logging.ERROR, logging.DEBUG)  # by logger.LogLevel
+Messages = Sequence[tuple[Signature, Sequence[Part]]]
 _END_S = 5.0  # from the end of a channel to the end of its process
 
 
@@ -74,28 +75,50 @@ class ModelProcess:
         """Its process id."""
         return self._process.pid
 
+    @property
+    def fileno(self) -> int:
+        """What becomes readable when it answers."""
+        return self._connection.fileno()
+
     def start(self, kind: int, start: wire.Start) -> str:
         """INITIALIZE or COMPLETE. Raises `ModelFailedError`, `ProcessEndedError`."""
         with self._ending():
             self._channel.send_note(kind, json.dumps(start._asdict()))
-            return self._received().note()
+            return self._note()
 
-    def put(self, messages: Sequence[tuple[Signature, Sequence[Part]]]) -> int:
-        """Copy a batch into shared memory. Raises `ProcessEndedError`."""
-        with self._ending():
-            return self._channel.put(messages)
-
-    def execute(self, used: int) -> Received:
-        """Run the batch that was put. Raises `ModelFailedError`, `ProcessEndedError`."""
-        with self._ending():
-            self._channel.signal(wire.EXECUTE, used)
-            return self._received()
-
-    def _received(self) -> Received:
+    def _note(self) -> str:
         received = self._channel.receive()
         if received.kind == wire.FAILED:
             raise ModelFailedError(received.note())
-        return received
+        return received.note()
+
+    def put(self, messages: Messages) -> None:
+        """Let it run a batch. Raises `ProcessEndedError`."""
+        with self._ending():
+            self._channel.signal(wire.EXECUTE, self._channel.put(messages))
+
+    def receive(self) -> Received:
+        """Wait for the answer to a batch. Raises `ProcessEndedError`."""
+        with self._ending():
+            return self._channel.receive()
+
+    def try_put(self, messages: Messages) -> bool:
+        """As `put`, but false and at once where the process has ended: it has run nothing."""
+        try:
+            self._channel.signal(wire.EXECUTE, self._channel.put(messages))
+        except PeerGoneError:
+            return False
+        except (OSError, ValueError):  # as in `_ending`
+            self.kill()
+            return False
+        return True
+
+    def try_receive(self) -> Received | None:
+        """As `receive`, when something is there; None where that is the end: `receive` says how."""
+        try:
+            return self._channel.receive()
+        except PeerGoneError:
+            return None
 
     @contextlib.contextmanager
     def _ending(self) -> Iterator[None]:
@@ -125,7 +148,7 @@ class ModelProcess:
         try:
             with self._ending():
                 self._channel.send_note(wire.FINALIZE, "")
-                self._received()
+                self._note()
             self._gone.wait(max(0.0, deadline - time.monotonic()))
         except ModelFailedError as error:
             _log.error("'%s' failed to finalize: %s", self._name, error)

@@ -1,0 +1,119 @@
+"""Requests to messages for a model's process, and its messages to answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from trtserve.backends.python.channel import Received
+from trtserve.backends.python.layout import MAX_SIGNATURES, Part, Run, Signature, Spec
+from trtserve.backends.python.reshape import Reshapes
+from trtserve.errors import Kind, ServeError
+from trtserve.request import Call, InferRequest, InferResponse, OutputTensor
+
+Answer = InferResponse | ServeError
+
+# Parameters that say how the server is to treat a request: models are told them otherwise.
+_RESERVED = frozenset(
+    ("sequence_id", "sequence_start", "sequence_end", "priority", "timeout", "binary_data_output")
+)
+
+
+class Translator:
+    """Requests to messages, and messages to answers."""
+
+    def __init__(self, name: str, version: str, config: Mapping[str, Any]) -> None:
+        self._name, self._version = name, version
+        self._signatures: dict[Any, tuple[Signature, Signature]] = {}
+        self._inputs, self._outputs = Reshapes(config, "input"), Reshapes(config, "output")
+
+    def messages(self, requests: Sequence[InferRequest]) -> list[tuple[Signature, Sequence[Part]]]:
+        """Each request's signature and data."""
+        messages: list[tuple[Signature, Sequence[Part]]] = []
+        last: Call | None = None
+        for request in requests:
+            call = request.call
+            if call is not last:
+                last = call
+                plain, noted = self._signature(call)
+                note = _note(call)
+            if note:
+                messages.append((noted, [*request.data, note]))
+            else:
+                messages.append((plain, request.data))
+        return messages
+
+    def _signature(self, call: Call) -> tuple[Signature, Signature]:
+        key = (call.inputs, call.outputs)
+        found = self._signatures.get(key)
+        if found is None:
+            if len(self._signatures) > MAX_SIGNATURES:
+                self._signatures.clear()
+            tensors = tuple(
+                Spec(each.name, each.dtype, self._inputs.to_model(each.name, each.shape))
+                for each in call.inputs
+            )
+            labels = tuple(each.name for each in call.outputs)
+            found = Signature(tensors, labels), Signature(tensors, labels, note=True)
+            self._signatures[key] = found
+        return found
+
+    def answers(self, received: Received) -> list[Answer]:
+        """One answer for each message. Their data is a copy: the slab is free then."""
+        data = memoryview(received.memory[: received.used_bytes].copy()).toreadonly()
+        answers: list[Answer] = []
+        for run in received.runs:
+            answers += (
+                self._noted(run, data) if run.layout.signature.note else self._plain(run, data)
+            )
+        return answers
+
+    def _plain(self, run: Run, data: memoryview) -> list[Answer]:
+        name, version = self._name, self._version
+        if len(run.sizes) == 1 and not self._outputs:  # most models have one output
+            ((output, dtype, shape),), (size,) = run.layout.signature.tensors, run.sizes
+            return [
+                InferResponse(
+                    name, version, (OutputTensor(output, dtype, shape, data[at : at + size]),)
+                )
+                for at in run.starts
+            ]
+        return [InferResponse(name, version, self._tensors(run, at, data)) for at in run.starts]
+
+    def _noted(self, run: Run, data: memoryview) -> list[Answer]:
+        """An error, or outputs with parameters."""
+        (start,) = run.starts
+        at = start + run.offsets[-1]
+        note = bytes(data[at : at + run.sizes[-1]]).decode()
+        labels = run.layout.signature.labels
+        if labels:
+            return [ServeError(Kind[labels[0]], note)]
+        outputs = self._tensors(run, start, data)
+        return [InferResponse(self._name, self._version, outputs, json.loads(note))]
+
+    def _tensors(self, run: Run, start: int, data: memoryview) -> list[OutputTensor]:
+        to_client = self._outputs.to_client
+        return [
+            OutputTensor(
+                name, dtype, to_client(name, shape), data[start + offset : start + offset + size]
+            )
+            for (name, dtype, shape), offset, size in zip(
+                run.layout.signature.tensors, run.offsets, run.sizes, strict=False
+            )
+        ]
+
+
+def _note(call: Call) -> bytes:
+    """What a request says besides tensors, as JSON; nothing where it says nothing."""
+    parameters: Mapping[str, Any] = call.parameters
+    if not (parameters or call.id):
+        return b""
+    facts = {
+        "id": call.id,
+        "correlation_id": parameters.get("sequence_id", 0),
+        "flags": bool(parameters.get("sequence_start")) | bool(parameters.get("sequence_end")) << 1,
+        "timeout": call.timeout_us,
+        "parameters": {k: v for k, v in parameters.items() if k not in _RESERVED},
+    }
+    return json.dumps(facts).encode()
