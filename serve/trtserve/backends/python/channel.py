@@ -26,6 +26,7 @@ _HEADER = struct.Struct("<BBxxxxxxQ")  # kind, whether the last batch is still i
 _SLAB_FOLLOWS = 0
 _BEGUN_AT = 7  # in a slab: 1 once its reader has begun; the top byte of layout's first number
 _SMALLEST_SLAB_BYTES = 1 << 20
+_ROOMY_BATCHES = 100  # before a slab far too large is given back
 # Up to here one join and one copy beat a copy for each tensor. Measured: equal at 100 to 400 KB.
 _JOIN_BYTES = 1 << 17
 _NOTE = Signature((), (), note=True)
@@ -66,6 +67,7 @@ class Channel:
         self._writer, self._reader = Writer(), Reader()
         self._mine: slab.Slab | None = None
         self._theirs: slab.Slab | None = None
+        self._roomy = 0  # batches since the slab was last in proportion
 
     def put(self, messages: Sequence[tuple[Signature, Sequence[Part]]]) -> int:
         """Copy a batch into shared memory; how many bytes it takes, for `signal`.
@@ -135,9 +137,9 @@ class Channel:
         return PeerGoneError(unread=self._mine is not None and not self._mine.bytes[_BEGUN_AT])
 
     def _slab_for(self, size: int) -> slab.Slab:
-        if self._mine is None or self._mine.size < size:
-            # Powers of two: a growing batch size makes few new slabs.
-            room = max(_SMALLEST_SLAB_BYTES, 1 << (size - 1).bit_length())
+        # Powers of two: a growing batch size makes few new slabs.
+        room = max(_SMALLEST_SLAB_BYTES, 1 << (size - 1).bit_length())
+        if self._mine is None or self._mine.size < size or self._is_oversized(room):
             self._mine, fd = slab.create(room)
             try:
                 self._write(_HEADER.pack(_SLAB_FOLLOWS, 0, 0))
@@ -147,6 +149,12 @@ class Channel:
             finally:
                 os.close(fd)
         return self._mine
+
+    def _is_oversized(self, room: int) -> bool:
+        """Whether the slab has long been far larger than needed: one huge batch must not stay."""
+        assert self._mine is not None
+        self._roomy = self._roomy + 1 if self._mine.size > 8 * room else 0
+        return self._roomy > _ROOMY_BATCHES
 
     def _receive_slab(self) -> slab.Slab:
         _, fds, _, _ = self._waiting(lambda: socket.recv_fds(self._socket, 1, 1))

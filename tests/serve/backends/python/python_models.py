@@ -6,7 +6,8 @@ from textwrap import indent
 from typing import Any
 
 import numpy as np
-from trtserve.backends.python.instance import Answer, PythonInstance, PythonModel
+from trtserve.backends.python.instance import PythonInstance, PythonModel
+from trtserve.backends.python.translation import Answer
 from trtserve.errors import ServeError
 from trtserve.request import Call, CallInput, CallOutput, InferRequest, InferResponse
 from trtserve.tensors import NUMPY, array_from_wire, wire_from_array

@@ -90,6 +90,29 @@ def test_a_killed_process_fails_what_it_ran_and_no_more(client: Any) -> None:
     assert client.is_model_ready("pid")
 
 
+def test_a_process_killed_while_idle_fails_nothing(client: Any) -> None:
+    (pid,) = infer(client, "pid", np.zeros((1, 1)))[0]
+    for pause_s in (0, 0.1):  # before and after the loop has seen its end
+        os.kill(int(pid), signal.SIGKILL)
+        time.sleep(pause_s)
+        (after,) = infer(client, "pid", np.zeros((1, 1)))[0]
+        assert after != pid
+        pid = after
+
+
+def test_small_requests_may_have_large_answers(client: Any, repository: Path) -> None:
+    methods = (
+        "def execute(self, requests):\n"
+        "    counts = [int(r.inputs()[0].as_numpy()[0, 0]) for r in requests]\n"
+        "    made = [np.arange(count, dtype=np.float32)[None] for count in counts]\n"
+        "    return [pb_utils.InferenceResponse([pb_utils.Tensor('x', each)]) for each in made]"
+    )
+    put(repository, "grows", methods)
+    client.load_model("grows")
+    for count in (10, 3_000_000, 10, 100_000):
+        assert (infer(client, "grows", np.full((1, 1), count))[0] == np.arange(count)).all()
+
+
 def test_each_instance_is_a_process(client: Any) -> None:
     config = client.get_model_config("two")
     assert [group["count"] for group in config["instance_group"]] == [2]

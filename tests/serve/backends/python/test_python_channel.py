@@ -55,6 +55,18 @@ def test_a_slab_grows_and_is_used_again(pair: Pair) -> None:
     assert pair[0]._mine.size == 1 << 22  # the smallest power of two that holds the largest
 
 
+def test_a_slab_that_is_far_too_large_is_given_back(pair: Pair) -> None:
+    send(pair[0], np.zeros(50_000_000, np.uint8))
+    pair[1].receive()
+    for i in range(110):
+        send(pair[0], np.full(100, i, np.uint8))
+        assert arrays(pair[1].receive()) == [bytes((i,)) * 100]
+    for channel in pair:
+        held = channel._mine or channel._theirs
+        assert held is not None
+        assert held.size == 1 << 20
+
+
 def test_memory_that_the_peer_keeps_is_not_written_over(pair: Pair) -> None:
     send(pair[0], np.full(100, 1, np.uint8))
     kept = pair[1].receive()
