@@ -1,17 +1,17 @@
 import ast
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
+from tests.sources.conftest import ROOT
 from trtbuild.sources import SOURCES
 
 
 @pytest.mark.parametrize("kind", SOURCES)
 def test_each_kind_is_a_class_of_one_file(kind: str) -> None:
     module, _, name = SOURCES[kind].partition(":")
-    tree = ast.parse(Path(*module.split(".")).with_suffix(".py").read_text())
+    tree = ast.parse(ROOT.joinpath(*module.split(".")).with_suffix(".py").read_text())
     [source] = [n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == name]
     methods = {n.name for n in source.body if isinstance(n, ast.FunctionDef)}
     assert {"__init__", "export", "run"} <= methods
