@@ -27,6 +27,7 @@ PYTHON = Path(os.environ.get("TRTBUILD_TRITON_PYTHON", ROOT / ".venv-triton/bin/
 # The stand-ins; "stub" is a custom backend, of which Triton's core knows nothing.
 STAND_INS = ("stub", "tensorrt", "onnxruntime", "pytorch", "tensorflow", "openvino")
 START_S = 60.0
+TIMEOUT_S = 10.0  # a load takes milliseconds, with the Python backend a second and a half
 
 
 class Verdict(NamedTuple):
@@ -36,9 +37,9 @@ class Verdict(NamedTuple):
     message: str  # its reason, from the answer or (where that says nothing) from the log
 
     @property
-    def no_answer(self) -> bool:
-        """The server hung or died."""
-        return self.message.startswith(("no answer", "the server ended"))
+    def crashed(self) -> bool:
+        """The server died before it answered."""
+        return self.message == "the server ended"
 
     @property
     def backend_absent(self) -> bool:
@@ -142,15 +143,17 @@ class Triton:
         answer = self._connection.getresponse()
         return answer.status, answer.read().decode(errors="replace")
 
-    def load(self, name: str, timeout_s: float = 5.0) -> Verdict:
+    def load(self, name: str, timeout_s: float = TIMEOUT_S) -> Verdict:
         """Ask for one model (with it come the members of an ensemble)."""
         assert self._connection.sock is not None
         self._seen = self.log.stat().st_size
         self._connection.sock.settimeout(timeout_s)
         try:
             status, body = self._request("POST", f"/v2/repository/models/{name}/load")
-        except (OSError, http.client.HTTPException):  # it hangs, or this request ended it
-            return self._no_answer()
+        except TimeoutError:
+            return self._no_answer("no answer")
+        except (OSError, http.client.HTTPException):
+            return self._no_answer("the server ended")
         if status == 200:
             return Verdict(True, "")
         message = json.loads(body)["error"]
@@ -161,11 +164,11 @@ class Triton:
             time.sleep(0.001)  # the log is written behind the answer
         return Verdict(False, f"{message} {new}")
 
-    def _no_answer(self) -> Verdict:
-        code = self.process.poll()
+    def _no_answer(self, message: str) -> Verdict:
+        """A new server for the next question."""
         self.stop()
         self.start()
-        return Verdict(False, "no answer" if code is None else f"the server ended with {code}")
+        return Verdict(False, message)
 
     def _new_errors(self, name: str) -> str:
         """What the log has on polls since the last time."""
@@ -182,13 +185,13 @@ class Triton:
         """Drop a model; one that is not loaded is no error."""
         self._request("POST", f"/v2/repository/models/{name}/unload")
 
-    def judge(self, files: Mapping[str, bytes], name: str) -> Verdict:
+    def judge(self, files: Mapping[str, bytes], name: str, timeout_s: float = TIMEOUT_S) -> Verdict:
         """Write `files` (path below the repository -> content, "d/" a folder), load `name`."""
         try:
             write_files(self.repository, files)
-            verdict = self.load(name)
+            verdict = self.load(name, timeout_s)
             # A crash may be the late end of an earlier case: a new server decides.
-            return self.load(name) if verdict.no_answer else verdict
+            return self.load(name) if verdict.crashed else verdict
         finally:
             self._clean()
 
