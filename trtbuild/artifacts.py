@@ -219,7 +219,9 @@ class Conversion(msgspec.Struct, frozen=True):
     failures: tuple[TargetFailure, ...]
     report: VerifyReport
     passes: tuple[PassNote, ...]
+    notes: tuple[str, ...]  # of the exporter: what it had to do that a user should know
     config: str  # the text of config.pbtxt
+    findings: tuple[str, ...]  # of the validator about the model as written, a line each
     stages: tuple[Stage, ...]
     seconds: float
 

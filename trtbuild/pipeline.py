@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import msgspec
 
@@ -11,7 +12,7 @@ from trtbuild.artifacts import Conversion, PlanOutcome, VerifyReport
 from trtbuild.content import Results, content_of
 from trtbuild.errors import PlanError
 from trtbuild.plan.profiles import profile_from_shapes
-from trtbuild.plan.runtimes import choose_runtime
+from trtbuild.plan.runtimes import TENSORRT, choose_runtime
 from trtbuild.plan.targets import targets_from_texts
 from trtbuild.repository.destination import check_destination
 from trtbuild.repository.write import write_version
@@ -19,6 +20,8 @@ from trtbuild.request import ConvertRequest
 from trtbuild.sources.identify import identify
 from trtbuild.stage_options import options_of_stages
 from trtbuild.steps import Run, together
+from trtbuild.validate.run import validate
+from trtbuild.validate.settings import Settings
 from trtbuild.verify.report import gate
 from trtbuild.workers.pool import OnProgress
 
@@ -48,10 +51,10 @@ def convert(request: ConvertRequest, on_progress: OnProgress = lambda _: None) -
             lambda: run.verify(exported, surgery, profile) if request.verify else NOT_ASKED,
         )
         check_any_plan(outcome)
-        gate(report)
+        gate(report, exported.notes)
         if request.verify:
             on_gpu = run.verify_plans(outcome.plans, exported, surgery, profile, devices)
-            gate(on_gpu)
+            gate(on_gpu, exported.notes)
             report = joined(report, on_gpu)
         results = Results(name, source, exported, surgery, profile, outcome, report)
         content = content_of(results, request, options)
@@ -69,10 +72,19 @@ def convert(request: ConvertRequest, on_progress: OnProgress = lambda _: None) -
         failures=outcome.failures,
         report=report,
         passes=surgery.notes,
+        notes=exported.notes,
         config=(written.directory / "config.pbtxt").read_text(),
+        findings=findings_of(written.directory, runtime.name),
         stages=tuple(run.stages),
         seconds=time.monotonic() - started,
     )
+
+
+def findings_of(model: Path, runtime: str) -> tuple[str, ...]:
+    """What the validator says of the model's folder, for the server that its plans are for."""
+    server = "triton" if runtime == TENSORRT else "trtbuild"
+    report = validate([model], Settings(server=server, digests=False))  # written a moment ago
+    return tuple(f"{f.level} {f.code} {f.name}: {f.message}" for f in report.findings)
 
 
 def check_any_plan(outcome: PlanOutcome) -> None:

@@ -41,6 +41,8 @@ def test_the_gate_fails_with_the_table() -> None:
         "      too far",
     ]
     assert "--rtol and --atol" in caught.value.hint
+    with pytest.raises(VerificationError, match=r"\nnote: traced, not exported\n"):
+        gate(VerifyReport((BAD,), {}), ("traced, not exported",))
 
 
 def test_a_problem_stands_in_the_result_column() -> None:

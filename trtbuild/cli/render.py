@@ -128,6 +128,13 @@ def conversion(result: artifacts.Conversion) -> None:
         if failure.hint:
             typer.echo(f"  hint: {failure.hint}")
     typer.echo(f"\n{verdict(result.report)}")
+    for note in result.notes:
+        typer.echo(f"note: {note}")
+    for done in result.passes:
+        if done.changed:
+            typer.echo(f"graph: {done.note}")
+    for finding in result.findings:
+        typer.echo(f"repo validate: {finding}")
     where = result.directory / str(result.version)
     with_runtime = f"{result.runtime} {result.runtime_version}"
     typer.echo(f"wrote {where} with {with_runtime} in {result.seconds:.1f} s")

@@ -1,4 +1,4 @@
-"""`trtbuild repo show`: what lies in a model repository, where it came from and how good it is."""
+"""`trtbuild repo`: show, validate and draw model repositories."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from trtbuild.cli import graph, validate
+
 if TYPE_CHECKING:
     from trtbuild.repository.lock import Lock
     from trtbuild.repository.read import VersionEntry
 
 app = typer.Typer(help="Model repositories.", no_args_is_help=True)
+app.command("validate")(validate.command)
+app.command("graph")(graph.command)
 
 
 @app.command("show")

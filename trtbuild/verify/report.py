@@ -39,8 +39,11 @@ def table(report: VerifyReport) -> str:
     )
 
 
-def gate(report: VerifyReport) -> None:
-    """Raise `VerificationError` with the table when a comparison failed."""
+def gate(report: VerifyReport, notes: tuple[str, ...] = ()) -> None:
+    """Raise `VerificationError` with the table when a comparison failed.
+
+    `notes` of the exporter may say why, so they stand below it.
+    """
     failed = [one for one in report.comparisons if not one.passed]
     if not failed:
         return
@@ -48,7 +51,8 @@ def gate(report: VerifyReport) -> None:
     tolerance = f"atol {first.atol:.3g} + rtol {first.rtol:.3g} * |reference|"
     raise VerificationError(
         f"{len(failed)} of {len(report.comparisons)} comparisons are over the tolerance "
-        f"({tolerance}), the first '{first.pair}' in '{first.tensor}'\n{table(report)}",
+        f"({tolerance}), the first '{first.pair}' in '{first.tensor}'\n{table(report)}"
+        + "".join(f"\nnote: {note}" for note in notes),
         "keep a higher --precision, or give --rtol and --atol if the difference is acceptable, "
         "or --no-verify",
     )
