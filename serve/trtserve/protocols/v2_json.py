@@ -205,7 +205,8 @@ def _output(value: dict[str, Any], binary: bool) -> CallOutput:
     classes = stated.get("classification", 0)
     if type(classes) is not int or classes < 0:
         raise invalid(f"output '{name}': 'classification' must be a number of classes")
-    flag = stated.get("binary_data", binary)
+    # As Triton does: an output with parameters of its own does not heed the request's.
+    flag = stated.get("binary_data", binary and "parameters" not in value)
     if not isinstance(flag, bool):
         raise invalid(f"output '{name}': 'binary_data' must be true or false")
     return CallOutput(name, classes, flag)
