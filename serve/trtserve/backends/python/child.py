@@ -159,6 +159,7 @@ def _text(error: BaseException) -> str:
 def main() -> None:
     """Connect to the server by the file descriptors named on the command line."""
     channel_fd, side_fd = map(int, sys.argv[1:3])
+    sys.argv = [""]  # as in Triton: models may parse it
     faulthandler.enable()  # a crash in native code says where, on stderr
     side = Side(_socket(side_fd))
     Logger.send = side.log

@@ -101,7 +101,7 @@ class PythonInstance:
     def _revive(self) -> ModelProcess:
         """A process that is initialized: the one there is, else a new one."""
         process = self._process
-        if process is not None and not process.ended:
+        if process is not None and process.usable:
             return process
         if process is not None:
             process.close()
@@ -174,7 +174,12 @@ class PythonInstance:
         if received.kind == wire.FAILED:
             text = f"Failed to process the request(s) for model '{self.name}', message: "
             return [ServeError(Kind.INTERNAL, text + received.note())] * len(self._batch)
-        return self._translator.answers(received)
+        if received.kind != wire.EXECUTE:
+            raise ValueError(f"its process sent a message of kind {received.kind}")
+        answers = self._translator.answers(received)
+        if len(answers) != len(self._batch):
+            raise ValueError(f"its process sent {len(answers)} answers to {len(self._batch)}")
+        return answers
 
     # The same in steps that do not block, for an event loop: `begin`, and when `fileno` is
     # readable `finish`. Either may decline: then `execute` or `conclude`, which block.
@@ -188,7 +193,7 @@ class PythonInstance:
     def begin(self, requests: Sequence[InferRequest]) -> bool:
         """Start a batch if that takes no time: the process is there, the batch small."""
         process = self._process
-        if process is None or process.ended or _size(requests) > _SMALL_BYTES:
+        if process is None or not process.usable or _size(requests) > _SMALL_BYTES:
             return False
         if not process.try_put(self._translator.messages(requests)):
             return False
@@ -233,7 +238,7 @@ class PythonInstance:
     def close(self, deadline_s: float = 30.0) -> None:
         """Call `finalize` and end the process, by force after `deadline_s`."""
         process, self._process = self._process, None
-        if process is not None and not process.ended:
+        if process is not None and process.usable:
             process.finalize(deadline_s)
         elif process is not None:
             process.close()

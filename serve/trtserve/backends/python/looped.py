@@ -40,18 +40,29 @@ class LoopInstance:
         """Begin a batch, here if it takes no time, else on the thread."""
         self._under_way = batch, done, time.monotonic_ns()
         instance = self._instance
-        if instance.begin(batch.requests):
+        if self._begun(batch):
             if self._watched is None:
                 self._watched = instance.fileno
                 self._loop.add_reader(self._watched, self._readable)
         else:
             self._on_thread(lambda: instance.execute(batch.requests))
 
+    def _begun(self, batch: Batch) -> bool:
+        try:
+            return self._instance.begin(batch.requests)
+        except Exception:  # a bug of ours: every request must have its answer all the same
+            _log.exception("'%s' failed", self._instance.name)
+            self._instance.kill()
+            return False
+
     def _readable(self) -> None:
         if self._under_way is None:  # the process has ended while idle: the next batch sees to it
             self._unwatch()
             return
-        answers = self._instance.finish()
+        try:
+            answers = self._instance.finish()
+        except Exception as error:
+            answers = self._failed(error)
         if answers is None:
             self._on_thread(self._instance.conclude)
         else:
@@ -84,10 +95,15 @@ class LoopInstance:
         try:
             return work()
         except Exception as error:
-            _log.exception("'%s' failed", self._instance.name)
-            assert self._under_way is not None
-            text = f"model instance '{self._instance.name}' failed: {error}"
-            return [ServeError(Kind.INTERNAL, text)] * len(self._under_way[0].requests)
+            return self._failed(error)
+
+    def _failed(self, error: Exception) -> list[Answer]:
+        """What is between us and the process is broken, by a bug or by the model: begin anew."""
+        _log.exception("'%s' failed", self._instance.name)
+        self._instance.kill()
+        assert self._under_way is not None
+        text = f"model instance '{self._instance.name}' failed: {error}"
+        return [ServeError(Kind.INTERNAL, text)] * len(self._under_way[0].requests)
 
     def close(self) -> None:
         """End the thread and the process, away from the loop."""

@@ -42,7 +42,7 @@ class ModelFailedError(Exception):
 
 
 class ModelProcess:
-    """One process. One thread speaks with it; `kill` and `ended` are for any thread.
+    """One process. One thread speaks with it; `kill` and `usable` are for any thread.
 
     is_cancelled: whether the request at an index of the batch under way has been given up.
     """
@@ -53,6 +53,7 @@ class ModelProcess:
         self._connection, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._side, their_side = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._gone = threading.Event()
+        self._killed = False
         with theirs, their_side:
             fds = (theirs.fileno(), their_side.fileno())
             self._process = subprocess.Popen(
@@ -66,9 +67,12 @@ class ModelProcess:
         self._watcher.start()
 
     @property
-    def ended(self) -> bool:
-        """Whether the process is known to be gone."""
-        return self._gone.is_set()
+    def usable(self) -> bool:
+        """Whether it may be asked anything: it is not known to be gone, nor was it killed.
+
+        What a killed process had sent before would be taken for the answer to the next batch.
+        """
+        return not (self._killed or self._gone.is_set())
 
     @property
     def pid(self) -> int:
@@ -165,7 +169,8 @@ class ModelProcess:
 
     def kill(self) -> None:
         """End the process and all that it has started, whatever they do."""
-        if not self.ended:
+        self._killed = True
+        if not self._gone.is_set():
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
 

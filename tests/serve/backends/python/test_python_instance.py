@@ -638,7 +638,9 @@ def test_nothing_is_left_behind(start: Start) -> None:
         made = start(IDENTITY)
         made.execute([request(x=np.ones(10**6))])
         made.close(5)
-    assert held() == before
+    files, threads = held()
+    assert files <= before[0]  # other tests' may end meanwhile
+    assert threads <= before[1]
 
 
 # auto_complete_config
