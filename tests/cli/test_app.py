@@ -1,0 +1,35 @@
+import json
+import subprocess
+import sys
+
+from trtbuild.cli.app import app
+
+
+def test_the_help_of_every_command_imports_nothing_heavy() -> None:
+    heavy = {"numpy", "onnx", "onnxruntime", "tensorflow", "torch", "tensorrt_rtx", "uvloop"}
+    code = (
+        "import sys, json\n"
+        "from typer.testing import CliRunner\n"
+        "from trtbuild.cli.app import app\n"
+        "names = [c.name for c in app.registered_commands]\n"
+        "names += ['repo', 'cache']\n"
+        "for name in names:\n"
+        "    assert CliRunner().invoke(app, [name, '--help']).exit_code == 0, name\n"
+        "print(json.dumps(sorted(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    loaded = {name.split(".")[0] for name in json.loads(done.stdout)}
+    assert not loaded & heavy
+
+
+def test_every_command_has_a_help_line() -> None:
+    for command in app.registered_commands:
+        assert command.callback is not None
+        assert command.callback.__doc__
+
+
+def test_python_m_trtbuild_is_the_same_command() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "trtbuild", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("trtbuild 0.")

@@ -1,0 +1,63 @@
+from pathlib import Path
+
+import msgspec
+
+from trtbuild.artifacts import (
+    OnnxModel,
+    Plan,
+    PlanOutcome,
+    Range,
+    SourceRef,
+    SurgeryResult,
+    VerifyReport,
+)
+from trtbuild.capability import Capability
+from trtbuild.content import Results, content_of
+from trtbuild.modelconfig.read import parse_config
+from trtbuild.request import ConvertRequest
+from trtbuild.stage_options import options_of_stages
+from trtbuild.tensor import TensorSpec
+
+SPEC = TensorSpec("x", "fp32", ("batch", 8))
+
+
+def results(folder: Path) -> Results:
+    files = ("model.onnx", "model.onnx.data")
+    model = OnnxModel(folder, files, "d" * 64, 9, (SPEC,), (SPEC,), 17, "test 1", ("a note",))
+    plan = Plan(folder, "model.sm86.plan", "p", 4, (Capability(8, 6),), "tensorrt-rtx", "1.7", 0.25)
+    return Results(
+        name="net",
+        source=SourceRef("onnx", "m.onnx", "net", "s" * 64),
+        exported=model,
+        surgery=SurgeryResult(model, None, (), {"x": "x"}, {"x": "x"}),
+        profile={"x": Range((1, 8), (4, 8), (8, 8))},
+        outcome=PlanOutcome((plan,), ()),
+        report=VerifyReport((), {}),
+    )
+
+
+def test_files_config_and_lock_say_the_same(tmp_path: Path) -> None:
+    request = ConvertRequest(source="m.onnx", repo=tmp_path, precision="fp16", workers=3)
+    content = content_of(results(tmp_path), request, options_of_stages(request, "onnx"))
+    assert sorted(content.files) == ["model.onnx", "model.onnx.data", "model.sm86.plan"]
+    config = parse_config(content.config(content.lock.plans)).message
+    assert dict(config.cc_model_filenames) == {"8.6": "model.sm86.plan"}
+    assert content.lock.options == {"precision": "fp16"}
+    assert content.lock.source.notes == ("a note",)
+    assert content.lock.onnx.portable
+
+
+def test_without_the_portable_model_only_plans_are_written(tmp_path: Path) -> None:
+    request = ConvertRequest(source="m.onnx", repo=tmp_path, portable=False)
+    content = content_of(results(tmp_path), request, options_of_stages(request, "onnx"))
+    assert sorted(content.files) == ["model.sm86.plan"]
+    assert not content.lock.onnx.portable
+
+
+def test_the_config_covers_plans_that_were_there_before(tmp_path: Path) -> None:
+    request = ConvertRequest(source="m.onnx", repo=tmp_path)
+    content = content_of(results(tmp_path), request, options_of_stages(request, "onnx"))
+    (plan,) = content.lock.plans
+    older = msgspec.structs.replace(plan, file="model.sm80.plan", targets=(Capability(8, 0),))
+    config = parse_config(content.config((older, plan))).message
+    assert sorted(config.cc_model_filenames) == ["8.0", "8.6"]

@@ -1,0 +1,65 @@
+from pathlib import Path
+
+import pytest
+
+from trtbuild.errors import UsageError
+from trtbuild.request import ConvertRequest
+from trtbuild.stage_options import options_of_stages
+from trtbuild.tensor import InputOverride
+
+
+def request(**asked: object) -> ConvertRequest:
+    return ConvertRequest(source="m", repo=Path("r"), **asked)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("kind", "in_source", "in_surgery"),
+    [
+        ("onnx", ((), ()), (("a",), ("b",))),
+        ("savedmodel", ((), ()), (("a",), ("b",))),
+        ("keras", ((), ()), (("a",), ("b",))),
+        ("graphdef", (("a",), ("b",)), ((), ())),
+    ],
+)
+def test_a_graph_is_cut_once(
+    kind: str, in_source: tuple[object, ...], in_surgery: tuple[object, ...]
+) -> None:
+    options = options_of_stages(request(inputs=("a",), outputs=("b",)), kind)
+    assert (options.source.inputs, options.source.outputs) == in_source
+    assert (options.surgery.inputs, options.surgery.outputs) == in_surgery
+
+
+@pytest.mark.parametrize("kind", ["torch", "torchscript", "exported"])
+def test_a_torch_model_gets_its_names_from_the_exporter(kind: str) -> None:
+    options = options_of_stages(request(outputs=("probs",)), kind)
+    assert options.source.output_names == ("probs",)
+    assert options.surgery.outputs == ()
+    with pytest.raises(UsageError, match="--inputs cuts a graph"):
+        options_of_stages(request(inputs=("a",)), kind)
+
+
+def test_input_overrides_reach_the_stage_that_heeds_them() -> None:
+    given = request(input=("x=fp16[n,3]",))
+    override = (InputOverride("x", "fp16", ("n", 3)),)
+    assert options_of_stages(given, "onnx").surgery.overrides == override
+    assert options_of_stages(given, "torch").source.overrides == override
+    assert options_of_stages(given, "torch").surgery.overrides == ()
+
+
+def test_shapes_go_where_samples_are_made() -> None:
+    options = options_of_stages(request(opt_shapes=("x:4x3",), max_batch=16), "torch")
+    assert options.shapes.opt == {"x": (4, 3)}
+    assert options.shapes.max_batch == 16
+    assert options.source.example_shapes == options.surgery.sample_shapes == {"x": (4, 3)}
+
+
+def test_labels_are_files_that_exist_under_names_of_their_own(tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "names.txt").write_text("x")
+    first, second = (f"{tmp_path}/{folder}/names.txt" for folder in ("a", "b"))
+    options = options_of_stages(request(labels=(f"y=0={first}",)), "onnx")
+    assert options.config.labels == {"y=0": "names.txt"}
+    assert options.label_files == {"names.txt": Path(first)}
+    with pytest.raises(UsageError, match=r"two label files are called 'names\.txt'"):
+        options_of_stages(request(labels=(f"y={first}", f"z={second}")), "onnx")
