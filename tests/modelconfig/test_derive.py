@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.modelconfig.configs import steady
 from trtbuild.artifacts import OnnxModel, Plan, Profile, Range
 from trtbuild.capability import Capability
 from trtbuild.errors import ConfigError
@@ -273,6 +274,7 @@ def drawn(draw: st.DrawFn) -> Drawn:
     return Drawn(onnx, profile(onnx, **sizes))
 
 
+@steady
 @given(drawn(), st.booleans())
 def test_every_config_keeps_tritons_rules(case: Drawn, warmup: bool) -> None:
     """Rules I1-I9, D2, D3, W1-W3 of Triton's model_config_utils.cc, for any model."""

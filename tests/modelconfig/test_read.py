@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.modelconfig.configs import steady
 from trtbuild.errors import ConfigError
 from trtbuild.modelconfig.explain import ConfigSyntaxError
 from trtbuild.modelconfig.positions import Place
@@ -147,6 +148,7 @@ def test_ten_thousand_configs_in_seconds() -> None:
     assert time.process_time() - started < 0.5  # 0.05 on an idle core
 
 
+@steady
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_or_refused(content: bytes) -> None:
     try:
@@ -155,6 +157,7 @@ def test_any_bytes_are_read_or_refused(content: bytes) -> None:
         assert error.line >= 1
 
 
+@steady
 @given(st.data())
 def test_any_damage_to_a_config_is_read_or_refused(data: st.DataObject) -> None:
     content = TYPICAL.encode()

@@ -10,8 +10,6 @@ from pathlib import Path
 
 import pytest
 from google.protobuf import text_format
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tests.modelconfig.texts import Writer
 from trtbuild.modelconfig.explain import ConfigSyntaxError
@@ -31,7 +29,7 @@ def read(text: bytes | str) -> Config | None:
 def python_reads(text: str) -> Config | None:
     try:
         return text_format.Parse(text, new_config())
-    except text_format.ParseError:
+    except (text_format.ParseError, ValueError):  # the latter for enums beyond 32 bits
         return None
 
 
@@ -51,12 +49,10 @@ def test_verdicts_and_values_are_those_of_cpp() -> None:
     assert accepted > 300
 
 
-@given(st.integers(0, 2**40))
-def test_agrees_with_pythons_text_format(seed: int) -> None:
-    text = Writer(seed).text()
-    ours, theirs = read(text), python_reads(text)
-    assert (ours is None) == (theirs is None)
-    assert str(ours) == str(theirs)
+def test_agrees_with_pythons_text_format() -> None:
+    for seed in range(2000):
+        text = Writer(seed).text()
+        assert str(read(text)) == str(python_reads(text)), text
 
 
 def test_half_of_the_texts_are_valid() -> None:
@@ -75,6 +71,7 @@ def test_half_of_the_texts_are_valid() -> None:
         (r'name: "\xff"', True, "texts need not be UTF-8"),
         (r'name: "\c"', False, "an unknown escape is an error"),
         (r'name: "\X41"', False, "the x of a hex escape is small"),
+        ("input { data_type: 013 }", True, "the number of an enum may be octal"),
         ("max_batch_size: 1_0", False, "digits have no underscores"),
         ("max_batch_size: 0b1", False, "there are no binary numbers"),
         ("model_transaction_policy { decoupled: 01 }", True, "a boolean is any integer 0 or 1"),

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.modelconfig.configs import steady
 from trtbuild.modelconfig import values
 from trtbuild.modelconfig.values import ValueProblem
 
@@ -99,6 +100,7 @@ def test_enums_take_names_and_any_number() -> None:
         kind("2147483648")
 
 
+@steady
 @given(st.floats(width=32, allow_nan=False))
 def test_words_of_32_bit_floats_read_back(value: float) -> None:
     word = values.word_from_single(value)
@@ -106,6 +108,7 @@ def test_words_of_32_bit_floats_read_back(value: float) -> None:
     assert len(word) <= 16
 
 
+@steady
 @given(st.floats(allow_nan=False))
 def test_words_of_doubles_read_back(value: float) -> None:
     assert values.double(values.word_from_double(value)) == value

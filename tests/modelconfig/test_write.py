@@ -2,7 +2,7 @@
 
 from hypothesis import given, settings
 
-from tests.modelconfig.configs import configs
+from tests.modelconfig.configs import configs, steady
 from trtbuild.modelconfig.read import parse_config
 from trtbuild.modelconfig.schema import Config, new_config
 from trtbuild.modelconfig.write import text_from_config
@@ -71,7 +71,7 @@ def test_the_form_that_people_use() -> None:
     assert parse_config(text).message == config
 
 
-@settings(max_examples=300)
+@settings(steady, max_examples=300)
 @given(configs())
 def test_every_config_reads_back(config: Config) -> None:
     text = text_from_config(config)

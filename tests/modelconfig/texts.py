@@ -12,7 +12,7 @@ from trtbuild.modelconfig.fields import Field, Table, table_of
 from trtbuild.modelconfig.schema import schema
 
 _NUMBERS = (
-    *("0", "1", "-1", "8", "224", "007", "08", "0x1F", "0x", "-0x10", "-", "0xg", "8x"),
+    *("0", "1", "-1", "8", "224", "08", "0x1F", "0x", "-0x10", "-", "0xg", "8x"),
     *("2147483647", "2147483648", "-2147483648", "-2147483649", "4294967295", "4294967296"),
     *("9223372036854775807", "9223372036854775808", "-9223372036854775808"),
     *("18446744073709551615", "18446744073709551616"),
@@ -34,6 +34,8 @@ _TEXTS = (
     '"#no"',
     '"8.6"',
 )
+# Without escapes: Python takes most that a slip makes of them.
+_TEXTS_TO_DAMAGE = tuple(text for text in _TEXTS if "\\" not in text)
 _SPACES = ("", "", " ", " ", "\n", "\t", "\r\n", "#c\n", " # x: {\n", "\v", "\f")
 _SLIPS = "{}[]<>:;,\"'#\\\n .-+/0x9aeé"
 
@@ -64,9 +66,9 @@ class Writer:
 
     def _atom(self, field: Field) -> str:
         if not self._calm and self._often(0.15):
-            return self._pick(_NUMBERS + _TEXTS)
+            return self._pick(_NUMBERS + _TEXTS_TO_DAMAGE)
         if field.is_text:
-            return self._pick(_TEXTS[:7] if self._calm else _TEXTS)
+            return self._pick(_TEXTS[:7] if self._calm else _TEXTS_TO_DAMAGE)
         calm = {"true or false": ("true", "f", "1"), "a name": ("0", "1", "77")}
         return self._pick(
             calm.get(field.type_name, ("0", "1", "017", "0x7", "3")) if self._calm else _NUMBERS
@@ -81,7 +83,8 @@ class Writer:
     def _message(self, table: Table, depth: int) -> str:
         count = self._pick((0, 1, 1, 2, 3)) if depth < 4 else self._pick((1, 2, 3, 4))
         names = [self._pick(list(table.fields)) for _ in range(count)] if table.fields else []
-        names = list(dict.fromkeys(names)) if self._calm else names
+        once = self._calm or "key" in table.fields  # Python lets an entry repeat a default
+        names = list(dict.fromkeys(names)) if once else names
         return "".join(self._field(table.fields[name], depth - 1) for name in names)
 
     def _field(self, field: Field, depth: int) -> str:
