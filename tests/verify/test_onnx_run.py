@@ -78,6 +78,34 @@ def test_before_and_after_precision_surgery_are_told_apart(tmp_path: Path) -> No
     assert report.comparisons[0].max_abs < report.comparisons[1].max_abs
 
 
+def test_a_freed_batch_is_compared_sample_by_sample(tmp_path: Path) -> None:
+    exported = scaled(tmp_path / "a", np.float32(2), (1, 3))
+    final = scaled(tmp_path / "b", np.float32(2), ("batch", 3))
+    points = make_inputs(exported, unchanged(final), PROFILE, 0, tmp_path)
+
+    def outputs(factor: float) -> dict[str, list[Path]]:
+        written: dict[str, list[Path]] = {}
+        for point in points:
+            for part in point.parts:
+                path = part.with_name(f"{part.name}-outputs")
+                save_tensors(path, {"y": load_tensors(part)["x"] * np.float32(factor)})
+                written.setdefault(point.name, []).append(path)
+        return written
+
+    def verdict(factor: float) -> VerifyReport:
+        return compare_graphs(
+            kind="torch",
+            result=unchanged(final),
+            points=points,
+            outputs=outputs(factor),
+            options=VerifyOptions(),
+        )
+
+    assert verdict(2).passed
+    assert len(verdict(2).comparisons) == 3
+    assert not verdict(2.1).passed
+
+
 def test_a_cut_graph_is_compared_with_itself_before_precision_surgery(tmp_path: Path) -> None:
     before = scaled(tmp_path / "a", np.float32(2))
     after = scaled(tmp_path / "b", np.float16(2))

@@ -25,9 +25,9 @@ def make_inputs(
 ) -> list[Point]:
     """Seeded inputs for the smallest, usual and largest shapes, each once, in `directory`.
 
-    A model whose batch dim surgery freed still takes batches of one before it. There the inputs
-    come in parts of one sample each, and smaller batches are the first samples of the largest,
-    so that the source has each sample to run once.
+    A model whose batch dim surgery freed still takes batches of one before it. There the source
+    runs the first and the last sample of each batch, one by one; smaller batches are the first
+    samples of the largest, so that it has none to run twice.
     """
     skeleton = read_skeleton(result.model.path)
     points = dict(_distinct(profile))
@@ -36,21 +36,34 @@ def make_inputs(
     }
     if _takes_one(exported) and (firsts := _firsts(values, points)) is not None:
         values = firsts
-    return [
-        Point(name, *_written(name, values[name], exported, result, directory)) for name in points
-    ]
+    return [_point(name, values[name], exported, result, directory) for name in points]
 
 
-def _written(
+def _point(
     name: str, values: Values, exported: OnnxModel, result: SurgeryResult, directory: Path
-) -> tuple[Path, tuple[Path, ...]]:
+) -> Point:
     before = _as_exported(values, exported, result)
-    one = _takes_one(exported)
-    parts = tuple(
-        _saved(directory / (f"source-sample-{i}" if one else f"source-{name}"), part)
-        for i, part in enumerate(_parts(before, exported))
-    )
-    return _saved(directory / f"inputs-{name}", values), parts
+    inputs = _saved(directory / f"inputs-{name}", values)
+    if before is None:
+        return Point(name, inputs, ())
+    if all(_fits(before[spec.name], spec) for spec in exported.inputs):
+        part = "sample-0" if _takes_one(exported) else name
+        return Point(name, inputs, (_saved(directory / f"source-{part}", before),))
+    samples = {
+        row: {key: value[row : row + 1] for key, value in before.items()} for row in _rows(before)
+    }
+    if not _takes_one(exported) or not all(
+        _fits(sample[spec.name], spec) for sample in samples.values() for spec in exported.inputs
+    ):
+        return Point(name, inputs, ())  # surgery changed more than the batch
+    parts = (_saved(directory / f"source-sample-{row}", samples[row]) for row in samples)
+    return Point(name, inputs, tuple(parts), tuple(samples))
+
+
+def _rows(values: Values) -> tuple[int, ...]:
+    """The first and the last sample of a batch."""
+    last = min((value.shape[0] for value in values.values() if value.ndim), default=1) - 1
+    return tuple(sorted({0, last}))
 
 
 def _takes_one(exported: OnnxModel) -> bool:
@@ -109,22 +122,6 @@ def _dtype(model: OnnxModel, name: str) -> str:
 def _shaped(value: Array, spec: TensorSpec) -> Array:
     """A scalar that surgery raised to [1] is a scalar again."""
     return value.reshape(()) if not spec.shape and value.size == 1 else value
-
-
-def _parts(before: Values | None, exported: OnnxModel) -> Iterator[Values]:
-    if before is None:
-        return
-    if all(_fits(before[spec.name], spec) for spec in exported.inputs):
-        yield before
-        return
-    batched = [spec for spec in exported.inputs if spec.shape and spec.shape[0] == 1]
-    sizes = {before[spec.name].shape[0] for spec in batched}
-    if len(batched) != len(exported.inputs) or len(sizes) != 1:
-        return  # surgery changed more than the batch: there is nothing to compare with
-    for i in range(sizes.pop()):
-        part = {name: value[i : i + 1] for name, value in before.items()}
-        if all(_fits(part[spec.name], spec) for spec in exported.inputs):
-            yield part
 
 
 def _fits(value: Array, spec: TensorSpec) -> bool:

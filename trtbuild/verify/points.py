@@ -13,6 +13,7 @@ class Point(msgspec.Struct, frozen=True):
     name: str  # "min", "opt" or "max"; several joined by "=" where their shapes are the same
     inputs: Path  # as the final model takes them
     parts: tuple[Path, ...]  # as the exported model takes them; () where it cannot be run
+    rows: tuple[int, ...] | None = None  # the samples that `parts` are; None: one part, all of them
 
     @property
     def outputs(self) -> Path:
