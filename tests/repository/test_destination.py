@@ -28,3 +28,18 @@ def test_what_trtbuild_did_not_write_cannot_be_added_to(tmp_path: Path) -> None:
     (tmp_path / "net/1").mkdir(parents=True)
     with pytest.raises(RepositoryError, match="was not written by trtbuild"):
         lock_to_add_to(tmp_path, "net", 1)
+
+
+def test_a_model_that_is_a_link_or_a_file_is_left_alone(tmp_path: Path) -> None:
+    repo = tmp_path / "repo"
+    (tmp_path / "elsewhere").mkdir()
+    repo.mkdir()
+    (repo / "net").symlink_to(tmp_path / "elsewhere")
+    (repo / "lost").symlink_to("nowhere")
+    (repo / "file").write_text("x")
+    for name, what in (("net", "a symbolic link"), ("lost", "a symbolic link"), ("file", "a file")):
+        with pytest.raises(RepositoryError, match=f"'{repo}/{name}' is {what}"):
+            write_version(repo, content(tmp_path / "c", name=name))
+    assert (repo / "net").is_symlink()
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["c", "elsewhere", "repo"]

@@ -31,6 +31,12 @@ def choose_version(repo: Path, name: str, mode: Mode, version: int | None) -> in
     or `config.pbtxt` was edited by hand.
     """
     model = repo / name
+    if model.is_symlink() or (model.exists() and not model.is_dir()):
+        what = "a symbolic link" if model.is_symlink() else "a file"
+        raise RepositoryError(
+            f"'{model}' is {what}, and trtbuild writes a model's folder as a whole",
+            "put a folder in its place, or name the repository that it points into with --repo",
+        )
     versions = versions_of(model)
     latest = max(versions, default=0)
     if mode != "replace":
