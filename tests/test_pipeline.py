@@ -14,7 +14,7 @@ import pytest
 import trtbuild
 from tests.models import bf16_inside, linear
 from trtbuild.artifacts import Conversion, Progress
-from trtbuild.errors import PlanError, RepositoryError, StoreError, VerificationError
+from trtbuild.errors import ConfigError, PlanError, RepositoryError, StoreError, VerificationError
 from trtbuild.modelconfig.read import read_config
 from trtbuild.plan.header import plan_header
 from trtbuild.repository.lock import Lock, read_lock
@@ -114,6 +114,18 @@ def test_one_target_fails_alone(tmp_path: Path) -> None:
     assert locked(result).failures == result.failures
     config = read_config(tmp_path / "repo/tiny/config.pbtxt").message
     assert sorted(config.cc_model_filenames) == ["8.6", "8.9"]
+
+
+def test_what_the_config_cannot_say_is_said_before_plans_are_built(tmp_path: Path) -> None:
+    seen: list[Progress] = []
+    with pytest.raises(ConfigError, match="--preferred-batch 99"):
+        trtbuild.convert(
+            linear(tmp_path / "tiny.onnx"),
+            tmp_path / "repo",
+            preferred_batch=(99,),
+            on_progress=seen.append,
+        )
+    assert {step.work for step in seen} == {"export", "surgery"}
 
 
 def test_when_every_target_fails_nothing_is_written(tmp_path: Path) -> None:

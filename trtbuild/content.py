@@ -19,6 +19,7 @@ from trtbuild.artifacts import (
 )
 from trtbuild.modelconfig.derive import ConfigOptions, config_from_plans
 from trtbuild.modelconfig.write import text_from_config
+from trtbuild.plan.runtimes import RuntimeInfo
 from trtbuild.repository.lock import Lock, LockedOnnx, LockedPlan, LockedSource
 from trtbuild.repository.write import Content
 from trtbuild.request import ConvertRequest
@@ -44,8 +45,20 @@ class Results(msgspec.Struct, frozen=True):
     report: VerifyReport
 
 
+def check_config(
+    name: str,
+    model: OnnxModel,
+    profile: Profile,
+    runtime: RuntimeInfo,
+    options: ConfigOptions,
+) -> None:
+    """Raise now, before plans are built, what `content_of` would raise about the config."""
+    plan = Plan(model.directory, "any.plan", "", 0, (), runtime.name, runtime.version, 0.0)
+    config_from_plans(name, model, (plan,), profile, options)
+
+
 def content_of(results: Results, request: ConvertRequest, options: StageOptions) -> Content:
-    """The version to be written. Raises `ConfigError` where Triton cannot express the model."""
+    """The version to be written."""
     model = results.surgery.model
     files = {plan.file: plan.path for plan in results.outcome.plans}
     if request.portable:
@@ -54,9 +67,7 @@ def content_of(results: Results, request: ConvertRequest, options: StageOptions)
     def config(plans: tuple[LockedPlan, ...]) -> str:
         return config_text(results, plans, options.config)
 
-    lock = _lock(results, request)
-    config(lock.plans)  # what cannot be expressed fails before anything is written
-    return Content(files, dict(options.label_files), config, lock)
+    return Content(files, dict(options.label_files), config, _lock(results, request))
 
 
 def config_text(results: Results, plans: tuple[LockedPlan, ...], options: ConfigOptions) -> str:

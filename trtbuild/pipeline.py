@@ -9,7 +9,7 @@ import msgspec
 
 from trtbuild import device
 from trtbuild.artifacts import Conversion, PlanOutcome, VerifyReport
-from trtbuild.content import Results, content_of
+from trtbuild.content import Results, check_config, content_of
 from trtbuild.errors import PlanError
 from trtbuild.plan.profiles import profile_from_shapes
 from trtbuild.plan.runtimes import TENSORRT, choose_runtime
@@ -46,6 +46,7 @@ def convert(request: ConvertRequest, on_progress: OnProgress = lambda _: None) -
         exported = run.export()
         surgery = run.operate(exported)
         profile = profile_from_shapes(surgery.model.inputs, options.shapes)
+        check_config(name, surgery.model, profile, runtime, options.config)
         outcome, report = together(
             lambda: run.plans(surgery.model, targets, profile, request.workers),
             lambda: run.verify(exported, surgery, profile) if request.verify else NOT_ASKED,
