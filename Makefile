@@ -32,7 +32,7 @@ triton:
 	  || echo "nvidia-pytriton cannot be installed here: tests against Triton are skipped"
 
 test: check triton
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist loadgroup
 
 # N generated repositories of each kind, and N mutated configs, judged by trtbuild and by Triton.
 fuzz-validate: $(STAMP) triton
