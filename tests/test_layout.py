@@ -98,9 +98,36 @@ def test_the_build_time_starts_the_run_time_in_one_place() -> None:
     assert users == {"trtbuild/cli/serve.py"}
 
 
-def test_only_render_imports_rich() -> None:
-    users = {str(m) for m in MODULES for name in imports(ROOT / m) if name.split(".")[0] == "rich"}
-    assert users == {"trtbuild/cli/render.py"}
+# Each heavy or replaceable dependency has one place that knows it.
+OWNERS = {
+    "rich": ("trtbuild/cli/render.py",),
+    "tensorflow": ("trtbuild/sources/",),
+    "keras": ("trtbuild/sources/keras_file.py",),
+    "tf2onnx": ("trtbuild/sources/tf_export.py",),
+    "torch": ("trtbuild/sources/",),
+    "onnxscript": ("trtbuild/sources/",),
+    "onnx_graphsurgeon": ("trtbuild/surgery/",),
+    "onnxruntime": ("trtbuild/onnx_session.py", "serve/trtserve/backends/onnxruntime.py"),
+    "tensorrt": (),  # a worker imports the runtime that it is told to, by name
+    "tensorrt_rtx": (),
+    "tritonclient": (),  # its schema is loaded as a file, without its packages
+    "grpc": (),
+    "uvloop": ("serve/trtserve/server.py",),
+    "httptools": ("serve/trtserve/protocols/http1.py",),
+    "hpack": ("serve/trtserve/protocols/headers.py",),
+}
+
+
+@pytest.mark.parametrize("dependency", OWNERS)
+def test_a_dependency_is_imported_by_its_owner_alone(dependency: str) -> None:
+    files = [*(ROOT / module for module in MODULES), *SERVE]
+    users = {
+        str(path.relative_to(ROOT))
+        for path in files
+        for name in imports(path)
+        if name.split(".")[0] == dependency
+    }
+    assert {user for user in users if not user.startswith(OWNERS[dependency])} == set()
 
 
 def modules_after(statement: str) -> set[str]:
