@@ -62,6 +62,7 @@ class _HeadParser:
         self.url = b""
         self.headers: list[tuple[str, str]] = []
         self.done = False
+        self.keep_alive = True
         self.parser = httptools.HttpRequestParser(self)
 
     def on_url(self, url: bytes) -> None:
@@ -72,6 +73,8 @@ class _HeadParser:
 
     def on_headers_complete(self) -> None:
         self.done = True
+        # Here, as llhttp forgets "Connection: close" once the message is complete.
+        self.keep_alive = self.parser.should_keep_alive()
 
 
 def parse_head(data: bytes) -> Head:
@@ -109,7 +112,7 @@ def _head(collected: _HeadParser, url: Any) -> Head:
         path=(url.path or b"/").decode("latin-1"),
         query=(url.query or b"").decode("latin-1"),
         headers=headers,
-        keep_alive=collected.parser.should_keep_alive(),
+        keep_alive=collected.keep_alive,
         content_length=_number(headers, "content-length") or 0,
         chunked=bool(coding),
         expects_continue=headers.get("expect", "").lower() == "100-continue",

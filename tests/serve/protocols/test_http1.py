@@ -91,6 +91,8 @@ def test_what_a_head_says() -> None:
     assert head.keep_alive
     (old,) = requests(b"GET / HTTP/1.0\r\n\r\n")
     assert not old.head.keep_alive
+    (closing,) = requests(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    assert not closing.head.keep_alive
 
 
 @pytest.mark.parametrize(
