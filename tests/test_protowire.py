@@ -2,7 +2,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trtbuild.protowire import FIXED32, FIXED64, LENGTH, VARINT, WireError, fields
+from trtbuild.protowire import (
+    FIXED32,
+    FIXED64,
+    LENGTH,
+    VARINT,
+    WireError,
+    fields,
+    message_bytes,
+    varint_bytes,
+)
 
 
 def varint(number: int) -> bytes:
@@ -65,3 +74,16 @@ def test_a_part_of_a_buffer() -> None:
     data = b"before" + encoded(1, VARINT, 5) + b"after"
     [field] = fields(data, 6, 8)
     assert (field.number, field.value) == (1, 5)
+
+
+@given(st.integers(0, 2**64 - 1))
+def test_numbers_are_written_as_the_format_has_it(number: int) -> None:
+    assert varint_bytes(number) == varint(number)
+
+
+@given(NUMBERS, st.binary(max_size=300))
+def test_what_was_written_is_read(number: int, payload: bytes) -> None:
+    data = message_bytes(number, payload)
+    assert data == encoded(number, LENGTH, payload)
+    [field] = fields(data)
+    assert (field.number, data[field.start : field.end]) == (number, payload)

@@ -65,7 +65,8 @@ def _stop_training(node: gs.Node) -> bool:
     training = bool(node.attrs.pop("training_mode", 0))
     unread = not any(tensor.outputs for tensor in node.outputs[1:])
     if unread and len(node.outputs) > 1:
-        del node.outputs[1:]
+        while len(node.outputs) > 1:
+            node.outputs.pop()
         training = True
     return training
 

@@ -58,6 +58,8 @@ def _free_by_proof(graph: gs.Graph, dims: list[FreeDim]) -> str:
     for node, target in view.reshapes:
         _set_target(graph, node, target)
     _set_names(graph, dims)
+    for tensor in graph.outputs:  # proved, also where inference cannot tell
+        tensor.shape[0] = tensor.shape[0] or dims[0].name
     return ""
 
 
