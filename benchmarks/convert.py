@@ -1,6 +1,6 @@
 """How fast `trtbuild convert` is, against polygraphy on the same machine in the same run.
 
-usage: python benchmarks/convert.py [--rounds 5]
+usage: python benchmarks/convert.py [--rounds 5] [--only speed|help|memory]
 
 Prints medians and their ratios:
   cold   light_resnet50.onnx to 8.0, 8.6, 8.9 and 12.0 with empty caches, everything included,
@@ -142,11 +142,15 @@ def memory(work: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--only", choices=("speed", "help", "memory"))
+    given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        cold_and_warm(Path(folder) / "w", rounds)
-        help_text(rounds)
-        memory(Path(folder))
+        if given.only in (None, "speed"):
+            cold_and_warm(Path(folder) / "w", given.rounds)
+        if given.only in (None, "help"):
+            help_text(given.rounds)
+        if given.only in (None, "memory"):
+            memory(Path(folder))
 
 
 if __name__ == "__main__":
