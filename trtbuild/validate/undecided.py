@@ -59,7 +59,7 @@ UNDECIDED: tuple[tuple[str, str], ...] = (
         "decided request by request",
     ),
     (
-        "CUDA graphs: the shapes of `graph_spec` against the plan",
+        "CUDA graphs: the inputs and shapes of `graph_spec` against the plan",
         "only TensorRT on a GPU can say",
     ),
     (

@@ -74,7 +74,10 @@ SAYS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (r"to have input_data_type set", ("W001",)),
     (r"variable-size dimensions are specified|byte size mismatch", ("W002", "W003", "I002")),
     (r"expected (\d+|number of) inputs |data-type is|unexpected shape for input", ("W003", "W002")),
-    (r"warmup setting expects \d+ bytes|string elements|read \S+/warmup/", ("W004",)),
+    (
+        r"warmup setting expects \d+ bytes|string (elements|length indicator)|read \S+/warmup/",
+        ("W004",),
+    ),
     (r"failed to open text file for read \S+", ("L011",)),
     (
         r"no answer|the server ended",

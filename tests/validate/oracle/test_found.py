@@ -69,6 +69,12 @@ ACCEPTED = {
     "a bad warm-up of passive instances": member(
         "m", STUB + "instance_group { passive: true }\n" + WARM.format("dims: 9 zero_data: true")
     ),
+    "a file of strings whose last one is cut off": member(
+        "m",
+        STUB.replace("FP32", "STRING").replace("[4]", "[-1]")
+        + WARM.replace("FP32", "STRING").format('dims: 1 input_data_file: "s"'),
+    )
+    + "-- m/warmup/s --\nabcdefg",
     "states with one input, of which one has an initial state": member(
         "m",
         STUB
@@ -113,6 +119,12 @@ REFUSED = {
   initial_state { name: "n" data_type: TYPE_FP32 dims: 5 zero_data: true } } }
 """,
     ),
+    "a file of no strings that ends within a length": member(
+        "m",
+        STUB.replace("FP32", "STRING").replace("[4]", "[-1]")
+        + WARM.replace("FP32", "STRING").format('dims: 0 input_data_file: "s"'),
+    )
+    + "-- m/warmup/s --\nxx",
     "a warm-up dim below -1": member(
         "m", STUB.replace("[4]", "[-1]") + WARM.format("dims: -3 zero_data: true")
     ),

@@ -2,7 +2,7 @@
 
 What: a `batch_input` of an unknown kind, with other than one `source_input`, with a data type
 other than `TYPE_INT32` and `TYPE_FP32`, or whose source is no input of the model.
-Why: Triton refuses the model.
+Why: Triton refuses the model. One without a `target_name` loads and goes nowhere: a warning.
 
 Example:
     backend: "python"
@@ -56,6 +56,13 @@ def check(model: Model) -> Iterator[Finding]:
                 f"not {words.data_type(entry.data_type)}",
                 at=(*at, "data_type") if entry.data_type else at,
                 hint="write data_type: TYPE_INT32",
+            )
+        if not entry.target_name:
+            yield Finding(
+                message="the batch input has no target_name: nobody gets it",
+                at=at,
+                hint="write target_name, the model's input that takes it",
+                severity=Severity.WARNING,
             )
         for number, source in enumerate(entry.source_input):
             if source not in inputs:

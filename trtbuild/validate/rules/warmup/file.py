@@ -75,18 +75,20 @@ def _content(path: Path, data_type: int, dims: list[int], declared: bool) -> str
         wanted = count * words.element_bytes(data_type)
         size = path.stat().st_size
         return f"'{path.name}' has {size} bytes, the input {wanted}" if size < wanted else ""
-    strings = _strings(path)
+    strings, rest = _strings(path)
     # Triton counts the strings of declared inputs alone.
-    if declared and strings != count:
-        return f"'{path.name}' has {strings} strings, the input {count}"
+    if declared and (strings != count or rest):
+        ends = " and ends within a length" if rest else ""
+        return f"'{path.name}' has {strings} strings{ends}, the input {count}"
     return ""
 
 
-def _strings(path: Path) -> int:
+def _strings(path: Path) -> tuple[int, bool]:
+    """How many strings there are, and whether bytes follow that are too few for a length."""
     count, offset, size = 0, 0, path.stat().st_size
     with path.open("rb") as file:
         while offset + 4 <= size:
             file.seek(offset)
             offset += 4 + int.from_bytes(file.read(4), "little")
             count += 1
-    return count
+    return count, offset < size
