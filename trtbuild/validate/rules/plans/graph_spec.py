@@ -6,7 +6,6 @@ that does not batch, or one that is not within 1 and `max_batch_size` in one tha
 Why: TensorRT's backend refuses the model.
 
 Example:
-
     -- demo/config.pbtxt --
     platform: "tensorrt_plan"
     max_batch_size: 4

@@ -4,7 +4,6 @@ What: `random_data: true` for a warm-up input of TYPE_STRING.
 Why: the model loads, and the server sends empty strings, as with `zero_data`.
 
 Example:
-
     backend: "python"
     input { name: "text" data_type: TYPE_STRING dims: [1] }
     model_warmup {
