@@ -22,6 +22,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -236,16 +237,14 @@ def measure(folder: Path, servers: dict[str, tuple[Ours | Triton, str]], seconds
 
         def over_http(clients: int, model: str = model, dims: tuple[int, ...] = dims) -> None:
             compare(f"{model} HTTP c={clients}", {
-                name: lambda server=server, suffix=suffix: wrk(
-                    folder, server.http_port, model + suffix, dims, clients, seconds)
+                name: partial(wrk, folder, server.http_port, model + suffix, dims, clients, seconds)
                 for name, (server, suffix) in servers.items()
             }, rounds)  # fmt: skip
 
         def over_grpc(load: tuple[int, int], model: str = model,
                       dims: tuple[int, ...] = dims) -> None:  # fmt: skip
             compare(f"{model} gRPC {load[0]}x{load[1]}", {
-                name: lambda server=server, suffix=suffix: h2load(
-                    folder, server.grpc_port, model + suffix, dims, load, seconds)
+                name: partial(h2load, folder, server.grpc_port, model + suffix, dims, load, seconds)
                 for name, (server, suffix) in servers.items()
             }, rounds)  # fmt: skip
 

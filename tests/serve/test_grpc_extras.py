@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import grpc
 import pytest
@@ -48,6 +49,8 @@ def test_health_watch_tells_changes(channel: grpc.Channel, server: Running) -> N
 @pytest.mark.parametrize("package", ["grpc.reflection.v1", "grpc.reflection.v1alpha"])
 def test_reflection(channel: grpc.Channel, package: str) -> None:
     file = grpc_extras._reflection(package)
+    request: Any
+    response: Any
     request, response = (
         message_factory.GetMessageClass(file.message_types_by_name[f"ServerReflection{name}"])
         for name in ("Request", "Response")

@@ -1,0 +1,70 @@
+"""Gather and scatter: what each request gave is what it gets back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from trtserve.batch import gather, scatter
+from trtserve.contract import Contract
+from trtserve.errors import ServeError
+from trtserve.request import CallInput, InferRequest, InferResponse
+from trtserve.schedulers.policy import Batch
+
+from trtbuild.modelconfig.schema import new_config
+
+
+def contract(**tensor: Any) -> Contract:
+    stated = {"name": "x", "data_type": "TYPE_FP32", "dims": [-1, 2]} | tensor
+    config = new_config(name="m", max_batch_size=64, input=[stated],
+                        output=[stated | {"name": "y"}])  # fmt: skip
+    return Contract("m", config, {})
+
+
+def request(of: Contract, values: np.ndarray, dtype: str = "FP32") -> InferRequest:
+    call = of.call("", [CallInput("x", dtype, values.shape)], [], {}, binary=True)
+    return InferRequest(call, [values.tobytes()], lambda *_: None, 0)
+
+
+@given(st.lists(st.integers(1, 5), min_size=1, max_size=8))
+def test_every_request_gets_its_own_rows(sizes: list[int]) -> None:
+    model = contract()
+    values = [np.random.default_rng(n).random((size, 3, 2), np.float32)
+              for n, size in enumerate(sizes)]  # fmt: skip
+    batch = Batch([request(model, each) for each in values], sum(sizes))
+    wanted = gather(batch, model)
+    np.testing.assert_array_equal(wanted.inputs["x"], np.concatenate(values))
+    answers = scatter(batch, {"y": wanted.inputs["x"] * 2}, model, "1")
+    for answer, each in zip(answers, values, strict=True):
+        assert isinstance(answer, InferResponse)
+        (output,) = answer.outputs
+        assert (output.name, output.shape) == ("y", each.shape)
+        np.testing.assert_array_equal(np.frombuffer(output.data, np.float32), (each * 2).ravel())
+
+
+def test_one_request_is_not_copied() -> None:
+    model = contract()
+    alone = request(model, np.ones((2, 3, 2), np.float32))
+    wanted = gather(Batch([alone], 2), model)
+    assert np.shares_memory(wanted.inputs["x"], np.frombuffer(alone.data[0], np.float32))
+
+
+def test_reshape_goes_in_and_out() -> None:
+    model = contract(dims=[1], reshape={"shape": []})
+    values = np.arange(3, dtype=np.float32).reshape(3, 1)
+    batch = Batch([request(model, values[:1]), request(model, values[1:])], 3)
+    wanted = gather(batch, model)
+    assert wanted.inputs["x"].shape == (3,)
+    answers = scatter(batch, {"y": wanted.inputs["x"]}, model, "1")
+    assert [answer.outputs[0].shape for answer in answers if isinstance(answer, InferResponse)] == [
+        (1, 1), (2, 1)]  # fmt: skip
+
+
+def test_outputs_that_are_not_as_the_config_says() -> None:
+    model = contract()
+    batch = Batch([request(model, np.ones((2, 3, 2), np.float32))], 2)
+    with pytest.raises(ServeError, match=r"config says \[2,-1,2\], the model made \[1,3,2\]"):
+        scatter(batch, {"y": np.ones((1, 3, 2), np.float32)}, model, "1")
