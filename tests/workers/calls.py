@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import tempfile
 import time
 from pathlib import Path
 
@@ -88,3 +89,8 @@ def fill_the_disk() -> None:
 def lose_a_file() -> None:
     with Path("/nowhere/at/all").open("rb"):
         pass
+
+
+def leave_a_file() -> str:
+    with tempfile.NamedTemporaryFile(delete=False) as file:
+        return file.name

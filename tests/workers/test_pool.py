@@ -70,6 +70,13 @@ def test_a_full_disk_is_no_bug_of_ours(worker: Worker) -> None:
         worker.call(f"{CALLS}:lose_a_file", int)
 
 
+def test_temporary_files_of_frameworks_go_with_the_pool() -> None:
+    with Pool() as pool:
+        left = Path(pool.start().call(f"{CALLS}:leave_a_file", str))
+        assert left.exists()
+    assert not left.parent.exists()
+
+
 def test_a_crash_in_a_native_library_is_an_error_with_its_last_words(worker: Worker) -> None:
     with pytest.raises(WorkerDiedError) as caught:
         worker.call(f"{CALLS}:crash", int)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -124,6 +125,7 @@ class Pool:
 
     def __init__(self) -> None:
         self._workers: list[Worker] = []
+        self._scratch: tempfile.TemporaryDirectory[str] | None = None
         self._lock = threading.Lock()
         self._closed = False
 
@@ -132,7 +134,10 @@ class Pool:
         with self._lock:
             if self._closed:
                 raise WorkerDiedError("the run is being ended")
-            worker = Worker(environment)
+            if self._scratch is None:
+                self._scratch = tempfile.TemporaryDirectory(prefix="trtbuild-")
+            # Frameworks leave temporary files, and a worker that is stopped cannot tidy up.
+            worker = Worker({**(environment or {}), "TMPDIR": self._scratch.name})
             self._workers.append(worker)
             return worker
 
@@ -166,3 +171,6 @@ class Pool:
             workers, self._workers = self._workers, []
         for worker in workers:
             worker.stop()
+        if self._scratch is not None:
+            shutil.rmtree(self._scratch.name, ignore_errors=True)
+            self._scratch.cleanup()
