@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -135,7 +134,9 @@ class Pool:
             if self._closed:
                 raise WorkerDiedError("the run is being ended")
             if self._scratch is None:
-                self._scratch = tempfile.TemporaryDirectory(prefix="trtbuild-")
+                self._scratch = tempfile.TemporaryDirectory(
+                    prefix="trtbuild-", ignore_cleanup_errors=True
+                )
             # Frameworks leave temporary files, and a worker that is stopped cannot tidy up.
             worker = Worker({**(environment or {}), "TMPDIR": self._scratch.name})
             self._workers.append(worker)
@@ -172,5 +173,4 @@ class Pool:
         for worker in workers:
             worker.stop()
         if self._scratch is not None:
-            shutil.rmtree(self._scratch.name, ignore_errors=True)
             self._scratch.cleanup()
