@@ -9,19 +9,16 @@ CVE-2023-44487, CVE-2024-27316).
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
-from typing import Protocol
 
 from trtserve.protocols.headers import (
     MAX_LIST_BYTES,
     CompressionError,
     HeaderDecoder,
-    Headers,
     MalformedError,
     OversizedError,
 )
+from trtserve.protocols.http2_control import HANDLERS
 from trtserve.protocols.http2_frames import (
-    ACK,
     COMPRESSION_ERROR,
     CONNECTION_WINDOW,
     CONTINUATION,
@@ -36,84 +33,38 @@ from trtserve.protocols.http2_frames import (
     MAX_CONTINUATIONS,
     MAX_FRAME_BYTES,
     MAX_STREAMS,
-    MAX_WINDOW,
-    NO_ERROR,
-    OUR_SETTINGS,
     PADDED,
-    PING,
     PREFACE,
     PRIORITIZED,
-    PRIORITY,
     PROTOCOL_ERROR,
-    PUSH_PROMISE,
     REFUSED_STREAM,
-    REMEMBERED_RESETS,
-    RST_STREAM,
     SETTINGS,
     STREAM_CLOSED,
     STREAM_WINDOW,
     WINDOW_UPDATE,
     ConnectionLost,
-    Patience,
     frame,
     unpadded,
 )
 from trtserve.protocols.http2_stream import Stream
-from trtserve.request import Buffer
+from trtserve.protocols.http2_streams import Application, Streams
 
 
-class Receiver(Protocol):
-    """What takes a stream's request; made by `Application.stream_opened`."""
-
-    def data(self, data: memoryview) -> None:
-        """Some of the request's body."""
-
-    def end(self) -> None:
-        """The body is whole."""
-
-    def reset(self) -> None:
-        """The peer gave the stream up, or the connection is gone."""
-
-    @property
-    def unfinished(self) -> bool:
-        """More has to come soon; a streaming call may instead rest between messages."""
-
-
-class Application(Protocol):
-    """Who serves the requests of a connection."""
-
-    def stream_opened(self, stream: Stream, headers: Headers) -> Receiver:
-        """A request has begun."""
-
-
-class Http2Connection:
+class Http2Connection(Streams):
     """One connection. `receive` takes bytes; `out` is what to write; `closing`: then close."""
 
     def __init__(self, application: Application) -> None:
+        super().__init__()
         self._application = application
         self._decoder = HeaderDecoder()
-        self._patience = Patience()
         self._rest = b""
         self._started = False
-        self._settled = False  # the peer's first SETTINGS have come
-        self._now = 0.0
-        self._last_stream = 0
         self._block: tuple[int, int, list[bytes]] | None = None  # stream, flags, fragments
         self._data_left = 0  # of a DATA frame that is coming: payload, then padding
         self._padding_left = 0
         self._data_stream: Stream | None = None
         self._data_ends = False
-        self._reset_streams: dict[int, None] = {}
         self._receive_window = CONNECTION_WINDOW
-        self._consumed = 0
-        self._draining = False
-        self.streams: dict[int, Stream] = {}
-        self.send_window = 65535
-        self.peer_initial_window = 65535
-        self.peer_max_frame = 16384
-        self.out: list[Buffer] = [OUR_SETTINGS]
-        self.closing = False
-        self.wake: Callable[[], None] = _nothing  # called when `out` has grown between reads
 
     @property
     def incomplete(self) -> bool:
@@ -127,7 +78,7 @@ class Http2Connection:
         """Bytes as they were read, `now` in seconds of any clock that does not go back."""
         if self.closing:
             return
-        self._now = now
+        self.now = now
         try:
             self._receive(self._rest + data if self._rest else data)
         except ConnectionLost as lost:
@@ -176,7 +127,7 @@ class Http2Connection:
         self, view: memoryview, offset: int, length: int, flags: int, stream_id: int
     ) -> int:
         """The head of a DATA frame. Returns the offset behind it, -1: the pad length is missing."""
-        if self._block or not self._settled:
+        if self._block or not self.settled:
             raise ConnectionLost(PROTOCOL_ERROR, "DATA where it has no place")
         padding = 0
         payload = length
@@ -193,7 +144,7 @@ class Http2Connection:
         stream = self._stream_for_data(stream_id)
         self._account(stream, length)
         if payload == 0 and not flags & END_STREAM:
-            self._patience.spend(1.0, self._now)
+            self.patience.spend(1.0, self.now)
         self._data_stream, self._data_ends = stream, bool(flags & END_STREAM)
         self._data_left, self._padding_left = payload, padding
         if payload == 0 and padding == 0:
@@ -204,9 +155,9 @@ class Http2Connection:
         stream = self.streams.get(stream_id)
         if stream is not None and not stream.remote_closed:
             return stream
-        if stream is None and stream_id in self._reset_streams:
+        if stream is None and stream_id in self.reset_streams:
             return None
-        if stream_id == 0 or stream_id > self._last_stream or not stream_id & 1:
+        if stream_id == 0 or stream_id > self.last_stream or not stream_id & 1:
             raise ConnectionLost(PROTOCOL_ERROR, f"DATA on stream {stream_id}, which is not open")
         raise ConnectionLost(STREAM_CLOSED, f"DATA on stream {stream_id}, which is closed")
 
@@ -266,14 +217,17 @@ class Http2Connection:
     def _frame(self, type_: int, flags: int, stream: int, payload: bytes) -> None:
         if self._block is not None and (type_ != CONTINUATION or stream != self._block[0]):
             raise ConnectionLost(PROTOCOL_ERROR, "a header block is interrupted")
-        if not self._settled and type_ != SETTINGS:
+        if not self.settled and type_ != SETTINGS:
             raise ConnectionLost(PROTOCOL_ERROR, "the first frame is not SETTINGS")
         if type_ == HEADERS:
             self._headers(flags, stream, payload)
             return
-        handler = _HANDLERS.get(type_)
+        if type_ == CONTINUATION:
+            self._continuation(flags, stream, payload)
+            return
+        handler = HANDLERS.get(type_)
         if handler is None:
-            self._patience.spend(1.0, self._now)  # unknown types are to be ignored (section 4.1)
+            self.patience.spend(1.0, self.now)  # unknown types are to be ignored (section 4.1)
             return
         handler(self, flags, stream, payload)
 
@@ -300,10 +254,10 @@ class Http2Connection:
 
     def _whole_block(self, flags: int, stream_id: int, block: bytes) -> None:
         ends = bool(flags & END_STREAM)
-        if stream_id <= self._last_stream:
+        if stream_id <= self.last_stream:
             self._trailers(stream_id, block, ends=ends)
             return
-        self._last_stream = stream_id
+        self.last_stream = stream_id
         try:
             headers = self._decoder.known(block) or self._decoder.request(block)
         except CompressionError as error:
@@ -311,10 +265,10 @@ class Http2Connection:
         except OversizedError as error:
             raise ConnectionLost(ENHANCE_YOUR_CALM, str(error)) from None
         except MalformedError:
-            self._reset_unopened(stream_id, PROTOCOL_ERROR)
+            self.reset_unopened(stream_id, PROTOCOL_ERROR)
             return
-        if self._draining or len(self.streams) >= MAX_STREAMS:
-            self._reset_unopened(stream_id, REFUSED_STREAM)
+        if self.draining or len(self.streams) >= MAX_STREAMS:
+            self.reset_unopened(stream_id, REFUSED_STREAM)
             return
         stream = Stream(self, stream_id, self.peer_initial_window, STREAM_WINDOW)
         self.streams[stream_id] = stream
@@ -324,7 +278,7 @@ class Http2Connection:
 
     def _trailers(self, stream_id: int, block: bytes, *, ends: bool) -> None:
         stream = self.streams.get(stream_id)
-        if stream_id not in self._reset_streams and (stream is None or stream.remote_closed):
+        if stream_id not in self.reset_streams and (stream is None or stream.remote_closed):
             raise ConnectionLost(STREAM_CLOSED, f"HEADERS on stream {stream_id}, which has ended")
         try:
             self._decoder.trailers(block)
@@ -343,175 +297,7 @@ class Http2Connection:
             return
         self._remote_end(stream)
 
-    def _priority(self, _flags: int, stream_id: int, payload: bytes) -> None:
-        self._patience.spend(1.0, self._now)
-        if stream_id == 0:
-            raise ConnectionLost(PROTOCOL_ERROR, "PRIORITY on stream 0")
-        if len(payload) != 5:
-            raise ConnectionLost(FRAME_SIZE_ERROR, "PRIORITY has 5 bytes")
-
-    def _rst_stream(self, _flags: int, stream_id: int, payload: bytes) -> None:
-        if len(payload) != 4:
-            raise ConnectionLost(FRAME_SIZE_ERROR, "RST_STREAM has 4 bytes")
-        self._must_not_be_idle(stream_id, "RST_STREAM")
-        stream = self.streams.pop(stream_id, None)
-        # Opening and resetting costs the peer two frames and us a request: it weighs more.
-        self._patience.spend(1.0 if stream is None else 5.0, self._now)
-        if stream is not None:
-            stream.local_closed = stream.remote_closed = True
-            stream.pending.clear()
-            self._remember_reset(stream_id)
-            stream.receiver.reset()
-
-    def _settings(self, flags: int, stream_id: int, payload: bytes) -> None:
-        if stream_id:
-            raise ConnectionLost(PROTOCOL_ERROR, "SETTINGS on a stream")
-        if len(payload) % 6 or (flags & ACK and payload):
-            raise ConnectionLost(FRAME_SIZE_ERROR, "SETTINGS of a wrong size")
-        self._settled = True
-        if flags & ACK:
-            return
-        self._patience.spend(1.0 + len(payload) / 60, self._now)
-        # First, as data that only the new windows allow may not go out before it.
-        self.out.append(frame(SETTINGS, ACK, 0))
-        for identifier, value in struct.iter_unpack(">HI", payload):
-            self._setting(identifier, value)
-
-    def _setting(self, identifier: int, value: int) -> None:
-        if identifier == 2 and value > 1:
-            raise ConnectionLost(PROTOCOL_ERROR, "SETTINGS_ENABLE_PUSH is 0 or 1")
-        if identifier == 4:
-            if value > MAX_WINDOW:
-                raise ConnectionLost(FLOW_CONTROL_ERROR, "SETTINGS_INITIAL_WINDOW_SIZE too large")
-            change = value - self.peer_initial_window
-            self.peer_initial_window = value
-            for stream in list(self.streams.values()):
-                stream.send_window += change
-                if stream.send_window > MAX_WINDOW:
-                    raise ConnectionLost(FLOW_CONTROL_ERROR, "a window grew over its limit")
-                stream.pump()
-        if identifier == 5:
-            if not 16384 <= value <= 2**24 - 1:
-                raise ConnectionLost(PROTOCOL_ERROR, "SETTINGS_MAX_FRAME_SIZE out of range")
-            self.peer_max_frame = value
-
-    def _push_promise(self, _flags: int, _stream_id: int, _payload: bytes) -> None:
-        raise ConnectionLost(PROTOCOL_ERROR, "PUSH_PROMISE from a client")
-
-    def _ping(self, flags: int, stream_id: int, payload: bytes) -> None:
-        if stream_id:
-            raise ConnectionLost(PROTOCOL_ERROR, "PING on a stream")
-        if len(payload) != 8:
-            raise ConnectionLost(FRAME_SIZE_ERROR, "PING has 8 bytes")
-        self._patience.spend(1.0, self._now)
-        if not flags & ACK:
-            self.out.append(frame(PING, ACK, 0, payload))
-
-    def _goaway(self, _flags: int, stream_id: int, payload: bytes) -> None:
-        if stream_id:
-            raise ConnectionLost(PROTOCOL_ERROR, "GOAWAY on a stream")
-        if len(payload) < 8:
-            raise ConnectionLost(FRAME_SIZE_ERROR, "GOAWAY has at least 8 bytes")
-        self._patience.spend(1.0, self._now)
-
-    def _window_update(self, _flags: int, stream_id: int, payload: bytes) -> None:
-        if len(payload) != 4:
-            raise ConnectionLost(FRAME_SIZE_ERROR, "WINDOW_UPDATE has 4 bytes")
-        self._patience.spend(0.1, self._now)
-        increment = int.from_bytes(payload, "big") & MAX_WINDOW
-        if stream_id == 0:
-            self.send_window += increment
-            if not increment or self.send_window > MAX_WINDOW:
-                code = FLOW_CONTROL_ERROR if increment else PROTOCOL_ERROR
-                raise ConnectionLost(code, f"WINDOW_UPDATE by {increment}")
-            for stream in list(self.streams.values()):
-                stream.pump()
-            return
-        self._must_not_be_idle(stream_id, "WINDOW_UPDATE")
-        opened = self.streams.get(stream_id)
-        if opened is None:
-            return
-        opened.send_window += increment
-        if not increment or opened.send_window > MAX_WINDOW:
-            self.reset(opened, FLOW_CONTROL_ERROR if increment else PROTOCOL_ERROR)
-            return
-        opened.pump()
-
-    def _must_not_be_idle(self, stream_id: int, what: str) -> None:
-        if stream_id == 0 or not stream_id & 1 or stream_id > self._last_stream:
-            raise ConnectionLost(PROTOCOL_ERROR, f"{what} on stream {stream_id}, which is idle")
-
-    # What this side does
-
-    def reset(self, stream: Stream, code: int) -> None:
-        """Give a stream up; its receiver hears of it."""
-        if self.streams.pop(stream.id, None) is None:
-            return
-        stream.local_closed = stream.remote_closed = True
-        stream.pending.clear()
-        self._reset_unopened(stream.id, code)
-        stream.receiver.reset()
-
-    def _reset_unopened(self, stream_id: int, code: int) -> None:
-        self._patience.spend(5.0, self._now)
-        self._remember_reset(stream_id)
-        self.out.append(frame(RST_STREAM, 0, stream_id, struct.pack(">I", code)))
-
-    def _remember_reset(self, stream_id: int) -> None:
-        self._reset_streams[stream_id] = None
-        if len(self._reset_streams) > REMEMBERED_RESETS:
-            del self._reset_streams[next(iter(self._reset_streams))]
-
-    def forget(self, stream: Stream) -> None:
-        """A stream is over on both sides."""
-        self.streams.pop(stream.id, None)
-        self._patience.earn()
-        if self._draining and not self.streams:
-            self.closing = True
-
-    def finished_early(self, stream: Stream) -> None:
-        """Our side has answered before the request was whole: tell the peer to stop sending.
-
-        RFC 9113, section 8.1: RST_STREAM with NO_ERROR after a complete response.
-        """
-        self.streams.pop(stream.id, None)
-        stream.remote_closed = True
-        self._reset_unopened(stream.id, NO_ERROR)
-
-    def drain(self) -> None:
-        """Take no more requests; `closing` once those that are here were answered."""
-        if not self._draining:
-            self._draining = True
-            self.out.append(frame(GOAWAY, 0, 0, struct.pack(">II", self._last_stream, NO_ERROR)))
-            if not self.streams:
-                self.closing = True
-
-    def lost(self) -> None:
-        """The connection is gone: every receiver hears of it."""
-        streams, self.streams = self.streams, {}
-        self.closing = True
-        for stream in streams.values():
-            stream.local_closed = stream.remote_closed = True
-            stream.pending.clear()
-            stream.receiver.reset()
-
     def _fail(self, lost: ConnectionLost) -> None:
-        goaway = struct.pack(">II", self._last_stream, lost.code) + lost.message.encode()
+        goaway = struct.pack(">II", self.last_stream, lost.code) + lost.message.encode()
         self.out.append(frame(GOAWAY, 0, 0, goaway))
         self.lost()
-
-
-def _nothing() -> None:
-    pass
-
-
-_HANDLERS = {
-    PRIORITY: Http2Connection._priority,
-    RST_STREAM: Http2Connection._rst_stream,
-    SETTINGS: Http2Connection._settings,
-    PUSH_PROMISE: Http2Connection._push_promise,
-    PING: Http2Connection._ping,
-    GOAWAY: Http2Connection._goaway,
-    WINDOW_UPDATE: Http2Connection._window_update,
-    CONTINUATION: Http2Connection._continuation,
-}

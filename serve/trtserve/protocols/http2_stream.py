@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from trtserve.request import Buffer
 
 if TYPE_CHECKING:
-    from trtserve.protocols.http2 import Http2Connection, Receiver
+    from trtserve.protocols.http2_streams import Receiver, Streams
 
 _DATA, _HEADERS = 0, 1
 _END_STREAM, _END_HEADERS = 0x1, 0x4
@@ -32,7 +32,7 @@ class Stream:
     receiver: Receiver
 
     def __init__(
-        self, connection: Http2Connection, id_: int, send_window: int, receive_window: int
+        self, connection: Streams, id_: int, send_window: int, receive_window: int
     ) -> None:
         self._connection = connection
         self.id = id_
