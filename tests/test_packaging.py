@@ -35,7 +35,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert "trtbuild/py.typed" in names
     tops = {name.split("/")[0] for name in names}
-    assert {top for top in tops if not top.endswith(".dist-info")} == {"trtbuild"}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"trtbuild", "trtserve"}
     assert [name for name in names if name.endswith("LICENSE")]
 
 
