@@ -212,3 +212,33 @@ def test_an_empty_repository(tmp_path: Path) -> None:
     report = validate([tmp_path], Settings())
     assert report.findings == ()
     assert report.models == 0
+
+
+NAMES = ("a\\000b", "x" * 5000, "..", "/", "loop", "a/../../b", "\\377", "")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_file_names_that_no_file_has(tmp_path: Path, name: str) -> None:
+    text = f"""
+input {{ name: "a" data_type: TYPE_FP32 dims: 1 }}
+output {{ name: "b" data_type: TYPE_FP32 dims: 1 label_filename: "{name}" }}
+default_model_filename: "{name}"
+cc_model_filenames {{ key: "{name}" value: "{name}" }}
+parameters {{ key: "EXECUTION_ENV_PATH" value {{ string_value: "{name}" }} }}
+parameters {{ key: "TRITON_BATCH_STRATEGY_PATH" value {{ string_value: "{name}" }} }}
+model_warmup {{
+  batch_size: 1
+  inputs {{ key: "a" value {{ data_type: TYPE_FP32 dims: 1 input_data_file: "{name}" }} }}
+}}
+sequence_batching {{
+  state {{
+    initial_state {{ name: "n" data_file: "{name}" }}
+  }}
+}}
+"""
+    for backend in ("python", "tensorrt", "onnxruntime", "pytorch", "tensorflow", "openvino"):
+        content = f'backend: "{backend}"\n{text}'.encode()
+        write(tmp_path, {f"{backend}/config.pbtxt": content, f"{backend}/1/": b""})
+        (tmp_path / backend / "loop").symlink_to("loop")
+    report = validate([tmp_path], Settings())
+    assert {f.model for f in report.findings if f.level == 3} >= {"python", "tensorrt", "pytorch"}

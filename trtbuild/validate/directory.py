@@ -21,6 +21,16 @@ _STOLL = re.compile(r"[ \t\n\v\f\r]*([+-]?\d+)", re.ASCII)
 INT64_MAX = 2**63 - 1
 
 
+def below(root: Path, name: str) -> Path:
+    """`root / name` for a name that a config gives: a NUL, which no file has, finds nothing."""
+    return root / name.replace("\0", "\ufffd")
+
+
+def lies_in(path: Path, root: Path) -> bool:
+    """Whether `path`, links followed, lies in `root`; a link in circles is where it is."""
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root))
+
+
 class Directory:
     """The sub-folders and files of one folder; reading it never fails, it lists what it can."""
 
@@ -60,14 +70,14 @@ class Directory:
 
     def has_file(self, name: str) -> bool:
         """Whether `name` (which may name a path) is a readable kind of file in here."""
-        return name in self.files or ("/" in name and (self.path / name).is_file())
+        return name in self.files or ("/" in name and below(self.path, name).is_file())
 
     def has(self, name: str) -> bool:
         """Whether a file or a folder `name` is in here."""
         return (
             name in self.files
             or name in self.folders
-            or ("/" in name and (self.path / name).exists())
+            or ("/" in name and below(self.path, name).exists())
         )
 
     @cached_property

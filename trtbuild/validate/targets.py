@@ -89,7 +89,7 @@ class ConfigFile(Repository):
 def targets_of(paths: Sequence[Path]) -> list[Repository]:
     """What `paths` stand for, in their order. Raises `UsageError` for one that is not there."""
     found = [_target(path) for path in paths]
-    whole = {r.root.resolve(): r for r in found if r._asked is None}
+    whole = {os.path.realpath(r.root): r for r in found if r._asked is None}
     places: dict[str, list[Repository]] = {}
     for repository in whole.values():
         for name in repository.names if len(whole) > 1 else ():

@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from trtbuild.validate.directory import below, lies_in
 from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.model import Model
 
@@ -37,7 +38,8 @@ def check(model: Model) -> Iterator[Finding]:
         return
     at = ("parameters", KEY)
     given = config.parameters[KEY].string_value
-    path, root = Path(given), model.directory.path
+    root = model.directory.path
+    path = below(Path(), given)
     if config.HasField("sequence_batching"):
         yield Finding(
             message=f"{KEY} beside sequence_batching",
@@ -50,7 +52,7 @@ def check(model: Model) -> Iterator[Finding]:
             at=at,
             hint="give the absolute path of a library in the model's folder, as the server sees it",
         )
-    elif not path.resolve().is_relative_to(root.resolve()):
+    elif not lies_in(path, root):
         yield Finding(
             message=f"{KEY} names '{given}', outside the model's folder",
             at=at,

@@ -28,8 +28,8 @@ Source: Python backend, pb_env.cc; tried on Triton 2.51.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
+from trtbuild.validate.directory import below
 from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.model import Model
 
@@ -47,7 +47,8 @@ def check(model: Model) -> Iterator[Finding]:
         return
     given = parameters[KEY].string_value
     inside = given.startswith(_MODEL)
-    path = Path(given.replace(_MODEL, str(model.directory.path), 1))
+    root = model.directory.path
+    path = below(root, given.replace(_MODEL, str(root.absolute()), 1))
     if given and not path.exists():
         yield Finding(
             message=f"{KEY} names '{given}', which is not there",

@@ -25,6 +25,7 @@ from collections.abc import Iterator
 
 from trtbuild.onnx_files import external_data
 from trtbuild.protowire import WireError
+from trtbuild.validate.directory import below
 from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.model import Model
 from trtbuild.validate.rules.files.versions import version_files
@@ -46,7 +47,7 @@ def check(model: Model) -> Iterator[Finding]:
         except (WireError, ValueError):  # which has a rule of its own
             continue
         for location in locations:
-            if not (path.parent / location).is_file():
+            if not below(path.parent, location).is_file():
                 yield Finding(
                     message=f"{file.shown} keeps weights in '{location}', which is not there",
                     file=path,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from trtbuild.validate.directory import Directory
+from trtbuild.validate.directory import Directory, below
 from trtbuild.validate.model import Model
 from trtbuild.validate.modelfiles.interface import DamagedFileError, Interface, read_interface
 
@@ -30,7 +30,7 @@ def version_files(model: Model) -> Iterator[VersionFile]:
     if model.is_ensemble or not filename:
         return
     for version, folder in model.version_folders.items():
-        yield VersionFile(version, folder, folder.path / filename)
+        yield VersionFile(version, folder, below(folder.path, filename))
 
 
 def interfaces(model: Model) -> Iterator[tuple[VersionFile, Interface]]:

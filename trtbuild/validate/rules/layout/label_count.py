@@ -31,6 +31,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from trtbuild.validate.directory import below
 from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.model import Model
 from trtbuild.validate.words import elements
@@ -48,7 +49,7 @@ def check(model: Model) -> Iterator[Finding]:
         classes = elements(output.dims)
         if not output.label_filename or classes < 1:
             continue
-        count = _lines(model.directory.path / output.label_filename)
+        count = _lines(below(model.directory.path, output.label_filename))
         if count is not None and count != classes:
             yield Finding(
                 message=f"output '{output.name}' has {classes} classes and "

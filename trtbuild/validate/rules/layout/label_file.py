@@ -27,6 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from trtbuild.validate.directory import below, lies_in
 from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.model import Model
 from trtbuild.validate.words import one_of
@@ -45,8 +46,8 @@ def check(model: Model) -> Iterator[Finding]:
         if not name:
             continue
         at = ("output", index, "label_filename")
-        path = root / name
-        if not path.resolve().is_relative_to(root.resolve()):
+        path = below(root, name)
+        if not lies_in(path, root):
             yield Finding(
                 message=f"the label file '{name}' lies outside the model's folder",
                 at=at,

@@ -28,6 +28,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trtbuild.artifacts import digest_of_files
+from trtbuild.validate.directory import below
 from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.locks import lock_of
 from trtbuild.validate.model import Model
@@ -41,7 +42,7 @@ def check(model: Model) -> Iterator[Finding]:
     for folder in model.version_folders.values():
         lock = lock_of(folder)
         for name, locked in sorted(lock.files.items()) if lock else ():
-            path = folder.path / name
+            path = below(folder.path, name)
             if not path.is_file():
                 problem = "is missing"
             elif path.stat().st_size != locked.size_bytes:

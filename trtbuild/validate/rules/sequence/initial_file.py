@@ -35,6 +35,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trtbuild.validate import words
+from trtbuild.validate.directory import below
 from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.model import Model
 
@@ -54,7 +55,7 @@ def check(model: Model) -> Iterator[Finding]:
             if initial.WhichOneof("state_data") != "data_file":
                 continue
             at = ("sequence_batching", "state", index, "initial_state", 0, "data_file")
-            path = folder / name
+            path = below(folder, name)
             wanted = max(0, words.elements(initial.dims)) * words.element_bytes(initial.data_type)
             if not name or not path.is_file():
                 yield Finding(

@@ -35,6 +35,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from trtbuild.validate import words
+from trtbuild.validate.directory import below
 from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.model import Model
 from trtbuild.validate.rules.warmup.each import warm_inputs
@@ -53,7 +54,7 @@ def check(model: Model) -> Iterator[Finding]:
         if warm.entry.WhichOneof("input_data_type") != "input_data_file":
             continue
         name = warm.entry.input_data_file
-        path = model.directory.path / "warmup" / name
+        path = below(model.directory.path / "warmup", name)
         if not name or not path.is_file():
             problem = f"there is no file '{name}' in {model.name}/warmup/"
         else:
