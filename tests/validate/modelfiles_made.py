@@ -25,11 +25,12 @@ def make(interface: str) -> bytes:
 
 
 def _onnx(interface: str) -> bytes:
-    """An ONNX model of one Identity; `with FILE` keeps a weight in FILE."""
+    """An ONNX model of one Identity; `with FILE` keeps a weight in FILE, `opset N` is its opset."""
     import onnx
     from onnx import TensorProto, helper
 
-    text, _, weights = interface.partition(" with ")
+    text, _, opset = interface.partition(" opset ")
+    text, _, weights = text.partition(" with ")
     names = {"fp32": TensorProto.FLOAT, "fp16": TensorProto.FLOAT16, "int64": TensorProto.INT64}
 
     def values(side: str) -> list[onnx.ValueInfoProto]:
@@ -49,7 +50,8 @@ def _onnx(interface: str) -> bytes:
         weight.data_location = TensorProto.EXTERNAL
         weight.external_data.add(key="location", value=weights)
         graph.initializer.append(weight)
-    return bytes(helper.make_model(graph).SerializeToString())
+    opsets = [helper.make_opsetid("", int(opset or 20))]
+    return bytes(helper.make_model(graph, opset_imports=opsets).SerializeToString())
 
 
 def _torchscript(interface: str) -> bytes:

@@ -114,6 +114,7 @@ RULES: dict[str, str] = {
     "F007": "files.external_data",
     "F008": "files.torch_names",
     "F009": "files.torch_outputs",
+    "F010": "files.opset",
     "P001": "plans.key",
     "P002": "plans.missing",
     "P003": "plans.missing_key_file",

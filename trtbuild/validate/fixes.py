@@ -82,3 +82,22 @@ def add_line(model: Model, line: str) -> Fix:
     start = document.text.rfind("\n", 0, start) + 1
     newline = "\r\n" if "\r\n" in document.text else "\n"
     return (Edit(start, start, line + newline),)
+
+
+def without_batch_dim(model: Model, role: str, number: int, whole: tuple[int, ...]) -> Fix:
+    """Take the batch dim out of `dims`, where the rest is `whole`'s and the first repeats it.
+
+    `whole` is the model file's shape, [N, ...] with -1 where a dim varies.
+    """
+    entry = getattr(model.config, role)[number]
+    dims, want = tuple(entry.dims), whole[1:]
+    repeated = len(dims) == len(whole) and all(
+        have == wanted or -1 in (have, wanted) for have, wanted in zip(dims[1:], want, strict=True)
+    )
+    written = model.document.index.get(path_text((role, number, "dims")), ())
+    if not repeated or not want or entry.HasField("reshape") or len(written) != 1:
+        return ()
+    span = written[0]
+    if model.document.text[span.value : span.value + 1] != "[":
+        return ()  # dims: 1 dims: 3: several statements, so several right answers
+    return (Edit(span.value, span.end, "[" + ", ".join(map(str, dims[1:])) + "]"),)

@@ -61,6 +61,16 @@ def test_every_type_of_the_onnx_package_is_known_or_none_of_tritons(tmp_path: Pa
         ), name
 
 
+def test_the_opset_is_that_of_onnx_itself(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    model = onnx.load_from_string(make("x:fp32[4] -> y:fp32[4] opset 17"))
+    model.opset_import.append(helper.make_opsetid("com.example", 99))
+    onnx.save(model, path)
+    interface = read(path)
+    assert interface is not None
+    assert interface.opset == 17
+
+
 def test_a_folder_holds_the_file(tmp_path: Path) -> None:
     folder = tmp_path / "model.onnx"
     folder.mkdir()

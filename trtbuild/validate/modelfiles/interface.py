@@ -23,6 +23,7 @@ class Interface(NamedTuple):
 
     inputs: tuple[FileTensor, ...]
     outputs: tuple[FileTensor, ...]
+    opset: int = 0  # of ONNX's own operators; 0: no ONNX file, or it names none
 
 
 class DamagedFileError(Exception):

@@ -1,7 +1,7 @@
 """An ONNX file's inputs and outputs, by its wire format and without the onnx package.
 
 Field numbers: onnx.proto (ModelProto, GraphProto, ValueInfoProto, TypeProto, TensorShapeProto,
-TensorProto).
+TensorProto, OperatorSetIdProto).
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from trtbuild.tensor import dtype_from_onnx
 from trtbuild.validate.modelfiles.interface import DamagedFileError, FileTensor, Interface
 from trtbuild.validate.words import data_type_number
 
-_GRAPH, _INITIALIZER, _INPUT, _OUTPUT = 7, 5, 11, 12
+_GRAPH, _OPSET = 7, 8
+_INITIALIZER, _INPUT, _OUTPUT = 5, 11, 12
 _TENSOR_NAME = 8
 
 
@@ -41,7 +42,9 @@ def read(path: Path) -> Interface | None:
 
 
 def _model(buffer: Buffer) -> Interface:
-    graphs = [f for f in fields(buffer) if f.number == _GRAPH and f.wire == LENGTH]
+    parts = [f for f in fields(buffer) if f.number in (_GRAPH, _OPSET) and f.wire == LENGTH]
+    graphs = [f for f in parts if f.number == _GRAPH]
+    opset = max((_opset(buffer, f) for f in parts if f.number == _OPSET), default=0)
     if not graphs:
         raise DamagedFileError("it has no graph: it is no ONNX model")
     inputs, outputs, constants = [], [], set()
@@ -54,7 +57,19 @@ def _model(buffer: Buffer) -> Interface:
             outputs.append(_value(buffer, field))
         elif field.number == _INITIALIZER:
             constants.add(_initializer_name(buffer, field))
-    return Interface(tuple(t for t in inputs if t.name not in constants), tuple(outputs))
+    own = tuple(tensor for tensor in inputs if tensor.name not in constants)
+    return Interface(own, tuple(outputs), opset)
+
+
+def _opset(buffer: Buffer, entry: Field) -> int:
+    """OperatorSetIdProto: domain 1, version 2; 0 for a domain that is not ONNX's own."""
+    domain, version = "", 0
+    for field in fields(buffer, entry.start, entry.end):
+        if field.number == 1 and field.wire == LENGTH:
+            domain = _text(buffer, field)
+        elif field.number == 2 and field.wire == VARINT:
+            version = field.value
+    return version if domain in ("", "ai.onnx") else 0
 
 
 def _initializer_name(buffer: Buffer, tensor: Field) -> str:

@@ -31,8 +31,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from trtbuild.validate import words
-from trtbuild.validate.finding import Finding, Fix, Severity
-from trtbuild.validate.fixes import replace_value
+from trtbuild.validate.finding import Finding, Severity
+from trtbuild.validate.fixes import without_batch_dim
 from trtbuild.validate.model import Model
 from trtbuild.validate.rules.files.versions import interfaces
 
@@ -64,7 +64,7 @@ def check(model: Model) -> Iterator[Finding]:
                         at=(role, index, "dims"),
                         hint=f"write dims: {words.dims(want)}",
                         severity=severity,
-                        fix=_fix(model, role, index, whole, want),
+                        fix=without_batch_dim(model, role, index, whole) if batches else (),
                     )
 
 
@@ -80,18 +80,3 @@ def _severity(have: tuple[int, ...], want: tuple[int, ...]) -> Severity | None:
     if any(h != w and -1 not in (h, w) for h, w in pairs):
         return Severity.ERROR
     return Severity.WARNING if any(h == -1 != w for h, w in pairs) else None
-
-
-def _fix(model: Model, role: str, index: int, whole: tuple[int, ...], want: tuple[int, ...]) -> Fix:
-    """The one right answer where the batch dim is repeated in front of the right dims."""
-    entry = getattr(model.config, role)[index]
-    dims = tuple(entry.dims)
-    repeated = len(dims) == len(whole) == len(want) + 1 and all(
-        h == w or -1 in (h, w) for h, w in zip(dims[1:], want, strict=True)
-    )
-    if not repeated or entry.HasField("reshape") or not want:
-        return ()
-    at = (role, index, "dims")
-    if len(model.document.index.get(f"{role}[{index}].dims", ())) != 1:
-        return ()
-    return replace_value(model, at, "[" + ", ".join(map(str, dims[1:])) + "]")

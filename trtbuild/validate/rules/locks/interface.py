@@ -35,7 +35,8 @@ from typing import Any
 
 from trtbuild.tensor import DTYPES, TensorSpec
 from trtbuild.validate import words
-from trtbuild.validate.finding import Finding, Severity
+from trtbuild.validate.finding import Finding, Fix, Severity
+from trtbuild.validate.fixes import without_batch_dim
 from trtbuild.validate.locks import lock_of
 from trtbuild.validate.model import Model
 from trtbuild.validate.rules.files.versions import declared
@@ -77,6 +78,7 @@ def _role(model: Model, version: int, role: str, specs: Sequence[TensorSpec]) ->
                 f"{spec}",
                 at=(role, index),
                 hint="write what the plans have",
+                fix=_fix(model, role, index, spec),
             )
     for name in sorted(there.keys() - stated.keys()):
         yield Finding(
@@ -84,6 +86,13 @@ def _role(model: Model, version: int, role: str, specs: Sequence[TensorSpec]) ->
             at=(role,),
             hint="declare every input and output of the plans",
         )
+
+
+def _fix(model: Model, role: str, index: int, spec: TensorSpec) -> Fix:
+    if model.config.max_batch_size < 1:
+        return ()
+    whole = tuple(-1 if isinstance(dim, str) else dim for dim in spec.shape)
+    return without_batch_dim(model, role, index, whole)
 
 
 def _problem(spec: TensorSpec, entry: Any, *, batches: bool) -> str:
