@@ -64,6 +64,15 @@ def test_batch_normalization_leaves_training(tmp_path: Path) -> None:
     np.testing.assert_allclose(run(result.model, x=x)["y"], expected, rtol=1e-5)
 
 
+def test_statistics_of_training_that_are_wanted_stay() -> None:
+    norm = node("BatchNormalization", ["x", *"sbmv"], ["y", "mean", "var"], training_mode=1)
+    vectors = {name: np.full(3, 0.5, dtype=np.float32) for name in "sbmv"}
+    made = model([norm], ["x fp32 [n, 3]"], ["y fp32 [n, 3]", "mean fp32 [3]"], vectors)
+    work = job(made)
+    apply(DropDead(), work)
+    assert work.graph.nodes[0].attrs["training_mode"] == 1
+
+
 def test_constant_nodes_of_every_kind_become_initializers() -> None:
     nodes = [
         node("Constant", [], ["f"], value_float=2.0),

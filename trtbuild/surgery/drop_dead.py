@@ -33,9 +33,10 @@ class DropDead(Pass):
         """Clean `job.graph` up."""
         graph = job.graph
         before = Counter(node.op for node in graph.nodes)
-        trained = sum(_stop_training(node) for node in graph.nodes)
+        outputs = {tensor.name for tensor in graph.outputs}
+        trained = sum(_stop_training(node, outputs) for node in graph.nodes)
+        lower_constants(graph)
         for node in list(graph.nodes):
-            _lower_constant(node)
             _bypass(graph, node)
         graph.cleanup().toposort()
         owned = _own_outputs(job)
@@ -58,17 +59,24 @@ class DropDead(Pass):
                 raise ContractError(f"nothing reads what {node.op} '{node.name}' makes")
 
 
-def _stop_training(node: gs.Node) -> bool:
+def _stop_training(node: gs.Node, outputs: set[str]) -> bool:
     """Case 3. Before opset 14, extra outputs are what tells that training was meant."""
     if node.op != "BatchNormalization" or not is_standard(node):
         return False
+    if any(tensor.outputs or tensor.name in outputs for tensor in node.outputs[1:]):
+        return False  # somebody wants the new statistics
     training = bool(node.attrs.pop("training_mode", 0))
-    unread = not any(tensor.outputs for tensor in node.outputs[1:])
-    if unread and len(node.outputs) > 1:
+    if len(node.outputs) > 1:
         while len(node.outputs) > 1:
             node.outputs.pop()
         training = True
     return training
+
+
+def lower_constants(graph: gs.Graph) -> None:
+    """Make initializers of the Constant nodes, which then have no outputs left."""
+    for node in graph.nodes:
+        _lower_constant(node)
 
 
 def _lower_constant(node: gs.Node) -> None:

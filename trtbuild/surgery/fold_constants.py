@@ -45,15 +45,16 @@ class FoldConstants(Pass):
         """Fold until nothing changes, and infer shapes anew."""
         graph = job.graph
         nodes, self._bytes_before = len(graph.nodes), _constant_bytes(graph)
-        while _fold_once(graph):
+        self._folded = 0
+        while folded := _fold_once(graph):
+            self._folded += folded
             graph.cleanup().toposort()
             infer(graph)
-        self._folded = nodes - len(graph.nodes)
         if not self._folded:
             return skipped("what is constant is a constant already, or too large to be one")
         grown = _constant_bytes(graph) - self._bytes_before
         return Done(
-            True, f"folded {self._folded} of {nodes} nodes; constants grew by {grown} bytes"
+            True, f"{nodes} nodes became {len(graph.nodes)}; constants grew by {grown} bytes"
         )
 
     def ensures(self, job: Job) -> None:

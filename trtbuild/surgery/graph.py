@@ -30,6 +30,7 @@ LARGEST = {
     DTYPES["fp16"].onnx: 65504.0,
     DTYPES["bf16"].onnx: 3.3895313892515355e38,
 }
+_OPSET_OF_PASSES = 17  # of the ops that passes add to a model that had none of ONNX's own
 # Attribute kinds that onnx-graphsurgeon carries; of the others it would drop the value.
 _CARRIED = {"FLOAT", "INT", "STRING", "TENSOR", "GRAPH", "FLOATS", "INTS", "STRINGS"}
 
@@ -82,6 +83,8 @@ def graph_from_model(model: onnx.ModelProto) -> gs.Graph:
         model = inliner.inline_local_functions(model)
     for node in model.graph.node:
         _refuse_lossy(node)
+    if not any(entry.domain in ("", "ai.onnx") for entry in model.opset_import):
+        model.opset_import.append(onnx.helper.make_opsetid("", _OPSET_OF_PASSES))
     graph = gs.import_onnx(model)
     for tensor in graph.tensors().values():
         if isinstance(tensor, gs.Constant) and onnx_weights.is_stored(_message(tensor)):

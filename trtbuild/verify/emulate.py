@@ -15,7 +15,7 @@ from onnx import helper
 FP32 = onnx.TensorProto.FLOAT
 LOW = {onnx.TensorProto.FLOAT16: "fp16", onnx.TensorProto.BFLOAT16: "bf16"}
 
-_TYPE_ATTRIBUTES = ("to", "dtype", "output_dtype")
+_TYPE_ATTRIBUTES = ("to", "dtype", "output_dtype", "output_datatype")
 # Ops whose results are among their inputs: rounded already.
 _EXACT = {
     "Concat", "DepthToSpace", "Expand", "Flatten", "Gather", "GatherElements", "GatherND",

@@ -178,3 +178,28 @@ def test_values_are_not_moved_in_fewer_bits_between_nodes_in_fp32() -> None:
         node("ReduceSum", ["t", "axis"], ["y"]),
     ]
     assert kept(nodes, {"axis": i64(1)})["move"] in (keep.SUM, keep.BETWEEN)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "reason"),
+    [
+        ([node("BitCast", ["x"], ["bits"], to=6), node("Cast", ["bits"], ["y"], to=1)], keep.BITS),
+        (
+            [node("BatchNormalization", ["x", *"sbmv"], ["y", "mean", "var"], training_mode=1)],
+            keep.TRAINING,
+        ),
+        (
+            [
+                node("SequenceConstruct", ["x"], ["list"]),
+                node("SequenceAt", ["list", "zero"], ["y"]),
+            ],
+            keep.SEQUENCE,
+        ),
+    ],
+    ids=["bits", "training", "sequences"],
+)
+def test_special_ops_stay(nodes: list[onnx.NodeProto], reason: str) -> None:
+    weights: dict[str, Any] = {name: np.ones(4, np.float32) for name in "sbmv"}
+    made = model(nodes, ["x fp32 [n, 4]"], ["y fp32 [n, 4]"], weights | {"zero": i64(0)}, opset=26)
+    found = kept_nodes(job(made).graph, FP16, 26, {})
+    assert reason in {entry[1] for entry in found.entries.values()}

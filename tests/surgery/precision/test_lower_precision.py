@@ -3,9 +3,10 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from onnx import helper
 
 from tests.surgery import rtx
-from tests.surgery.models import apply, f32, i64, job, model, node, note, operated, ops, run
+from tests.surgery.models import apply, f32, i64, job, model, node, note, operated, ops, run, value
 from trtbuild.artifacts import SurgeryResult
 from trtbuild.onnx_weights import read_skeleton
 from trtbuild.surgery.contract import ContractError
@@ -220,3 +221,36 @@ def test_wrong_types_break_the_promise() -> None:
     set_elem_type(work.graph.tensors()["c"], onnx.TensorProto.FLOAT16)
     with pytest.raises(ContractError, match="ShapeInferenceError"):
         pass_.ensures(work)
+
+
+def test_a_model_with_control_flow_keeps_its_opset(tmp_path: Path) -> None:
+    def branch(op: str) -> onnx.GraphProto:
+        out = value(f"{op} fp32 [n, 3, 4, 4]")
+        return helper.make_graph([node(op, ["x"], [op])], op, [], [out])
+
+    made = model(
+        [
+            node("If", ["c"], ["i"], then_branch=branch("Relu"), else_branch=branch("Neg")),
+            node("Conv", ["i", "k"], ["y"]),
+        ],
+        ["x fp32 [n, 3, 4, 4]", "c bool [1]"],
+        ["y fp32 [n, 2, 2, 2]"],
+        {"k": f32(2, 3, 3, 3)},
+    )
+    result = operated(tmp_path, made, precision="bf16")
+    assert result.model.opset == 17
+    assert (
+        "kept at opset 17: ONNX's converter does not look into control flow"
+        in note(result, "lower_precision").note
+    )
+
+
+def test_a_layer_norm_gives_its_statistics_in_fp32(tmp_path: Path) -> None:
+    made = model(
+        [node("LayerNormalization", ["x", "s"], ["y", "mean", "deviation"])],
+        ["x fp32 [n, 4]"],
+        ["y fp32 [n, 4]", "mean fp32 [n, 1]", "deviation fp32 [n, 1]"],
+        {"s": f32(4)},
+    )
+    result = operated(tmp_path, made, precision="bf16")
+    assert ops(result.model) == ["Cast", "LayerNormalization", "Cast"]

@@ -119,12 +119,18 @@ def test_an_output_that_is_read_inside_is_cast_once() -> None:
         node("ConstantOfShape", ["size"], ["c"]),
         node("RandomNormalLike", ["x"], ["c"]),
         node("EyeLike", ["square"], ["c"], dtype=FP32),
+        node("HannWindow", ["four"], ["c"]),
         node("Cast", ["flags"], ["c"], to=FP32),
     ],
     ids=lambda entry: entry.op_type,
 )
 def test_attributes_say_the_new_type(maker: onnx.NodeProto) -> None:
-    weights = {"size": i64(4), "square": np.eye(4, dtype=np.int32), "flags": np.ones(4, bool)}
+    weights = {
+        "size": i64(4),
+        "four": np.array(4),
+        "square": np.eye(4, dtype=np.int32),
+        "flags": np.ones(4, bool),
+    }
     used = {name: array for name, array in weights.items() if name in maker.input}
     made, _ = rewritten(
         model([maker, node("Add", ["x", "c"], ["y"])], ["x fp32 [4, 4]"], ["y fp32 [4, 4]"], used)

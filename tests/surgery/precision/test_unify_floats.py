@@ -18,6 +18,7 @@ from tests.surgery.models import (
     run,
     value,
 )
+from trtbuild.errors import SurgeryError
 from trtbuild.surgery.contract import ContractError
 from trtbuild.surgery.precision.types import FP32, FP64
 from trtbuild.surgery.precision.unify_floats import UnifyFloats
@@ -95,3 +96,13 @@ def test_a_type_left_over_breaks_the_promise() -> None:
     with pytest.raises(ContractError, match="is still fp64"):
         UnifyFloats().ensures(work)
     assert {FP32, FP64} == {1, 11}
+
+
+def test_the_bits_of_fp64_cannot_be_had() -> None:
+    nodes = [node("Cast", ["x"], ["d"], to=FP64), node("BitCast", ["d"], ["y"], name="bits", to=7)]
+    made = model(nodes, ["x fp32 [n]"], ["y int64 [n]"], opset=26)
+    with pytest.raises(SurgeryError) as caught:
+        apply(UnifyFloats(), job(made))
+    assert caught.value.message == (
+        "node 'bits' (BitCast) reads the bits of fp64, which cannot be made fp32"
+    )

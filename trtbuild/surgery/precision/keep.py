@@ -49,6 +49,9 @@ _FOLLOWS_SUM = _MOVES | {
 
 CONTROL = "it is control flow, whose inside stays as it is"
 FOREIGN = "it is not one of ONNX's own ops"
+SEQUENCE = "it is about sequences or optional values"
+TRAINING = "it gives the statistics of training"
+BITS = "it reads the bits of fp32"
 SUM = "it sums squares, exponentials or many values"
 INTEGER = "its values stand for positions, sizes or angles"
 BETWEEN = "it moves values between nodes in fp32"
@@ -101,6 +104,12 @@ def _without_low_form(graph: gs.Graph, kept: Kept, low: int, opset: int) -> None
         slots = float_slots(node)
         if any(isinstance(value, gs.Graph) for value in node.attrs.values()):
             kept.add(node, CONTROL)
+        elif slots and ("Sequence" in node.op or "Optional" in node.op):
+            kept.add(node, SEQUENCE)
+        elif node.op == "BatchNormalization" and len(node.outputs) > 1:
+            kept.add(node, TRAINING)
+        elif slots and node.op == "BitCast":
+            kept.add(node, BITS)
         elif slots and not is_standard(node):
             kept.add(node, FOREIGN)
         elif slots and not any(may_be(node, opset, low, i, out) for i, _, out in slots):

@@ -15,6 +15,7 @@ from onnx import version_converter
 
 from trtbuild.errors import first_line
 from trtbuild.surgery.contract import ContractError, Done, Job, Pass, skipped
+from trtbuild.surgery.drop_dead import lower_constants
 from trtbuild.surgery.graph import (
     ConvertedValues,
     constants_of,
@@ -130,6 +131,8 @@ def _raise_opset(job: Job, low: int) -> str:
             wanted = max(wanted, _PARAMETER_OPSET)
     if wanted == have:
         return ""
+    if any(True for _ in job.graph.subgraphs()):
+        return f"kept at opset {have}: ONNX's converter does not look into control flow"
     try:
         job.graph = _at_opset(job.graph, wanted)
     except Exception as error:  # of the C++ converter: whatever its adapters raise
@@ -149,6 +152,8 @@ def _at_opset(graph: gs.Graph, version: int) -> gs.Graph:
         if entry.domain in ("", "ai.onnx"):
             entry.version = version
     raised = graph_from_model(model)
+    lower_constants(raised)  # the converter makes nodes of what were attributes
+    raised.cleanup()
     for name, constant in constants_of(graph).items():
         if name in weights and isinstance(held := constant._values, ConvertedValues):
             raised.tensors()[name]._values = held

@@ -13,7 +13,7 @@ import onnx_graphsurgeon as gs
 
 from trtbuild.surgery.graph import ConvertedValues, nodes_below, set_elem_type
 from trtbuild.surgery.precision.keep import float_slots
-from trtbuild.surgery.precision.types import FP32, SAYS_OUTPUT_TYPE, may_be
+from trtbuild.surgery.precision.types import FP32, SAYS_OUTPUT_TYPE, TYPE_ATTRIBUTES, may_be
 from trtbuild.surgery.precision.unify_floats import bypass_idle_cast, constant_as
 from trtbuild.tensor import dtype_from_onnx
 
@@ -66,11 +66,11 @@ def _low_slots(node: gs.Node, low: int, opset: int) -> list[tuple[int, bool]]:
 
 def _say_type(node: gs.Node, low: int) -> None:
     """Set the attributes that say which type an output has."""
-    for name in ("to", "dtype", "output_dtype"):
+    for name in TYPE_ATTRIBUTES:
         if node.attrs.get(name) == FP32:
             node.attrs[name] = low
     if node.op in SAYS_OUTPUT_TYPE:
-        node.attrs.setdefault("dtype", low)
+        node.attrs.setdefault(SAYS_OUTPUT_TYPE[node.op], low)
     if node.op == "ConstantOfShape":
         value = node.attrs.get("value") or gs.Constant("value", np.zeros(1, dtype=np.float32))
         node.attrs["value"] = constant_as(value, low)

@@ -16,12 +16,19 @@ FP16, BF16 = DTYPES["fp16"].onnx, DTYPES["bf16"].onnx
 # ONNX's spelling of a type in schemas
 _SPELLING = {FP32: "tensor(float)", FP16: "tensor(float16)", BF16: "tensor(bfloat16)"}
 # Attributes that hold a TensorProto.DataType, whatever the op.
-TYPE_ATTRIBUTES = ("to", "dtype", "output_dtype")
-# Ops whose output takes the type of input 0 unless `dtype` says otherwise; it then has to.
+TYPE_ATTRIBUTES = ("to", "dtype", "output_dtype", "output_datatype")
+# op -> the attribute that says what its output is; without it, fp32 or the type of input 0
 SAYS_OUTPUT_TYPE = {
-    "Bernoulli", "EyeLike", "RandomNormal", "RandomNormalLike", "RandomUniform",
-    "RandomUniformLike",
-}  # fmt: skip
+    **dict.fromkeys(
+        ("Bernoulli", "EyeLike", "RandomNormal", "RandomNormalLike", "RandomUniform"), "dtype"
+    ),
+    "RandomUniformLike": "dtype",
+    **dict.fromkeys(
+        ("BlackmanWindow", "HammingWindow", "HannWindow", "MelWeightMatrix"), "output_datatype"
+    ),
+}
+# Outputs whose type the attribute `stash_type` fixes at fp32: mean and deviation.
+_STASHED = {"LayerNormalization": range(1, 3)}
 # Parameters that stay fp32 where the op lets them differ from its input: they cost nothing, and a
 # variance of 1e-6 has two digits in fp16.
 PARAMETERS = {"BatchNormalization": range(1, 5)}
@@ -64,6 +71,8 @@ def _allowed(op: str, opset: int, output: bool, index: int) -> tuple[str, frozen
 def may_be(node: gs.Node, opset: int, low: int, index: int, output: bool = False) -> bool:
     """Whether the fp32 tensor at that place of `node` may have the type `low` instead."""
     if not is_standard(node) or _is_parameter(node, opset, index, output):
+        return False
+    if output and index in _STASHED.get(node.op, ()):
         return False
     variable, types = _allowed(node.op, opset, output, index)
     return bool(variable) and {_SPELLING[FP32], _SPELLING[low]} <= types

@@ -14,10 +14,18 @@ from typing import Any
 import onnx
 import onnx_graphsurgeon as gs
 
+from trtbuild.errors import SurgeryError
 from trtbuild.onnx_weights import array_of
 from trtbuild.surgery.contract import ContractError, Done, Job, Pass, skipped
 from trtbuild.surgery.drop_dead import read_instead
-from trtbuild.surgery.graph import ConvertedValues, all_graphs, elem_type, infer, set_elem_type
+from trtbuild.surgery.graph import (
+    ConvertedValues,
+    all_graphs,
+    elem_type,
+    infer,
+    label,
+    set_elem_type,
+)
 from trtbuild.surgery.precision.types import BF16, FP16, FP32, FP64, TYPE_ATTRIBUTES
 from trtbuild.tensor import dtype_from_onnx
 
@@ -37,6 +45,7 @@ class UnifyFloats(Pass):
         replaced = _REPLACED[job.options.precision]
         count: Counter[int] = Counter()
         for graph in all_graphs(job.graph):
+            _refuse_bits(graph, replaced)
             lazy = graph is job.graph  # inside subgraphs names may repeat, and weights are small
             count.update(_retype_tensors(graph, replaced, typed_inputs(job), lazy))
             for node in graph.nodes:
@@ -59,6 +68,18 @@ class UnifyFloats(Pass):
             for tensor in graph.tensors().values():
                 if elem_type(tensor) in replaced and tensor.name not in typed:
                     raise ContractError(f"'{tensor.name}' is still {_name(elem_type(tensor))}")
+
+
+def _refuse_bits(graph: gs.Graph, replaced: set[int]) -> None:
+    """BitCast means the bits, and there are as many only in the type it was made for."""
+    for node in graph.nodes:
+        for tensor in [*node.inputs, *node.outputs] if node.op == "BitCast" else ():
+            if elem_type(tensor) in replaced:
+                raise SurgeryError(
+                    f"node '{label(node)}' (BitCast) reads the bits of {_name(elem_type(tensor))}, "
+                    "which cannot be made fp32",
+                    "cut the model before that node: --outputs",
+                )
 
 
 def typed_inputs(job: Job) -> set[str]:
