@@ -1,12 +1,14 @@
 """The stages of one run, each through the store and, on a miss, in a worker process.
 
-One worker process holds the frameworks (export, surgery, the accuracy runs) for the whole run;
-it starts at the first miss, so a run whose every result is in the store starts none. Plans are
-built by workers of their own, the first of which loads TensorRT while the model is exported.
+One worker process holds the frameworks (export, the accuracy runs) for the whole run;
+it starts at the first miss, so a run whose every result is in the store starts none. Surgery and
+the first plan have workers of their own, which load what they need while the model is exported;
+the first one loads ONNX Runtime while the graph is operated on.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 import threading
@@ -35,16 +37,16 @@ from trtbuild.artifacts import (
 )
 from trtbuild.capability import Capability
 from trtbuild.device import Devices, Gpu, visible_only
-from trtbuild.errors import SourceError
+from trtbuild.errors import SourceError, TrtbuildError
 from trtbuild.plan.check import check
 from trtbuild.plan.plans import plans_from_onnx
 from trtbuild.plan.runtimes import RuntimeInfo
-from trtbuild.plan.warm import WarmWorker
 from trtbuild.sources import PACKAGES
 from trtbuild.stage_options import StageOptions
 from trtbuild.store import Store, key_of
 from trtbuild.verify.points import Point
 from trtbuild.workers.pool import OnProgress, Pool, Worker
+from trtbuild.workers.warm import WarmWorker
 
 T = TypeVar("T")
 A = TypeVar("A")
@@ -70,7 +72,8 @@ class Run:
         self._on_progress = on_progress
         self._pool = Pool()
         self._frameworks: Worker | None = None
-        self._warm: WarmWorker | None = None
+        self._builder: WarmWorker | None = None
+        self._surgeon: WarmWorker | None = None
         self._starting = threading.Lock()
         self._ends = ExitStack()
 
@@ -95,8 +98,7 @@ class Run:
         key = source.digest and _key("export", determines, PACKAGES[source.kind])
 
         def make(directory: Path) -> OnnxModel:
-            if self._runtime is not None:
-                self._warm = WarmWorker(self._runtime, self._pool)
+            self._warm_up()
             return self._call(
                 "trtbuild.sources.session:export",
                 OnnxModel,
@@ -113,13 +115,17 @@ class Run:
         key = _key("surgery", {"onnx": model.digest, "options": options}, _ONNX_PACKAGES)
 
         def make(directory: Path) -> SurgeryResult:
-            return self._call(
-                "trtbuild.surgery.apply:operate",
-                SurgeryResult,
-                model=model,
-                options=options,
-                directory=directory,
-            )
+            if self._frameworks is not None:
+                threading.Thread(target=self._load_onnx_runtime, daemon=True).start()
+            with self._pool.worker(started=self._surgeon and self._surgeon.take()) as worker:
+                return worker.call(
+                    "trtbuild.surgery.apply:operate",
+                    SurgeryResult,
+                    self._on_progress,
+                    model=model,
+                    options=options,
+                    directory=directory,
+                )
 
         return self._cached("surgery", key, SurgeryResult, make)
 
@@ -143,7 +149,7 @@ class Run:
             pool=self._pool,
             workers=workers or os.cpu_count() or 1,
             on_progress=self._on_progress,
-            warm=self._warm,
+            warm=self._builder,
         )
         hit = all(plan.cached for plan in outcome.plans) and not outcome.failures
         self.stages.append(Stage("plans", time.monotonic() - started, hit))
@@ -292,6 +298,18 @@ class Run:
                     outputs=path,
                 )
         return outputs
+
+    def _warm_up(self) -> None:
+        """A source that is not in the store means that nothing after it is: be ready for it."""
+        self._surgeon = WarmWorker(self._pool, "trtbuild.surgery.apply:warm_up")
+        if self._runtime is not None:
+            self._builder = WarmWorker(
+                self._pool, "trtbuild.plan.build:warm_up", runtime=self._runtime
+            )
+
+    def _load_onnx_runtime(self) -> None:
+        with contextlib.suppress(TrtbuildError):  # the run itself says what is wrong
+            self._call("trtbuild.verify.onnx_run:warm_up", str)
 
     def _cached(self, name: str, key: str | None, type_: type[T], make: Callable[[Path], T]) -> T:
         started = time.monotonic()

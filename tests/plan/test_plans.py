@@ -37,7 +37,6 @@ from trtbuild.plan.options import PlanOptions
 from trtbuild.plan.plans import plans_from_onnx
 from trtbuild.plan.profiles import ShapeOptions, profile_from_shapes
 from trtbuild.plan.runtimes import RTX_CAPABILITIES, RuntimeInfo
-from trtbuild.plan.warm import WarmWorker
 from trtbuild.store import Store
 
 FLEET = tuple(Capability(*pair) for pair in ((8, 0), (8, 6), (8, 9)))
@@ -81,6 +80,10 @@ def run(rtx: RuntimeInfo, store: Store, pool: WatchedPool) -> Run:
 
 def covered(outcome: PlanOutcome) -> list[tuple[str, ...]]:
     return [tuple(map(str, plan.targets)) for plan in outcome.plans]
+
+
+def warm_builder(run: Run) -> WarmWorker:
+    return WarmWorker(run.pool, "trtbuild.plan.build:warm_up", runtime=run.runtime)
 
 
 def test_targets_share_one_plan(run: Run, tmp_path: Path) -> None:
@@ -230,7 +233,7 @@ def test_a_package_that_does_not_load_is_one_error(run: Run, tmp_path: Path) -> 
 
 
 def test_a_warm_worker_is_used_once(run: Run, tmp_path: Path) -> None:
-    warm = WarmWorker(run.runtime, run.pool)
+    warm = warm_builder(run)
     run(saved(matmul(), tmp_path), options=ALONE, warm=warm)
     assert len(run.pool.started) == len(FLEET)
     assert run.pool.started[0].process.poll() is not None
@@ -240,7 +243,7 @@ def test_warm_or_not_a_plan_has_the_same_bytes(run: Run, tmp_path: Path) -> None
     model = saved(matmul(), tmp_path)
     cold = run(model).plans[0]
     run.store = Store(tmp_path / "other")
-    warm = run(model, warm=WarmWorker(run.runtime, run.pool)).plans[0]
+    warm = run(model, warm=warm_builder(run)).plans[0]
     assert not warm.cached
     assert warm.digest == cold.digest
 
@@ -319,6 +322,8 @@ from trtbuild.plan.runtimes import choose_runtime
 from trtbuild.plan.targets import targets_from_texts
 from trtbuild.store import Store
 from trtbuild.workers.pool import Pool
+from trtbuild.workers.warm import WarmWorker
+from trtbuild.workers.warm import WarmWorker
 
 def end(number, frame):
     raise SystemExit(143)

@@ -94,3 +94,7 @@ def lose_a_file() -> None:
 def leave_a_file() -> str:
     with tempfile.NamedTemporaryFile(delete=False) as file:
         return file.name
+
+
+def hello(name: str) -> str:
+    return f"hello {name}"

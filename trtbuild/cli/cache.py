@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import datetime
 import re
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from trtbuild.errors import UsageError
-from trtbuild.store import Entry, Store
+
+if TYPE_CHECKING:
+    from trtbuild.store import Entry
 
 app = typer.Typer(help="The store of exported models and built plans.", no_args_is_help=True)
 
@@ -28,6 +30,7 @@ def bytes_from_text(text: str) -> int:
 def ls(json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False) -> None:
     """List the entries, the one used longest ago first."""
     from trtbuild.cli import render
+    from trtbuild.store import Store
 
     store = Store()
     entries = store.entries()
@@ -50,6 +53,8 @@ def prune(
     """Drop what was used longest ago."""
     if keep is None and days is None:
         raise UsageError("nothing says what to keep", "give --keep 10GB or --days 30, or both")
+    from trtbuild.store import Store
+
     keep_bytes = None if keep is None else bytes_from_text(keep)
     typer.echo(_total(Store().prune(keep_bytes, days), "dropped"))
 
@@ -57,6 +62,8 @@ def prune(
 @app.command("clear")
 def clear() -> None:
     """Drop everything; it costs nothing but the time to build it again."""
+    from trtbuild.store import Store
+
     typer.echo(_total(Store().clear(), "dropped"))
 
 

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import platform
 import sys
-import tempfile
-import traceback
-from importlib import metadata
 from pathlib import Path
 
 import typer
@@ -46,6 +42,11 @@ def _first_line(error: Exception) -> str:
 
 
 def _write_log(error: Exception) -> Path:
+    import platform
+    import tempfile
+    import traceback
+    from importlib import metadata
+
     versions = [f"trtbuild {__version__}", f"python {sys.version}", platform.platform()]
     for package in _PACKAGES:
         try:

@@ -30,9 +30,9 @@ from trtbuild.plan.interface import check_types
 from trtbuild.plan.options import PlanOptions, PlanSpec, check_options, plan_key
 from trtbuild.plan.runtimes import TENSORRT, RuntimeInfo, check_targets
 from trtbuild.plan.targets import targets_from_capability_list
-from trtbuild.plan.warm import WarmWorker
 from trtbuild.store import Store
 from trtbuild.workers.pool import OnProgress, Pool, WorkerBugError
+from trtbuild.workers.warm import WarmWorker
 
 Targets = tuple[Capability, ...]
 

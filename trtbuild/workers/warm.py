@@ -1,0 +1,39 @@
+"""A worker that loads its frameworks while the run is still busy with earlier stages."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from trtbuild.errors import TrtbuildError
+from trtbuild.workers.pool import Pool, Worker, WorkerBugError
+
+
+class WarmWorker:
+    """Starts a worker of `pool` and calls `function` in it at once; the first `take` gets it.
+
+    Start it in the main thread or another one that outlives its work: Linux ends a worker when
+    the thread that started it ends.
+    """
+
+    def __init__(self, pool: Pool, function: str, **arguments: Any) -> None:
+        self._worker: Worker | None = pool.start()
+        self._lock = threading.Lock()
+        self._loading = threading.Thread(
+            target=self._load, args=(self._worker, function, arguments)
+        )
+        self._loading.start()
+
+    def _load(self, worker: Worker, function: str, arguments: dict[str, Any]) -> None:
+        try:
+            worker.call(function, str, **arguments)
+        except (TrtbuildError, WorkerBugError):
+            with self._lock:
+                self._worker = None  # the work itself says what is wrong, in another worker
+
+    def take(self) -> Worker | None:
+        """The worker, once; None when it was taken before or its frameworks did not load."""
+        self._loading.join()
+        with self._lock:
+            worker, self._worker = self._worker, None
+        return worker
