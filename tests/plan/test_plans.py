@@ -38,6 +38,7 @@ from trtbuild.plan.plans import plans_from_onnx
 from trtbuild.plan.profiles import ShapeOptions, profile_from_shapes
 from trtbuild.plan.runtimes import RTX_CAPABILITIES, RuntimeInfo
 from trtbuild.store import Store
+from trtbuild.workers.warm import WarmWorker
 
 FLEET = tuple(Capability(*pair) for pair in ((8, 0), (8, 6), (8, 9)))
 ALONE = PlanOptions(sharing="per-target")
@@ -322,8 +323,6 @@ from trtbuild.plan.runtimes import choose_runtime
 from trtbuild.plan.targets import targets_from_texts
 from trtbuild.store import Store
 from trtbuild.workers.pool import Pool
-from trtbuild.workers.warm import WarmWorker
-from trtbuild.workers.warm import WarmWorker
 
 def end(number, frame):
     raise SystemExit(143)
