@@ -107,6 +107,7 @@ class Peer:
         return answer
 
     def stop(self) -> None:
+        self._connection.close()
         self._triton.process.kill()
         self._triton.process.wait()
 
@@ -157,5 +158,6 @@ def test_the_same_answers_as_triton(
         same += theirs[0] == ours[0]
         if not equal:
             wrong.append((theirs, ours, question))
+    connection.close()
     assert not wrong, f"{len(wrong)} answers differ, the first: {wrong[:5]}"
     assert same > COUNT * 0.7
