@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ def count_ops(path: Path) -> dict[str, int]:
     return dict(Counter(name for nodes in graphs for name in _ops(nodes)).most_common())
 
 
-def _ops(nodes: Iterator[onnx.NodeProto]) -> Iterator[str]:
+def _ops(nodes: Iterable[onnx.NodeProto]) -> Iterator[str]:
     for node in nodes:
         standard = node.domain in ("", "ai.onnx")
         yield node.op_type if standard else f"{node.domain}::{node.op_type}"
