@@ -117,7 +117,8 @@ class Run:
         def make(directory: Path) -> SurgeryResult:
             if self._frameworks is not None:
                 threading.Thread(target=self._load_onnx_runtime, daemon=True).start()
-            with self._pool.worker(started=self._surgeon and self._surgeon.take()) as worker:
+            warm = self._surgeon.take() if self._surgeon is not None else None
+            with self._pool.worker(started=warm) as worker:
                 return worker.call(
                     "trtbuild.surgery.apply:operate",
                     SurgeryResult,
