@@ -201,11 +201,22 @@ class Triton:
         try:
             for name in names:
                 self.unload(name)
+            self._wait_until_unloaded()
         except (OSError, http.client.HTTPException):
             self.stop()
             self.start()
         for name in names:
             shutil.rmtree(self.repository / name)
+
+    def _wait_until_unloaded(self) -> None:
+        """A Python model ends some time after its unloading was answered."""
+        deadline = time.monotonic() + TIMEOUT_S
+        while time.monotonic() < deadline:
+            _, body = self._request("POST", "/v2/repository/index")
+            states = {entry.get("state") for entry in json.loads(body)}
+            if not states & {"READY", "LOADING", "UNLOADING"}:
+                return
+            time.sleep(0.01)
 
     def stop(self) -> None:
         """End the process; it holds nothing that must be saved."""
