@@ -53,7 +53,7 @@ def test_batchable_is_tritons_onnx_rule(
 
 
 def test_a_report_passes_when_everything_that_ran_passed() -> None:
-    good = Comparison("a vs b", "opt", "t", 0, 0, 1, (0,), (1, 1), 0.1, 0.1, True)
+    good = Comparison("a vs b", "opt", "t", 0, 0, 1, (0,), ("1", "1"), 0.1, 0.1, True)
     bad = msgspec.structs.replace(good, passed=False)
     assert VerifyReport((), {"plan 8.9": "not run: no GPU of 8.9"}).passed
     assert VerifyReport((good,), {}).passed

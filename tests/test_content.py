@@ -12,7 +12,7 @@ from trtbuild.artifacts import (
     VerifyReport,
 )
 from trtbuild.capability import Capability
-from trtbuild.content import Results, content_of
+from trtbuild.content import Results, content_of, portable_files
 from trtbuild.modelconfig.read import parse_config
 from trtbuild.request import ConvertRequest
 from trtbuild.stage_options import options_of_stages
@@ -45,6 +45,24 @@ def test_files_config_and_lock_say_the_same(tmp_path: Path) -> None:
     assert content.lock.options == {"precision": "fp16"}
     assert content.lock.source.notes == ("a note",)
     assert content.lock.onnx.portable
+
+
+def test_the_portable_model_is_the_one_before_precision_conversion(tmp_path: Path) -> None:
+    made = results(tmp_path)
+    before = msgspec.structs.replace(
+        made.surgery.model, files=("reference.onnx", "reference.onnx.data")
+    )
+    surgery = msgspec.structs.replace(made.surgery, reference=before)
+    assert portable_files(surgery) == {
+        "model.onnx": tmp_path / "reference.onnx",
+        "reference.onnx.data": tmp_path / "reference.onnx.data",
+    }
+    half = TensorSpec("x", "fp16", ("batch", 8))
+    matched = msgspec.structs.replace(surgery.model, inputs=(half,), outputs=(half,))
+    assert portable_files(msgspec.structs.replace(surgery, model=matched)) == {
+        "model.onnx": tmp_path / "model.onnx",
+        "model.onnx.data": tmp_path / "model.onnx.data",
+    }
 
 
 def test_without_the_portable_model_only_plans_are_written(tmp_path: Path) -> None:

@@ -145,9 +145,11 @@ def test_precision_is_in_the_graph_and_verified_before_and_after(
         "onnx vs ONNX",
         f"onnx vs ONNX {precision}",
     }
-    model = onnx.load(tmp_path / "repo/tiny/1/model.onnx")
-    kinds = {onnx.TensorProto.DataType.Name(t.data_type) for t in model.graph.initializer}
+    built_from = onnx.load(result.model.path)
+    kinds = {onnx.TensorProto.DataType.Name(t.data_type) for t in built_from.graph.initializer}
     assert kinds == {{"fp16": "FLOAT16", "bf16": "BFLOAT16"}[precision]}
+    session = ort.InferenceSession(tmp_path / "repo/tiny/1/model.onnx")  # runs on any CPU
+    assert session.run(None, {"x": np.zeros((3, 8), np.float32)})[0].shape == (3, 8)
     assert result.model.inputs[0].dtype == "fp32"
     assert locked(result).options["precision"] == precision
 

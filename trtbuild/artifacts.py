@@ -169,7 +169,7 @@ class Comparison(msgspec.Struct, frozen=True):
     max_rel: float
     cosine: float
     worst_index: tuple[int, ...]  # of the element with the largest excess over the tolerance
-    worst: tuple[float, float]  # reference, candidate there
+    worst: tuple[str, str]  # reference, candidate there; text, for NaN has no form in JSON
     rtol: float
     atol: float
     passed: bool

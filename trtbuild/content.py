@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -20,6 +21,7 @@ from trtbuild.artifacts import (
 from trtbuild.modelconfig.derive import ConfigOptions, config_from_plans
 from trtbuild.modelconfig.write import text_from_config
 from trtbuild.plan.runtimes import RuntimeInfo
+from trtbuild.repository.layout import PORTABLE
 from trtbuild.repository.lock import Lock, LockedOnnx, LockedPlan, LockedSource
 from trtbuild.repository.write import Content
 from trtbuild.request import ConvertRequest
@@ -59,15 +61,28 @@ def check_config(
 
 def content_of(results: Results, request: ConvertRequest, options: StageOptions) -> Content:
     """The version to be written."""
-    model = results.surgery.model
     files = {plan.file: plan.path for plan in results.outcome.plans}
     if request.portable:
-        files |= {file: model.directory / file for file in model.files}
+        files |= portable_files(results.surgery)
 
     def config(plans: tuple[LockedPlan, ...]) -> str:
         return config_text(results, plans, options.config)
 
     return Content(files, dict(options.label_files), config, _lock(results, request))
+
+
+def portable_files(surgery: SurgeryResult) -> dict[str, Path]:
+    """`model.onnx` and its external data: what runs where no plan fits the machine.
+
+    That is the graph before precision conversion: CPUs have no bf16, and few fp16 kernels. Where
+    inputs or outputs were converted as well it is the graph that the plans were built from.
+    """
+    model, before = surgery.model, surgery.reference
+    if before is not None and (before.inputs, before.outputs) == (model.inputs, model.outputs):
+        model = before
+    first, *others = model.files
+    names = {PORTABLE: first, **{file: file for file in others}}  # data files are named inside
+    return {name: model.directory / file for name, file in names.items()}
 
 
 def config_text(results: Results, plans: tuple[LockedPlan, ...], options: ConfigOptions) -> str:
@@ -100,7 +115,12 @@ def _lock(results: Results, request: ConvertRequest) -> Lock:
             results.exported.notes,
         ),
         onnx=LockedOnnx(
-            model.files, model.digest, model.opset, model.inputs, model.outputs, request.portable
+            tuple(portable_files(results.surgery)),
+            model.digest,
+            model.opset,
+            model.inputs,
+            model.outputs,
+            request.portable,
         ),
         profile=results.profile,
         plans=tuple(

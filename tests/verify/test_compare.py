@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from trtbuild.artifacts import Comparison, from_json, to_json
 from trtbuild.verify.compare import Label, compare
 from trtbuild.verify.options import Tolerance
 
@@ -55,7 +56,7 @@ def test_the_figures_name_the_worst_element() -> None:
     result = compare(LABEL, reference, candidate, LOOSE)
     assert not result.passed
     assert result.worst_index == (0, 1)
-    assert result.worst == (2.0, 2.5)
+    assert result.worst == ("2", "2.5")
     assert result.max_abs == pytest.approx(0.5)
     assert result.max_rel == pytest.approx(0.25)
     assert 0.99 < result.cosine < 1
@@ -108,6 +109,23 @@ def test_what_is_no_matter_of_tolerance(reference: Array, candidate: Array, prob
     result = compare(LABEL, reference, candidate, Tolerance(10, 10, False))
     assert not result.passed
     assert result.problem == problem
+
+
+@pytest.mark.parametrize(
+    ("reference", "candidate", "worst"),
+    [
+        (np.array([1.0]), np.array([np.inf]), ("1", "inf")),
+        (np.array([np.nan]), np.array([0.5]), ("nan", "0.5")),
+        (np.array([3]), np.array([4]), ("3", "4")),
+        (np.array(["a"], object), np.array(["b"], object), ("'a'", "'b'")),
+    ],
+)
+def test_every_worst_element_crosses_a_process_border(
+    reference: Array, candidate: Array, worst: tuple[str, str]
+) -> None:
+    result = compare(LABEL, reference, candidate, LOOSE)
+    assert result.worst == worst
+    assert from_json(to_json(result), Comparison) == result
 
 
 def test_equal_integers_and_strings_pass() -> None:

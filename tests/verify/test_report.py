@@ -13,13 +13,13 @@ GOOD = Comparison(
     2e-5,
     0.9999999,
     (0, 7),
-    (0.5, 0.500001),
+    ("0.5", "0.500001"),
     1e-3,
     1e-4,
     True,
 )
 BAD = msgspec.structs.replace(
-    GOOD, pair="torch vs ONNX fp16", point="max", max_abs=0.25, worst=(0.5, 0.25), passed=False
+    GOOD, pair="torch vs ONNX fp16", point="max", max_abs=0.25, worst=("0.5", "0.25"), passed=False
 )
 
 

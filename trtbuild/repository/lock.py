@@ -43,10 +43,10 @@ class LockedSource(msgspec.Struct, frozen=True):
 
 
 class LockedOnnx(msgspec.Struct, frozen=True):
-    """The ONNX model that the plans were built from."""
+    """The ONNX model that the plans were built from, and its portable form beside them."""
 
-    files: tuple[str, ...]  # beside the lock, unless `portable` is false
-    digest: str
+    files: tuple[str, ...]  # of the portable form, beside the lock unless `portable` is false
+    digest: str  # of what the plans were built from
     opset: int
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]

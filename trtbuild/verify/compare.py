@@ -58,7 +58,7 @@ def _inexact(label: Label, reference: Array, candidate: Array, tolerance: Tolera
         max_rel=float(np.max(relative[shown], initial=0.0)),
         cosine=_cosine(reference[finite], candidate[finite]),
         worst_index=worst,
-        worst=(_plain(reference, worst), _plain(candidate, worst)),
+        worst=(_shown(reference, worst), _shown(candidate, worst)),
         rtol=tolerance.rtol,
         atol=atol,
         passed=passed,
@@ -78,7 +78,7 @@ def _exact(label: Label, reference: Array, candidate: Array) -> Comparison:
         max_rel=0.0,
         cosine=1.0 if not count else 0.0,
         worst_index=worst,
-        worst=(_plain(reference, worst), _plain(candidate, worst)) if numbers else (0.0, 0.0),
+        worst=(_shown(reference, worst), _shown(candidate, worst)),
         rtol=0.0,
         atol=0.0,
         passed=not count,
@@ -88,7 +88,7 @@ def _exact(label: Label, reference: Array, candidate: Array) -> Comparison:
 
 def _problem(label: Label, tolerance: Tolerance, problem: str) -> Comparison:
     atol = 0.0 if tolerance.scaled else tolerance.atol
-    return Comparison(*label, 0.0, 0.0, 0.0, (), (0.0, 0.0), tolerance.rtol, atol, False, problem)
+    return Comparison(*label, 0.0, 0.0, 0.0, (), ("", ""), tolerance.rtol, atol, False, problem)
 
 
 def _not_finite(reference: Array, candidate: Array) -> str:
@@ -110,8 +110,13 @@ def _worst(excess: Array) -> tuple[int, ...]:
     return tuple(int(i) for i in index)
 
 
-def _plain(array: Array, index: tuple[int, ...]) -> float:
-    return float(array[index]) if array.size else 0.0
+def _shown(array: Array, index: tuple[int, ...]) -> str:
+    if not array.size:
+        return ""
+    value = array[index]
+    if isinstance(value, bytes | str):
+        return repr(value)
+    return f"{float(value):.6g}" if _is_inexact(array) else str(int(value))
 
 
 def _cosine(one: Array, other: Array) -> float:

@@ -15,7 +15,7 @@ def rows(report: VerifyReport) -> list[tuple[str, ...]]:
 
 def _row(one: Comparison) -> tuple[str, ...]:
     index = ", ".join(map(str, one.worst_index))
-    worst = f"[{index}]: {one.worst[0]:.6g} -> {one.worst[1]:.6g}" if one.worst_index else ""
+    worst = f"[{index}]: {one.worst[0]} -> {one.worst[1]}" if one.worst_index else ""
     result = "ok" if one.passed else one.problem or "too far"
     return (
         one.pair,
