@@ -46,7 +46,7 @@ def test_defaults_alone_build_something_to_keep(tmp_path: Path) -> None:
     assert result.report.not_run["plan 8.9"] == "not run: no GPU of 8.9"
     config = read_config(tmp_path / "repo/tiny/config.pbtxt").message
     assert config.backend == "tensorrt_rtx"
-    assert config.max_batch_size == 8
+    assert config.max_batch_size == 4
     assert dict(config.cc_model_filenames) == dict.fromkeys(
         ["8.0", "8.6", "8.9", "12.0"], plan.file
     )

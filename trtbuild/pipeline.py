@@ -20,6 +20,7 @@ from trtbuild.request import ConvertRequest
 from trtbuild.sources.identify import identify
 from trtbuild.stage_options import options_of_stages
 from trtbuild.steps import Run, together
+from trtbuild.validate.rule import all_rules
 from trtbuild.validate.run import validate
 from trtbuild.validate.settings import Settings
 from trtbuild.verify.report import gate
@@ -50,6 +51,7 @@ def convert(request: ConvertRequest, on_progress: OnProgress = lambda _: None) -
         outcome, report = together(
             lambda: run.plans(surgery.model, targets, profile, request.workers),
             lambda: run.verify(exported, surgery, profile) if request.verify else NOT_ASKED,
+            meanwhile=all_rules,  # the validator's modules are many files, needed at the end
         )
         check_any_plan(outcome)
         gate(report, exported.notes)

@@ -1,14 +1,12 @@
 """The stages of one run, each through the store and, on a miss, in a worker process.
 
-One worker process holds the frameworks (export, the accuracy runs) for the whole run;
-it starts at the first miss, so a run whose every result is in the store starts none. Surgery and
-the first plan have workers of their own, which load what they need while the model is exported;
-the first one loads ONNX Runtime while the graph is operated on.
+One worker process holds the frameworks (export, surgery, the accuracy runs) for the whole run;
+it starts at the first miss, so a run whose every result is in the store starts none. Plans are
+built by workers of their own, the first of which loads TensorRT while the model is exported.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import tempfile
 import threading
@@ -37,7 +35,7 @@ from trtbuild.artifacts import (
 )
 from trtbuild.capability import Capability
 from trtbuild.device import Devices, Gpu, visible_only
-from trtbuild.errors import SourceError, TrtbuildError
+from trtbuild.errors import SourceError
 from trtbuild.plan.check import check
 from trtbuild.plan.plans import plans_from_onnx
 from trtbuild.plan.runtimes import RuntimeInfo
@@ -73,7 +71,6 @@ class Run:
         self._pool = Pool()
         self._frameworks: Worker | None = None
         self._builder: WarmWorker | None = None
-        self._surgeon: WarmWorker | None = None
         self._starting = threading.Lock()
         self._ends = ExitStack()
 
@@ -98,7 +95,10 @@ class Run:
         key = source.digest and _key("export", determines, PACKAGES[source.kind])
 
         def make(directory: Path) -> OnnxModel:
-            self._warm_up()
+            if self._runtime is not None:  # a source that is new has no plan in the store either
+                self._builder = WarmWorker(
+                    self._pool, "trtbuild.plan.build:warm_up", runtime=self._runtime
+                )
             return self._call(
                 "trtbuild.sources.session:export",
                 OnnxModel,
@@ -115,18 +115,13 @@ class Run:
         key = _key("surgery", {"onnx": model.digest, "options": options}, _ONNX_PACKAGES)
 
         def make(directory: Path) -> SurgeryResult:
-            if self._frameworks is not None:
-                threading.Thread(target=self._load_onnx_runtime, daemon=True).start()
-            warm = self._surgeon.take() if self._surgeon is not None else None
-            with self._pool.worker(started=warm) as worker:
-                return worker.call(
-                    "trtbuild.surgery.apply:operate",
-                    SurgeryResult,
-                    self._on_progress,
-                    model=model,
-                    options=options,
-                    directory=directory,
-                )
+            return self._call(
+                "trtbuild.surgery.apply:operate",
+                SurgeryResult,
+                model=model,
+                options=options,
+                directory=directory,
+            )
 
         return self._cached("surgery", key, SurgeryResult, make)
 
@@ -300,18 +295,6 @@ class Run:
                 )
         return outputs
 
-    def _warm_up(self) -> None:
-        """A source that is not in the store means that nothing after it is: be ready for it."""
-        self._surgeon = WarmWorker(self._pool, "trtbuild.surgery.apply:warm_up")
-        if self._runtime is not None:
-            self._builder = WarmWorker(
-                self._pool, "trtbuild.plan.build:warm_up", runtime=self._runtime
-            )
-
-    def _load_onnx_runtime(self) -> None:
-        with contextlib.suppress(TrtbuildError):  # the run itself says what is wrong
-            self._call("trtbuild.verify.onnx_run:warm_up", str)
-
     def _cached(self, name: str, key: str | None, type_: type[T], make: Callable[[Path], T]) -> T:
         started = time.monotonic()
         value, hit = self.store.cached(name, key, type_, make)
@@ -327,14 +310,19 @@ class Run:
         return self._frameworks.call(function, result, self._on_progress, **arguments)
 
 
-def together(first: Callable[[], A], second: Callable[[], B]) -> tuple[A, B]:
+def together(
+    first: Callable[[], A],
+    second: Callable[[], B],
+    meanwhile: Callable[[], object] = lambda: None,
+) -> tuple[A, B]:
     """Both values, made at the same time. The first error is raised at once: leaving the `Run`
-    ends the workers that the other one still waits for.
+    ends the workers that the other one still waits for. This thread does `meanwhile`.
     """
     threads = ThreadPoolExecutor(2)
     try:
         one, other = threads.submit(first), threads.submit(second)
         works: list[Future[Any]] = [one, other]
+        meanwhile()
         for work in wait(works, return_when=FIRST_EXCEPTION).done:
             work.result()
         return one.result(), other.result()

@@ -92,7 +92,7 @@ def test_partly_has_its_own_exit_code(trtbuild: Trtbuild, tmp_path: Path) -> Non
         (
             ["--preferred-batch", "9"],
             1,
-            "--preferred-batch 9: the plans were built for batches from 1 to 8",
+            "--preferred-batch 9: the plans were built for batches from 1 to 4",
         ),
         (["--timing-cache", "t"], 2, "tensorrt-rtx has no --timing-cache"),
         (["--input", "x=fp32[-1]"], 2, "neither a positive number nor a name"),

@@ -25,7 +25,7 @@ def test_a_plan_by_its_header_and_lock(trtbuild: Trtbuild, tmp_path: Path) -> No
     assert facts["kind"] == "plan"
     assert facts["runtime"].startswith("tensorrt-rtx 1.")
     assert facts["targets"] == "8.6, 8.9"
-    assert facts["profile"] == "x: min 1x8, opt 4x8, max 8x8"
+    assert facts["profile"] == "x: min 1x8, opt 2x8, max 4x8"
     alone = tmp_path / "alone.plan"
     alone.write_bytes(plan.read_bytes())
     found = json.loads(trtbuild("inspect", alone, "--json").stdout)

@@ -73,9 +73,9 @@ def test_what_is_written_is_read_back(shapes: dict[str, tuple[int, ...]]) -> Non
 # defaults
 
 
-def test_a_batch_goes_from_1_to_8() -> None:
+def test_a_batch_goes_from_1_to_4() -> None:
     assert profile_from_shapes((IMAGE,)) == {
-        "image": Range((1, 3, 224, 224), (4, 3, 224, 224), (8, 3, 224, 224))
+        "image": Range((1, 3, 224, 224), (2, 3, 224, 224), (4, 3, 224, 224))
     }
 
 
@@ -96,7 +96,7 @@ def test_fixed_shapes_have_a_range_too() -> None:
 
 def test_the_batch_is_the_dim_called_so_wherever_it_stands() -> None:
     steps_first = TensorSpec("x", "fp32", (16, "batch", 4))
-    assert profile_from_shapes((steps_first,))["x"].max == (16, 8, 4)
+    assert profile_from_shapes((steps_first,))["x"].max == (16, 4, 4)
 
 
 def test_every_first_dim_is_a_batch_where_none_is_called_so() -> None:
@@ -113,7 +113,7 @@ def test_one_name_is_one_range_in_every_input() -> None:
 
 def test_the_largest_size_is_the_usual_one_where_only_that_is_given() -> None:
     profile = profile_from_shapes((TOKENS,), ShapeOptions(opt={"tokens": (2, 64)}))
-    assert profile["tokens"] == Range((1, 1), (2, 64), (8, 64))
+    assert profile["tokens"] == Range((1, 1), (2, 64), (4, 64))
 
 
 def test_a_default_never_contradicts_what_is_given() -> None:
@@ -195,7 +195,7 @@ def test_a_missing_profile_says_exactly_what_to_add() -> None:
     error = error_of((TOKENS, MASK), ShapeOptions())
     assert error.message == "nothing says how large dim 'seq' gets: tokens int64 [batch, seq]"
     assert error.hint == (
-        "add --min-shapes tokens:1xSEQ --opt-shapes tokens:4xSEQ --max-shapes tokens:8xSEQ "
+        "add --min-shapes tokens:1xSEQ --opt-shapes tokens:2xSEQ --max-shapes tokens:4xSEQ "
         "with the smallest, usual and largest size in place of SEQ"
     )
 
@@ -210,7 +210,7 @@ def test_what_to_add_reads_back_once_it_has_numbers() -> None:
     options = shape_options_from_texts(
         [given["--min-shapes"]], [given["--opt-shapes"]], [given["--max-shapes"]]
     )
-    assert profile_from_shapes((image, TOKENS), options)["image"].max == (8, 3, 64, 64)
+    assert profile_from_shapes((image, TOKENS), options)["image"].max == (4, 3, 64, 64)
 
 
 _DIM = st.one_of(st.integers(1, 9), st.sampled_from(["batch", "seq", "height"]))

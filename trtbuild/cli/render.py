@@ -9,16 +9,16 @@ import contextlib
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-from rich.table import Table
-from rich.text import Text
 
 from trtbuild import artifacts
 from trtbuild.artifacts import to_json
+from trtbuild.columns import columns
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
 
 OnProgress = Callable[[artifacts.Progress], None]
 
@@ -39,6 +39,9 @@ class Bars:
     """One bar for each piece of work, with its phase and the time it took so far."""
 
     def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
         self._progress = Progress(
             TextColumn("{task.description:>12}"),
             BarColumn(bar_width=30),
@@ -91,18 +94,7 @@ def json(value: Any) -> None:
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[str] = ()) -> None:
     """A table on stdout; columns named in `right` are aligned right. Cells are never cut."""
-    console = Console(soft_wrap=True)
-    drawn = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
-    for name in header:
-        drawn.add_column(name, justify="right" if name in right else "left", no_wrap=True)
-    for row in rows:
-        drawn.add_row(*(Text(cell) for cell in row))
-    width = max(console.width, console.measure(drawn, options=_wide(console)).maximum)
-    Console(width=width).print(drawn)
-
-
-def _wide(console: Console) -> Any:
-    return console.options.update(max_width=10_000)
+    typer.echo(columns([header, *rows], [header.index(name) for name in right]))
 
 
 def conversion(result: artifacts.Conversion) -> None:

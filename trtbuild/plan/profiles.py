@@ -14,7 +14,7 @@ from trtbuild.artifacts import Profile, Range
 from trtbuild.errors import PlanError, UsageError
 from trtbuild.tensor import TensorSpec
 
-DEFAULT_MAX_BATCH = 8
+DEFAULT_MAX_BATCH = 4  # Triton's own default-max-batch-size for models that batch
 _BOUNDS = ("min", "opt", "max")
 
 Shapes = dict[str, tuple[int, ...]]

@@ -7,7 +7,6 @@ from pathlib import Path
 from trtbuild.artifacts import OnnxModel, PassNote, SurgeryResult
 from trtbuild.onnx_model import describe
 from trtbuild.onnx_weights import read_skeleton
-from trtbuild.registry import load
 from trtbuild.surgery.contract import Job, run_passes
 from trtbuild.surgery.graph import forget_shapes, graph_from_model, infer, is_standard, save
 from trtbuild.surgery.options import SurgeryOptions
@@ -28,13 +27,6 @@ PRECISION_PASSES = {
     "unify_floats": "trtbuild.surgery.precision.unify_floats:UnifyFloats",
     "lower_precision": "trtbuild.surgery.precision.lower_precision:LowerPrecision",
 }
-
-
-def warm_up() -> str:
-    """Load every pass, and what they import; the parent asks for it while a model is exported."""
-    for reference in (*PASSES.values(), *PRECISION_PASSES.values()):
-        load(reference)
-    return f"{len(PASSES) + len(PRECISION_PASSES)} passes"
 
 
 def operate(model: OnnxModel, options: SurgeryOptions, directory: Path) -> SurgeryResult:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -54,12 +53,6 @@ class OnnxRun:
             for name, array in inputs.items()
         }
         return run(self._session, values)
-
-
-def warm_up() -> str:
-    """Load ONNX Runtime; the parent asks for it while the model is operated on."""
-    import_module("onnxruntime")
-    return "onnxruntime"
 
 
 def compare_graphs(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from trtbuild.artifacts import Comparison, VerifyReport
+from trtbuild.columns import columns
 from trtbuild.errors import VerificationError
 
 HEADER = ("COMPARED", "SHAPES", "OUTPUT", "MAX ABS", "MAX REL", "COSINE", "WORST ELEMENT", "RESULT")
@@ -31,12 +32,7 @@ def _row(one: Comparison) -> tuple[str, ...]:
 
 def table(report: VerifyReport) -> str:
     """The rows under their header, in columns."""
-    lines = [HEADER, *rows(report)]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(HEADER))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    )
+    return columns([HEADER, *rows(report)])
 
 
 def gate(report: VerifyReport, notes: tuple[str, ...] = ()) -> None:
