@@ -26,3 +26,5 @@ convert "$models/light_resnet50_onnx/light_resnet50.onnx"
 
 for config in "$repo"/*/config.pbtxt; do run cat "$config"; done
 run trtbuild repo show "$repo"
+run trtbuild repo validate --server trtbuild "$repo"
+run python "$recipes/ask.py" "$repo"
