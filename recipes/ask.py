@@ -1,6 +1,6 @@
 """Serve a repository, ask each model over HTTP and gRPC with tritonclient, compare, and stop.
 
-python ask.py REPOSITORY: the answers have to equal ONNX Runtime's on the model.onnx beside the plans.
+python ask.py REPOSITORY: answers have to equal ONNX Runtime's on the model.onnx beside the plans.
 """
 
 from __future__ import annotations
