@@ -26,8 +26,7 @@ def make_inputs(
     """Seeded inputs for the smallest, usual and largest shapes, each once, in `directory`.
 
     A model whose batch dim surgery freed still takes batches of one before it. There the source
-    runs the first and the last sample of each batch, one by one; smaller batches are the first
-    samples of the largest, so that it has none to run twice.
+    runs the last sample of each batch; smaller batches are the first samples of the largest.
     """
     skeleton = read_skeleton(result.model.path)
     points = dict(_distinct(profile))
@@ -47,23 +46,14 @@ def _point(
     if before is None:
         return Point(name, inputs, ())
     if all(_fits(before[spec.name], spec) for spec in exported.inputs):
-        part = "sample-0" if _takes_one(exported) else name
-        return Point(name, inputs, (_saved(directory / f"source-{part}", before),))
-    samples = {
-        row: {key: value[row : row + 1] for key, value in before.items()} for row in _rows(before)
-    }
+        return Point(name, inputs, (_saved(directory / f"source-{name}", before),))
+    last = min((value.shape[0] for value in before.values() if value.ndim), default=1) - 1
+    sample = {key: value[last : last + 1] for key, value in before.items()}
     if not _takes_one(exported) or not all(
-        _fits(sample[spec.name], spec) for sample in samples.values() for spec in exported.inputs
+        _fits(sample[spec.name], spec) for spec in exported.inputs
     ):
         return Point(name, inputs, ())  # surgery changed more than the batch
-    parts = (_saved(directory / f"source-sample-{row}", samples[row]) for row in samples)
-    return Point(name, inputs, tuple(parts), tuple(samples))
-
-
-def _rows(values: Values) -> tuple[int, ...]:
-    """The first and the last sample of a batch."""
-    last = min((value.shape[0] for value in values.values() if value.ndim), default=1) - 1
-    return tuple(sorted({0, last}))
+    return Point(name, inputs, (_saved(directory / f"source-sample-{last}", sample),), (last,))
 
 
 def _takes_one(exported: OnnxModel) -> bool:
