@@ -20,9 +20,6 @@ from trtbuild.request import ConvertRequest
 from trtbuild.sources.identify import identify
 from trtbuild.stage_options import options_of_stages
 from trtbuild.steps import Run, together
-from trtbuild.validate.rule import all_rules
-from trtbuild.validate.run import validate
-from trtbuild.validate.settings import Settings
 from trtbuild.verify.report import gate
 from trtbuild.workers.pool import OnProgress
 
@@ -51,7 +48,7 @@ def convert(request: ConvertRequest, on_progress: OnProgress = lambda _: None) -
         outcome, report = together(
             lambda: run.plans(surgery.model, targets, profile, request.workers),
             lambda: run.verify(exported, surgery, profile) if request.verify else NOT_ASKED,
-            meanwhile=all_rules,  # the validator's modules are many files, needed at the end
+            meanwhile=_load_validator,
         )
         check_any_plan(outcome)
         gate(report, exported.notes)
@@ -83,8 +80,18 @@ def convert(request: ConvertRequest, on_progress: OnProgress = lambda _: None) -
     )
 
 
+def _load_validator() -> None:
+    """Its rules are many modules: load them while workers build, not at the end."""
+    from trtbuild.validate.rule import all_rules
+
+    all_rules()
+
+
 def findings_of(model: Path, runtime: str) -> tuple[str, ...]:
     """What the validator says of the model's folder, for the server that its plans are for."""
+    from trtbuild.validate.run import validate
+    from trtbuild.validate.settings import Settings
+
     server = "triton" if runtime == TENSORRT else "trtbuild"
     report = validate([model], Settings(server=server, digests=False))  # written a moment ago
     return tuple(f"{f.level} {f.code} {f.name}: {f.message}" for f in report.findings)

@@ -95,6 +95,7 @@ class Run:
         key = source.digest and _key("export", determines, PACKAGES[source.kind])
 
         def make(directory: Path) -> OnnxModel:
+            self._framework_worker()
             if self._runtime is not None:  # a source that is new has no plan in the store either
                 self._builder = WarmWorker(
                     self._pool, "trtbuild.plan.build:warm_up", runtime=self._runtime
@@ -304,10 +305,13 @@ class Run:
 
     def _call(self, function: str, result: type[T], /, **arguments: Any) -> T:
         """Call into the one worker that holds the frameworks."""
+        return self._framework_worker().call(function, result, self._on_progress, **arguments)
+
+    def _framework_worker(self) -> Worker:
         with self._starting:
             if self._frameworks is None:
                 self._frameworks = self._pool.start()
-        return self._frameworks.call(function, result, self._on_progress, **arguments)
+            return self._frameworks
 
 
 def together(
