@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from trtbuild import device
+from trtbuild.accuracy import Accuracy
 from trtbuild.artifacts import Conversion, PlanOutcome, VerifyReport
 from trtbuild.content import Results, check_config, content_of
 from trtbuild.errors import PlanError
@@ -45,15 +46,16 @@ def convert(request: ConvertRequest, on_progress: OnProgress = lambda _: None) -
         surgery = run.operate(exported)
         profile = profile_from_shapes(surgery.model.inputs, options.shapes)
         check_config(name, surgery.model, profile, runtime, options.config)
+        accuracy = Accuracy(run, exported, surgery, profile)
         outcome, report = together(
             lambda: run.plans(surgery.model, targets, profile, request.workers),
-            lambda: run.verify(exported, surgery, profile) if request.verify else NOT_ASKED,
+            lambda: accuracy.of_graphs() if request.verify else NOT_ASKED,
             meanwhile=_load_validator,
         )
         check_any_plan(outcome)
         gate(report, exported.notes)
         if request.verify:
-            on_gpu = run.verify_plans(outcome.plans, exported, surgery, profile, devices)
+            on_gpu = accuracy.of_plans(outcome.plans, devices)
             gate(on_gpu, exported.notes)
             report = joined(report, on_gpu)
         results = Results(name, source, exported, surgery, profile, outcome, report)

@@ -1,0 +1,53 @@
+from pathlib import Path
+
+import pytest
+
+from tests.models import bf16_inside, linear
+from trtbuild.accuracy import Accuracy
+from trtbuild.artifacts import Plan
+from trtbuild.capability import Capability
+from trtbuild.device import Devices
+from trtbuild.plan.profiles import profile_from_shapes
+from trtbuild.request import ConvertRequest
+from trtbuild.sources.identify import identify
+from trtbuild.stage_options import options_of_stages
+from trtbuild.steps import Run
+
+
+def test_graphs_are_compared_once_and_plans_without_a_gpu_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRTBUILD_CACHE_DIR", str(tmp_path / "cache"))
+    source = identify(str(linear(tmp_path / "tiny.onnx")))
+    options = options_of_stages(ConvertRequest(source="", repo=tmp_path), "onnx")
+    with Run(source, None, options, lambda _: None) as run:
+        exported = run.export()
+        surgery = run.operate(exported)
+        profile = profile_from_shapes(surgery.model.inputs, options.shapes)
+        accuracy = Accuracy(run, exported, surgery, profile)
+        report = accuracy.of_graphs()
+        assert report.passed
+        assert [one.point for one in report.comparisons] == ["min", "opt", "max"]
+        assert accuracy.of_graphs() == report
+        assert [stage.cached for stage in run.stages[-2:]] == [False, True]
+        targets = (Capability(8, 6), Capability(12, 0))
+        plan = Plan(tmp_path, "p", "", 0, targets, "tensorrt-rtx", "1", 0.0)
+        assert accuracy.of_plans((plan,), Devices()).not_run == {
+            "plan 8.6": "not run: no GPU of 8.6",
+            "plan 12.0": "not run: no GPU of 12.0",
+        }
+
+
+def test_an_onnx_source_that_cannot_be_run_is_a_reason_and_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRTBUILD_CACHE_DIR", str(tmp_path / "cache"))
+    source = identify(str(bf16_inside(tmp_path / "tiny.onnx")))
+    options = options_of_stages(ConvertRequest(source="", repo=tmp_path), "onnx")
+    with Run(source, None, options, lambda _: None) as run:
+        exported = run.export()
+        surgery = run.operate(exported)
+        profile = profile_from_shapes(surgery.model.inputs, options.shapes)
+        report = Accuracy(run, exported, surgery, profile).of_graphs()
+    assert report.comparisons == ()
+    assert report.not_run["onnx vs ONNX"].startswith("not run: ONNX Runtime cannot run")

@@ -1,0 +1,137 @@
+"""Stage 4 of a run: source framework against ONNX, and ONNX against plans where a GPU is there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from trtbuild.artifacts import (
+    Comparison,
+    OnnxModel,
+    Plan,
+    Profile,
+    SurgeryResult,
+    VerifyReport,
+)
+from trtbuild.device import Devices, Gpu, visible_only
+from trtbuild.errors import SourceError
+from trtbuild.sources import PACKAGES
+from trtbuild.steps import ONNX_PACKAGES, Run, stage_key
+from trtbuild.verify.points import Point
+
+
+class Accuracy(NamedTuple):
+    """What is compared in one run."""
+
+    run: Run
+    exported: OnnxModel
+    surgery: SurgeryResult
+    profile: Profile
+
+    def of_graphs(self) -> VerifyReport:
+        """Source framework against ONNX, with the very object that was exported."""
+        source, options, surgery = self.run.source, self.run.options, self.surgery
+        determines = {
+            "source": source.digest,
+            "exported": self.exported.digest,
+            "final": surgery.model.digest,
+            "reference": surgery.reference and surgery.reference.digest,
+            "names": (surgery.input_names, surgery.output_names),
+            "profile": self.profile,
+            "options": (options.source, options.verify),
+        }
+        packages = (*PACKAGES[source.kind], *ONNX_PACKAGES)
+        key = source.digest and stage_key("verify", determines, packages)
+        return self.run.cached("verify", key, VerifyReport, lambda _: self._compare_graphs())
+
+    def _compare_graphs(self) -> VerifyReport:
+        points = self._points()
+        outputs, no_source = self._references(points)
+        return self.run.call(
+            "trtbuild.verify.onnx_run:compare_graphs",
+            VerifyReport,
+            kind=self.run.source.kind,
+            result=self.surgery,
+            points=points,
+            outputs=outputs,
+            no_source=no_source,
+            options=self.run.options.verify,
+        )
+
+    def of_plans(self, plans: tuple[Plan, ...], devices: Devices) -> VerifyReport:
+        """Each plan against ONNX, on the GPUs that are here. What has none is said."""
+        targets = [(target, plan) for plan in plans for target in plan.targets]
+        here = {gpu.capability: gpu for gpu in reversed(devices.gpus)}
+        not_run = {
+            f"plan {target}": f"not run: no GPU of {target}"
+            for target, _ in targets
+            if target not in here
+        }
+        comparisons: list[Comparison] = []
+        runnable = [(plan, here[target]) for target, plan in targets if target in here]
+        if runnable:
+            points = self._points()
+            self.run.call(
+                "trtbuild.verify.onnx_run:run_final",
+                list[Path],
+                result=self.surgery,
+                points=points,
+            )
+            for plan, gpu in runnable:
+                comparisons += self._compare_plan(plan, gpu, points)
+        return VerifyReport(tuple(comparisons), not_run)
+
+    def _compare_plan(self, plan: Plan, gpu: Gpu, points: list[Point]) -> list[Comparison]:
+        assert self.run.runtime is not None
+        module = self.run.runtime.module
+        with self.run.pool.worker(visible_only(gpu)) as worker:
+            return worker.call(
+                "trtbuild.verify.plan_run:compare_plan",
+                list[Comparison],
+                self.run.on_progress,
+                plan=plan,
+                module=module,
+                model=self.surgery.model.path,
+                points=points,
+                options=self.run.options.verify,
+                label=str(gpu.capability),
+            )
+
+    def _points(self) -> list[Point]:
+        return self.run.call(
+            "trtbuild.verify.inputs:make_inputs",
+            list[Point],
+            exported=self.exported,
+            result=self.surgery,
+            profile=self.profile,
+            seed=self.run.options.verify.seed,
+            directory=self.run.folder,
+        )
+
+    def _references(self, points: list[Point]) -> tuple[dict[str, list[Path]], str]:
+        """The source's outputs by point, or why there are none.
+
+        TensorRT takes ops and data types that ONNX Runtime has no CPU kernel for, so an ONNX
+        source that cannot be run is no fault of the model; for a framework's own model it is.
+        """
+        try:
+            return {point.name: self._reference(point) for point in points}, ""
+        except SourceError as error:
+            if self.run.source.kind != "onnx":
+                raise
+            return {}, error.message
+
+    def _reference(self, point: Point) -> list[Path]:
+        """The source framework's outputs for each part of `point`; points may share parts."""
+        outputs = [part.with_name(f"{part.name}-outputs") for part in point.parts]
+        for part, path in zip(point.parts, outputs, strict=True):
+            if not path.exists():
+                self.run.call(
+                    "trtbuild.sources.session:run",
+                    list[str],
+                    ref=self.run.source,
+                    options=self.run.options.source,
+                    inputs=part,
+                    outputs=path,
+                )
+        return outputs
