@@ -188,12 +188,16 @@ def test_without_verification_the_lock_says_so(tmp_path: Path) -> None:
 
 def test_targets_are_added_to_a_version(tmp_path: Path) -> None:
     model, repo = linear(tmp_path / "tiny.onnx"), tmp_path / "repo"
-    trtbuild.convert(model, repo, targets=("8.6",))
+    trtbuild.convert(model, repo, targets=("8.6",), instances=3)
     added = trtbuild.convert(model, repo, targets=("8.9",), mode="add")
     assert added.version == 1
     config = read_config(repo / "tiny/config.pbtxt").message
     assert dict(config.cc_model_filenames) == {"8.6": "model.sm86.plan", "8.9": "model.sm89.plan"}
-    with pytest.raises(RepositoryError, match="differs from version 1 of 'tiny' in the shapes"):
+    assert config.instance_group[0].count == 3  # what was asked for once holds
+    later = trtbuild.convert(model, repo, targets=("8.9",), instances=2)
+    assert later.version == 2
+    assert read_config(repo / "tiny/config.pbtxt").message.instance_group[0].count == 2
+    with pytest.raises(RepositoryError, match="differs from version 2 of 'tiny' in the shapes"):
         trtbuild.convert(model, repo, targets=("12.0",), mode="add", max_batch=3)
 
 

@@ -34,6 +34,8 @@ def test_a_torch_model_gets_its_names_from_the_exporter(kind: str) -> None:
     options = options_of_stages(request(outputs=("probs",)), kind)
     assert options.source.output_names == ("probs",)
     assert options.surgery.outputs == ()
+    with pytest.raises(UsageError, match=r"--outputs a=b: .* named in order, not cut by tensor"):
+        options_of_stages(request(outputs=("a=b",)), kind)
     with pytest.raises(UsageError, match="--inputs cuts a graph"):
         options_of_stages(request(inputs=("a",)), kind)
 

@@ -19,9 +19,12 @@ from trtbuild.artifacts import (
     VerifyReport,
 )
 from trtbuild.modelconfig.derive import ConfigOptions, config_from_plans
+from trtbuild.modelconfig.inherit import keep_settings
+from trtbuild.modelconfig.read import read_config
+from trtbuild.modelconfig.schema import Config
 from trtbuild.modelconfig.write import text_from_config
 from trtbuild.plan.runtimes import RuntimeInfo
-from trtbuild.repository.layout import PORTABLE
+from trtbuild.repository.layout import CONFIG, PORTABLE
 from trtbuild.repository.lock import Lock, LockedOnnx, LockedPlan, LockedSource
 from trtbuild.repository.write import Content
 from trtbuild.request import ConvertRequest
@@ -66,7 +69,11 @@ def content_of(results: Results, request: ConvertRequest, options: StageOptions)
         files |= portable_files(results.surgery)
 
     def config(plans: tuple[LockedPlan, ...]) -> str:
-        return config_text(results, plans, options.config)
+        derived = config_of(results, plans, options.config)
+        there = request.repo / results.name / CONFIG
+        if request.mode != "replace" and there.exists():
+            derived = keep_settings(read_config(there).message, derived, _settings_asked(request))
+        return text_from_config(derived, _HEADING)
 
     return Content(files, dict(options.label_files), config, _lock(results, request))
 
@@ -85,12 +92,21 @@ def portable_files(surgery: SurgeryResult) -> dict[str, Path]:
     return {name: model.directory / file for name, file in names.items()}
 
 
-def config_text(results: Results, plans: tuple[LockedPlan, ...], options: ConfigOptions) -> str:
-    """The text of `config.pbtxt` for `plans`, those that were there before included."""
+def config_of(results: Results, plans: tuple[LockedPlan, ...], options: ConfigOptions) -> Config:
+    """The config for `plans`, those that were there before included."""
     model = results.surgery.model
     artifacts = [_plan(plan, model) for plan in plans]
-    config = config_from_plans(results.name, model, artifacts, results.profile, options)
-    return text_from_config(config, _HEADING)
+    return config_from_plans(results.name, model, artifacts, results.profile, options)
+
+
+def _settings_asked(request: ConvertRequest) -> set[str]:
+    """The config's fields that the user gave options for in this run."""
+    given = {
+        "instance_group": request.instances is not None,
+        "dynamic_batching": bool(request.preferred_batch) or request.max_queue_delay_us is not None,
+        "model_warmup": request.warmup,
+    }
+    return {field for field, is_given in given.items() if is_given}
 
 
 def _plan(plan: LockedPlan, model: OnnxModel) -> Plan:

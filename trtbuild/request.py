@@ -49,7 +49,7 @@ class ConvertRequest(msgspec.Struct, frozen=True, kw_only=True):
     workers: int | None = None  # worker processes for plans; None: one a core
 
     # config
-    instances: int = 1
+    instances: int | None = None  # for each GPU; None: 1, or what the config has already
     max_queue_delay_us: int | None = None
     preferred_batch: tuple[int, ...] = ()
     labels: tuple[str, ...] = ()  # OUTPUT=FILE

@@ -48,6 +48,11 @@ def options_of_stages(request: ConvertRequest, kind: str) -> StageOptions:
             f"--inputs cuts a graph, which a {kind} model has not",
             "name its inputs with --input NAME=DTYPE[DIMS]",
         )
+    if exporter_names and (cuts := [text for text in request.outputs if "=" in text]):
+        raise UsageError(
+            f"--outputs {cuts[0]}: a {kind} model's outputs are named in order, not cut by tensor",
+            f"give the names alone, in order: --outputs {cuts[0].partition('=')[0]}",
+        )
     overrides = tuple(input_override_from_text(text) for text in request.input)
     shapes = shape_options_from_texts(
         request.min_shapes, request.opt_shapes, request.max_shapes, request.max_batch
@@ -82,7 +87,7 @@ def options_of_stages(request: ConvertRequest, kind: str) -> StageOptions:
         ),
         verify=VerifyOptions(rtol=request.rtol, atol=request.atol),
         config=ConfigOptions(
-            instances=request.instances,
+            instances=request.instances or 1,
             max_queue_delay_us=request.max_queue_delay_us,
             preferred_batch=request.preferred_batch,
             labels={output: path.name for output, path in labels.items()},

@@ -32,7 +32,8 @@ def test_the_table_names_target_file_size_seconds_status_and_cache(
     ]
     assert [row.split()[-2:] for row in out[1:3]] == [["ok", "no"]] * 2
     assert "plan 8.9: not run: no GPU of 8.9" in done.stdout
-    assert out[-1].startswith(f"wrote {tmp_path}/repo/tiny/1 with tensorrt-rtx ")
+    assert out[-2].startswith(f"wrote {tmp_path}/repo/tiny/1 with tensorrt-rtx ")
+    assert out[-1].startswith("serve it with `trtbuild serve`")
     assert "8.6: " in done.stderr
     again = trtbuild("convert", model, "--repo", tmp_path / "repo", "--target", "8.6,8.9", "-q")
     assert [row.split()[-2:] for row in lines(again.stdout)[1:3]] == [["ok", "yes"]] * 2

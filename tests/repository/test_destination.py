@@ -20,7 +20,10 @@ def test_the_version_is_known_before_the_long_work(tmp_path: Path) -> None:
     assert check_destination(repo, "net", "add", None) == 4
     with pytest.raises(RepositoryError, match="has a version 4 already"):
         check_destination(repo, "net", "next", 4)
-    with pytest.raises(RepositoryError, match=r"no version 3 .* \(versions: 4\)"):
+    write_version(repo, content(tmp_path / "c"))
+    with pytest.raises(RepositoryError, match=r"version 4 of 'net' is not the latest, 5"):
+        check_destination(repo, "net", "add", 4)
+    with pytest.raises(RepositoryError, match=r"no version 3 .* \(versions: 4, 5\)"):
         check_destination(repo, "net", "add", 3)
 
 

@@ -180,3 +180,21 @@ def test_no_tensors_come_out(torch_worker: Worker, convert: Convert) -> None:
     with pytest.raises(SourceError) as caught:
         convert(torch_worker, f"{FILE}:no_tensors")
     assert caught.value.message == f"the module of '{FILE}:no_tensors' returns no tensors"
+
+
+def test_what_input_says_is_an_error_where_the_module_cannot_take_it(
+    torch_worker: Worker, convert: Convert
+) -> None:
+    with pytest.raises(SourceError, match="fails when it is called with image"):
+        convert(torch_worker, f"{FILE}:with_examples", **inputs("image=fp32[batch,4,16,16]"))
+
+
+def test_dims_of_one_name_are_sized_together(torch_worker: Worker, convert: Convert) -> None:
+    converted = convert(
+        torch_worker,
+        f"{FILE}:sum_of_two",
+        **inputs("a=fp32[batch,seq]", "b=fp32[batch,seq]"),
+        example_shapes={"a": (4, 16)},
+    )
+    assert shapes(converted.model.inputs) == ["a fp32 [batch, seq]", "b fp32 [batch, seq]"]
+    converted.check_numbers()

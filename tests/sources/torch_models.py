@@ -234,3 +234,12 @@ def save_pickled(path: Path, what: str) -> str:
     value = model.state_dict() if what == "state dict" else model
     torch.save(value, path, _use_new_zipfile_serialization=what != "old")
     return str(path)
+
+
+class SumOfTwo(nn.Module):
+    def forward(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        return a + b
+
+
+def sum_of_two() -> tuple[nn.Module, tuple[torch.Tensor, torch.Tensor]]:
+    return SumOfTwo(), (torch.zeros(2, 8), torch.ones(2, 8))

@@ -51,19 +51,18 @@ def _root(
     """Options before the command."""
 
 
-def _on_sigterm(_signal: int, _frame: FrameType | None) -> NoReturn:
-    """SIGTERM unwinds the stack like ctrl-C, so workers end and nothing is half-written."""
-    raise SystemExit(143)
+def _on_signal(number: int, _frame: FrameType | None) -> NoReturn:
+    """Unwind the stack, so that workers end and nothing is half-written."""
+    print("interrupted", file=sys.stderr)  # noqa: T201 - also with --quiet
+    raise SystemExit(128 + number)
 
 
 def main() -> NoReturn:
     """The console script `trtbuild`."""
-    signal.signal(signal.SIGTERM, _on_sigterm)
+    signal.signal(signal.SIGTERM, _on_signal)
+    signal.signal(signal.SIGINT, _on_signal)
     try:
         code = app(standalone_mode=True)
     except Exception as error:
         code = exit_code_of(error)
-    except KeyboardInterrupt:
-        typer.echo("interrupted; the repository is as it was", err=True)
-        code = 130
     sys.exit(code)

@@ -127,7 +127,9 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
     timing_cache: Annotated[
         Path | None, _option(_PLANS, metavar="FILE", help="tensorrt: read and update this cache.")
     ] = None,
-    instances: Annotated[int, _option(_CONFIG, min=1, help="Instances for each GPU.")] = 1,
+    instances: Annotated[
+        int | None, _option(_CONFIG, min=1, help="Instances for each GPU; default: 1.")
+    ] = None,
     max_queue_delay_us: Annotated[
         int | None, _option(_CONFIG, min=0, help="How long dynamic batching may wait.")
     ] = None,

@@ -130,6 +130,8 @@ def conversion(result: artifacts.Conversion) -> None:
     where = result.directory / str(result.version)
     with_runtime = f"{result.runtime} {result.runtime_version}"
     typer.echo(f"wrote {where} with {with_runtime} in {result.seconds:.1f} s")
+    if result.runtime == "tensorrt-rtx":
+        typer.echo("serve it with `trtbuild serve`: a stock Triton has no backend for these plans")
 
 
 def verdict(report: artifacts.VerifyReport) -> str:

@@ -17,6 +17,10 @@ def _option(panel: str, *flags: str, **more: Any) -> Any:
     return typer.Option(*flags, rich_help_panel=panel, **more)
 
 
+def _port(text: str) -> Any:
+    return _option(_NETWORK, min=-1, max=65535, help=text)
+
+
 def command(  # noqa: PLR0917 - Typer makes options of parameters
     repositories: Annotated[
         list[Path] | None, typer.Argument(help="Model repositories.", metavar="REPO...")
@@ -53,11 +57,9 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
             help="The address to listen on.",
         ),
     ] = "127.0.0.1",
-    http_port: Annotated[int, _option(_NETWORK, help="-1: no HTTP; 0: any free port.")] = 8000,
-    grpc_port: Annotated[int, _option(_NETWORK, help="-1: no gRPC; 0: any free port.")] = 8001,
-    metrics_port: Annotated[
-        int, _option(_NETWORK, help="-1: no metrics; 0: any free port.")
-    ] = 8002,
+    http_port: Annotated[int, _port("-1: no HTTP; 0: any free port.")] = 8000,
+    grpc_port: Annotated[int, _port("-1: no gRPC; 0: any free port.")] = 8001,
+    metrics_port: Annotated[int, _port("-1: no metrics; 0: any free port.")] = 8002,
     http_max_input_size: Annotated[
         int, _option(_NETWORK, min=1, help="The most bytes a request may have, over gRPC too.")
     ] = 64 << 20,

@@ -55,6 +55,12 @@ def choose_version(repo: Path, name: str, mode: Mode, version: int | None) -> in
             f"--add: there is no version {number} of '{name}' in '{repo}' (versions: {there})",
             "convert it without --add first",
         )
+    if mode == "add" and number != latest:
+        raise RepositoryError(
+            f"--add: version {number} of '{name}' is not the latest, {latest}, and the config that "
+            "all versions share would name plans that the latest has not",
+            "leave --version out, or convert a new version",
+        )
     return number
 
 
@@ -66,7 +72,7 @@ def _check_config_is_ours(model: Path, versions: dict[int, Path]) -> None:
     if digest_of_files(config) not in {lock.config_digest for lock in locks}:
         how = "was edited after trtbuild wrote it" if locks else "was not written by trtbuild"
         raise RepositoryError(
-            f"'{config}' {how}, and a new version would overwrite it",
+            f"'{config}' {how}, and this would overwrite it",
             "give --replace to have it overwritten, or another --name",
         )
 

@@ -56,11 +56,26 @@ def fitted(
     return random_tensor(sizes, wanted, options.seed)
 
 
+def _shared(shape: Shape, usual: Sequence[int], options: SourceOptions) -> tuple[int, ...]:
+    """`usual`, with the sizes that dims of the same name have in the shapes given for others."""
+    if len(usual) != len(shape):
+        return tuple(usual)
+    known = {
+        dim: size
+        for override in options.overrides
+        for dim, size in zip(
+            override.shape or (), options.example_shapes.get(override.name, ()), strict=False
+        )
+        if isinstance(dim, str)
+    }
+    return tuple(known.get(str(dim), size) for dim, size in zip(shape, usual, strict=True))
+
+
 def _sizes(
     name: str, shape: Shape, usual: Sequence[int], options: SourceOptions
 ) -> tuple[int, ...]:
     """The number that each dim of `shape` is, or the size for its name: given, else usual."""
-    given = options.example_shapes.get(name, usual)
+    given = options.example_shapes.get(name) or _shared(shape, usual, options)
     if len(given) != len(shape):
         raise SourceError(
             f"--input '{name}' has {len(shape)} dims {shape_text(shape)}, and the shapes given for "

@@ -53,7 +53,8 @@ def flatten(
     try:
         results = _results(module, inputs, what)
     except SourceError as error:
-        if examples is None:
+        # What the user says is never dropped; only the batch that we free unasked is.
+        if examples is None or any(said.shape is not None for said in options.overrides):
             raise
         inputs = inputs_of(module, examples, options, what, fixed=True)
         results = _results(module, inputs, what)

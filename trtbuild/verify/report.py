@@ -49,6 +49,7 @@ def gate(report: VerifyReport, notes: tuple[str, ...] = ()) -> None:
         f"{len(failed)} of {len(report.comparisons)} comparisons are over the tolerance "
         f"({tolerance}), the first '{first.pair}' in '{first.tensor}'\n{table(report)}"
         + "".join(f"\nnote: {note}" for note in notes),
-        "keep a higher --precision, or give --rtol and --atol if the difference is acceptable, "
-        "or --no-verify",
+        "where --precision is to blame, keep a higher one; a model that branches on its data or "
+        "draws random numbers exports as one of its runs; give --rtol and --atol if the difference "
+        "is acceptable, or --no-verify",
     )

@@ -39,6 +39,11 @@ def available_devices() -> tuple[str, ...]:
 
 def load(request: LoadRequest) -> Loaded:
     """Open the model; one session serves all instances of a device. Raises `ServeError`."""
+    if request.device != "cpu" and "cuda" not in available_devices():
+        raise ServeError(
+            Kind.UNAVAILABLE,
+            f"{request.device} was asked for, but the installed ONNX Runtime has no CUDA provider",
+        )
     try:
         session = onnxruntime.InferenceSession(
             str(request.file), _options(request.config), providers=_providers(request.device)

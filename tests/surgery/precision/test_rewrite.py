@@ -78,6 +78,11 @@ def test_inputs_and_outputs_may_take_the_type() -> None:
     assert [elem_type(tensor) for tensor in work.graph.inputs + work.graph.outputs] == [FP16] * 2
 
 
+def test_a_kept_node_reads_an_input_that_took_the_type() -> None:
+    made, _ = rewritten(chain(), "a", low_io=("x", "y"))
+    assert shape_of(made)[:2] == ["Cast: 16 -> 32", "MatMul: 32 32 -> 32"]
+
+
 def test_a_kept_node_reads_and_makes_fp32_with_one_cast_a_tensor() -> None:
     made, _ = rewritten(chain(), "b")
     assert shape_of(made) == [

@@ -34,10 +34,10 @@ def rewrite(
         for node in graph.nodes
         if node not in kept and (low_slots := _low_slots(node, low, opset))
     }
-    rewriter = _Rewriter(graph, low, low_io)
     nodes = list(graph.nodes)
     places = [(node, float_slots(node)) for node in nodes]  # before any type changes
     inside = [(inner, float_slots(inner)) for node in nodes for inner in nodes_below(node)]
+    rewriter = _Rewriter(graph, low, low_io)
     for node, slots in places:
         for index, tensor, output in slots:
             if output and (index, output) in lowered.get(id(node), ()):
