@@ -53,15 +53,16 @@ def test_a_value_that_the_source_rounds_is_rounded_for_both(tmp_path: Path) -> N
         np.testing.assert_array_equal(before.astype(np.float32), after)
 
 
-def test_of_a_freed_batch_the_source_gets_the_last_sample(tmp_path: Path) -> None:
+def test_of_a_freed_batch_the_source_gets_one_sample(tmp_path: Path) -> None:
     exported = scaled(tmp_path / "a", np.float32(2), (1, 3))
     final = scaled(tmp_path / "b", np.float32(2), ("batch", 3))
     points = make_inputs(exported, unchanged(final), PROFILE, 0, tmp_path)
-    assert [point.rows for point in points] == [None, (3,), (7,)]
-    for point in points[1:]:
+    assert [point.rows for point in points] == [None, (0,), (7,)]
+    assert points[0].parts == points[1].parts != points[2].parts
+    for point in points:
         (part,) = point.parts
         batch = load_tensors(point.inputs)["x"]
-        np.testing.assert_array_equal(load_tensors(part)["x"], batch[-1:])
+        np.testing.assert_array_equal(load_tensors(part)["x"], batch[list(point.rows or (0,))])
     largest = load_tensors(points[2].inputs)["x"]
     np.testing.assert_array_equal(load_tensors(points[1].inputs)["x"], largest[:4])
 

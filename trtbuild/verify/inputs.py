@@ -26,7 +26,8 @@ def make_inputs(
     """Seeded inputs for the smallest, usual and largest shapes, each once, in `directory`.
 
     A model whose batch dim surgery freed still takes batches of one before it. There the source
-    runs the last sample of each batch; smaller batches are the first samples of the largest.
+    runs the last sample of the largest batch and the first of the others, which are the first
+    samples of the largest.
     """
     skeleton = read_skeleton(result.model.path)
     points = dict(_distinct(profile))
@@ -35,25 +36,37 @@ def make_inputs(
     }
     if _takes_one(exported) and (firsts := _firsts(values, points)) is not None:
         values = firsts
-    return [_point(name, values[name], exported, result, directory) for name in points]
+    largest = list(points)[-1]
+    return [
+        _point(name, values[name], exported, result, directory, last=name == largest)
+        for name in points
+    ]
 
 
 def _point(
-    name: str, values: Values, exported: OnnxModel, result: SurgeryResult, directory: Path
+    name: str,
+    values: Values,
+    exported: OnnxModel,
+    result: SurgeryResult,
+    directory: Path,
+    *,
+    last: bool,
 ) -> Point:
     before = _as_exported(values, exported, result)
     inputs = _saved(directory / f"inputs-{name}", values)
     if before is None:
         return Point(name, inputs, ())
     if all(_fits(before[spec.name], spec) for spec in exported.inputs):
-        return Point(name, inputs, (_saved(directory / f"source-{name}", before),))
-    last = min((value.shape[0] for value in before.values() if value.ndim), default=1) - 1
-    sample = {key: value[last : last + 1] for key, value in before.items()}
+        part = "sample-0" if _takes_one(exported) else name
+        return Point(name, inputs, (_saved(directory / f"source-{part}", before),))
+    size = min((value.shape[0] for value in before.values() if value.ndim), default=1)
+    row = size - 1 if last else 0
+    sample = {key: value[row : row + 1] for key, value in before.items()}
     if not _takes_one(exported) or not all(
         _fits(sample[spec.name], spec) for spec in exported.inputs
     ):
         return Point(name, inputs, ())  # surgery changed more than the batch
-    return Point(name, inputs, (_saved(directory / f"source-sample-{last}", sample),), (last,))
+    return Point(name, inputs, (_saved(directory / f"source-sample-{row}", sample),), (row,))
 
 
 def _takes_one(exported: OnnxModel) -> bool:
