@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,8 @@ def open_session(model: onnx.ModelProto, values: Values = array_of) -> ort.Infer
 
     options = ort.SessionOptions()
     options.log_severity_level = 4  # only what is fatal; errors come as exceptions
+    # Plans are built at the same time, and are what a run waits for: leave them half of the cores.
+    options.intra_op_num_threads = max(1, (os.cpu_count() or 1) // 2)
     # Threads that spin while they wait take half of the CPU time from the builds beside them.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     # Prepacking copies every weight, for speed that a handful of runs does not pay back.
