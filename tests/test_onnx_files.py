@@ -8,7 +8,7 @@ from onnx import helper, numpy_helper
 
 from tests.sources import onnx_models as models
 from trtbuild.errors import SourceError
-from trtbuild.onnx_files import external_data, external_files
+from trtbuild.onnx_files import external_data, external_files, op_types
 
 
 def external(name: str, location: str, offset: int = 0, length: int = 0) -> onnx.TensorProto:
@@ -107,3 +107,21 @@ def test_a_file_that_was_cut_off(tmp_path: Path) -> None:
     assert caught.value.message == (
         f"'{tmp_path}/weights.bin' was cut off: it has 40 bytes, and 'm.onnx' needs 48"
     )
+
+
+def test_the_ops_of_subgraphs_and_functions_are_found(tmp_path: Path) -> None:
+    values = [helper.make_tensor_value_info("y", 1, [1])]
+    branch = helper.make_graph([helper.make_node("Abs", ["x"], ["y"])], "branch", [], values)
+    function = helper.make_function(
+        "local", "Twice", ["a"], ["b"], [helper.make_node("Add", ["a", "a"], ["b"])],
+        [helper.make_opsetid("", 17)],
+    )  # fmt: skip
+    nodes = [
+        helper.make_node("If", ["c"], ["y"], then_branch=branch, else_branch=branch),
+        helper.make_node("Twice", ["y"], ["z"], domain="local"),
+    ]
+    weights = helper.make_tensor("w", 1, [2], [1, 2])
+    graph = helper.make_graph(nodes, "g", [], [], [weights])
+    path = tmp_path / "model.onnx"
+    onnx.save(helper.make_model(graph, functions=[function]), path)
+    assert op_types(path) == {"If", "Abs", "Twice", "Add"}

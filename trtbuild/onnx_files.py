@@ -22,6 +22,7 @@ _CHILDREN: dict[str, dict[int, str]] = {
     "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse", 23: "sparse"},
     "sparse": {1: "tensor", 2: "tensor"},
 }
+_NODE_OP_TYPE = 4
 _TENSOR_EXTERNAL_DATA = 13  # repeated StringStringEntryProto: key 1, value 2
 _TENSOR_DATA_LOCATION = 14
 _LOCATION_EXTERNAL = 1
@@ -72,6 +73,26 @@ def _external_file(path: Path, location: str, needed_bytes: int) -> Path:
             "copy or download it again",
         )
     return file
+
+
+def op_types(path: Path) -> frozenset[str]:
+    """The ops of the ONNX file at `path`, those of subgraphs and functions among them.
+
+    Raises `WireError` when the file is no protobuf message or was cut off.
+    """
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as buffer:
+        return frozenset(_op_types(buffer, "model", 0, len(buffer)))
+
+
+def _op_types(buffer: Buffer, message: str, start: int, end: int) -> Iterator[str]:
+    children = _CHILDREN[message]
+    for field in fields(buffer, start, end):
+        if field.wire != LENGTH:
+            continue
+        if message == "node" and field.number == _NODE_OP_TYPE:
+            yield buffer[field.start : field.end].decode(errors="replace")
+        elif children.get(field.number) in ("graph", "function", "node", "attribute"):
+            yield from _op_types(buffer, children[field.number], field.start, field.end)
 
 
 def _locations(buffer: Buffer, message: str, start: int, end: int) -> Iterator[tuple[str, int]]:

@@ -5,7 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trtbuild.errors import RepositoryError, UsageError
-from trtbuild.repository.layout import check_name, check_repository, versions_of
+from trtbuild.repository.layout import (
+    check_name,
+    check_no_version,
+    check_repository,
+    is_model,
+    versions_of,
+    with_a_name,
+)
 
 
 @pytest.mark.parametrize("name", ["resnet50", "a", "_x", "net.v2", "a-b+c", "0"])
@@ -29,6 +36,51 @@ def test_version_folders_are_what_triton_takes_for_versions(tmp_path: Path) -> N
     (tmp_path / "3").write_text("a file")
     assert list(versions_of(tmp_path)) == [0, 1, 2, 10]
     assert versions_of(tmp_path / "nowhere") == {}
+
+
+@pytest.mark.parametrize(
+    ("entries", "model"),
+    [
+        (["config.pbtxt", "1/"], True),
+        (["1/", "labels.txt"], True),
+        (["configs/gpu.pbtxt", "1/"], True),
+        (["m/config.pbtxt", "m/1/"], False),
+        (["m/1/", "n/1/"], False),
+        (["1/config.pbtxt", "1/1/"], False),  # a repository whose model is called 1
+        (["configs/config.pbtxt", "configs/1/"], False),
+        ([], False),
+    ],
+)
+def test_a_model_and_a_repository_are_told_apart(
+    tmp_path: Path, entries: list[str], model: bool
+) -> None:
+    for entry in entries:
+        path = tmp_path / entry
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.mkdir() if entry.endswith("/") else path.touch()
+    assert is_model(tmp_path) == model
+
+
+def test_a_version_is_neither(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "m/1").mkdir(parents=True)
+    check_no_version(tmp_path / "m")
+    monkeypatch.chdir(tmp_path / "m/1")
+    for path in (tmp_path / "m/1", Path()):
+        with pytest.raises(UsageError, match="is version 1 of the model 'm'"):
+            check_no_version(path)
+
+
+def test_a_repository_may_be_called_by_a_number(tmp_path: Path) -> None:
+    (tmp_path / "4711/m/1").mkdir(parents=True)
+    check_no_version(tmp_path / "4711")
+
+
+def test_here_and_above_have_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "m/1").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "m/1")
+    assert with_a_name(Path("..")) == tmp_path / "m"
+    assert with_a_name(Path()) == tmp_path / "m/1"
+    assert with_a_name(Path("a/b")) == Path("a/b")
 
 
 def test_a_place_under_a_file_is_no_place_for_a_repository(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from tests.repository.content import content
-from trtbuild.errors import RepositoryError
+from trtbuild.errors import RepositoryError, UsageError
 from trtbuild.repository.read import read_repository
 from trtbuild.repository.write import write_version
 
@@ -21,6 +21,17 @@ def test_models_versions_files_and_locks(tmp_path: Path) -> None:
     assert first.files["model.sm86.plan"] == 4
     assert first.lock is not None
     assert first.lock.name == "a"
+
+
+def test_a_models_own_folder_is_that_model(tmp_path: Path) -> None:
+    repo = tmp_path / "repo"
+    for name in ("a", "b"):
+        write_version(repo, content(tmp_path / "c", name=name))
+    whole, one = read_repository(repo), read_repository(repo / "a")
+    assert one.path == whole.path
+    assert one.models == whole.models[:1]
+    with pytest.raises(UsageError, match=r"'.*repo/a/1' is version 1 of the model 'a'"):
+        read_repository(repo / "a/1")
 
 
 def test_what_is_odd_is_a_value_and_no_exception(tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def _elements(field: Field, value: Any, indent: str) -> Iterator[str]:
     """The lines of a list of messages, or of a map's entries."""
     assert field.table is not None
     if field.is_map:
-        keys = sorted(value, key=_natural)
+        keys = sorted(value, key=natural)
         elements = [list(_entry(field.table, key, value[key], indent)) for key in keys]
     else:
         elements = [list(_braces(field.table, element, indent, indent)) for element in value]
@@ -85,8 +85,8 @@ def _elements(field: Field, value: Any, indent: str) -> Iterator[str]:
         yield from lines
 
 
-def _natural(key: Any) -> list[tuple[int, str]]:
-    """Sorts "8.6" before "10.0"."""
+def natural(key: Any) -> list[tuple[int, str]]:
+    """A sorting key in which numbers count as numbers: "8.6" comes before "10.0"."""
     parts = re.split("([0-9]+)", str(key))
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
 

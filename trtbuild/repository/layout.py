@@ -9,14 +9,16 @@ import re
 from pathlib import Path
 
 from trtbuild.errors import RepositoryError, UsageError
+from trtbuild.repository.directory import Directory
+from trtbuild.repository.versions import version_of_folder
 
 CONFIG = "config.pbtxt"
+VARIANTS = "configs"  # configs/<name>.pbtxt are taken with --model-config-name=<name>
 LOCK = "trtbuild.lock.json"  # in a version's folder
 PORTABLE = "model.onnx"  # in a version's folder: the fallback where no plan fits
 WRITER_LOCK = ".trtbuild.lock"  # a plain file at the top, which Triton ignores
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
-_VERSION = re.compile(r"0|[1-9][0-9]*")  # Triton ignores a leading zero's folder
 
 
 def check_name(name: str) -> None:
@@ -36,11 +38,58 @@ def versions_of(model: Path) -> dict[int, Path]:
     if not model.is_dir():
         return {}
     found = {
-        int(child.name): child
+        number: child
         for child in model.iterdir()
-        if _VERSION.fullmatch(child.name) and child.is_dir()
+        if (number := version_of_folder(child.name)) is not None and child.is_dir()
     }
     return dict(sorted(found.items()))
+
+
+def with_a_name(path: Path) -> Path:
+    """The same place by a path that ends in its name: for `.` and `..` the absolute one."""
+    return path if path.name not in ("", "..") else path.resolve()
+
+
+def check_no_version(path: Path) -> None:
+    """Raise `UsageError` where `path` is a version's folder of a model.
+
+    A folder that is called by a number and has models in it is a repository all the same.
+    """
+    place = with_a_name(path)
+    if any(is_model(place / name) for name in Directory(place).folders):
+        return
+    if version_of_folder(place.name) is not None and is_model(place.parent):
+        model = place.resolve().parent
+        raise UsageError(
+            f"'{path}' is version {place.name} of the model '{model.name}'",
+            "give the folder of the repository or of one model",
+        )
+
+
+def is_config(file: str) -> bool:
+    """Whether a file's name is that of a config."""
+    return file.endswith(".pbtxt")
+
+
+def is_model(path: Path) -> bool:
+    """Whether a folder is a model, not a repository of models.
+
+    One with a config is; so is one with nothing but versions in it, or with `configs/*.pbtxt`.
+    """
+    directory = Directory(path)
+    if directory.has_entry(CONFIG) and CONFIG not in directory.folders:
+        return True
+    if VARIANTS in directory.folders and any(map(is_config, directory.child(VARIANTS).files)):
+        return not any(CONFIG in directory.child(name).files for name in directory.folders)
+    return has_versions(path) and not any(
+        CONFIG in directory.child(name).files or directory.child(name).versions
+        for name in directory.folders
+    )
+
+
+def has_versions(folder: Path) -> bool:
+    """Whether a folder has sub-folders that are numbers, be they misspelt as `01`."""
+    return any(name.isdecimal() for name in Directory(folder).folders)
 
 
 def check_repository(repo: Path) -> None:

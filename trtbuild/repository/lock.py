@@ -101,7 +101,7 @@ def read_lock(version: Path) -> Lock | None:
     except OSError as error:
         raise RepositoryError(f"cannot read '{path}': {error.strerror}") from None
     try:
-        stated = msgspec.json.decode(data, type=_Format).format
+        stated = from_json(data, _Format).format
         if stated <= FORMAT:
             return from_json(data, Lock)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:

@@ -7,7 +7,13 @@ from pathlib import Path
 import msgspec
 
 from trtbuild.errors import RepositoryError
-from trtbuild.repository.layout import CONFIG, versions_of
+from trtbuild.repository.layout import (
+    CONFIG,
+    check_no_version,
+    is_model,
+    versions_of,
+    with_a_name,
+)
 from trtbuild.repository.lock import Lock, read_lock
 
 
@@ -39,10 +45,17 @@ class Repository(msgspec.Struct, frozen=True):
 
 
 def read_repository(path: Path) -> Repository:
-    """List the repository at `path`. Raises `RepositoryError` when it is no readable folder."""
+    """List the repository at `path`, or the one model whose own folder that is.
+
+    Raises `RepositoryError` when it is no readable folder, `UsageError` for a model's version.
+    """
     if not path.is_dir():
         what = "is no folder" if path.exists() else "does not exist"
         raise RepositoryError(f"the repository '{path}' {what}")
+    if is_model(path):
+        model = with_a_name(path)
+        return Repository(model.parent, (_model(model),))
+    check_no_version(path)
     try:
         folders = sorted(child for child in path.iterdir() if child.is_dir())
     except OSError as error:
