@@ -1,4 +1,6 @@
 import hashlib
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -34,6 +36,49 @@ def test_an_artifact_survives_json_with_its_paths_and_tuples() -> None:
 def test_json_that_is_something_else_is_refused() -> None:
     with pytest.raises(msgspec.ValidationError):
         from_json(b'{"directory": 3}', OnnxModel)
+
+
+# One thread is kept amid its first look at a struct while another begins to read one that holds it.
+TWO_THREADS = """
+import threading
+import msgspec
+from trtbuild.artifacts import from_json
+
+amid, read = threading.Event(), []
+
+
+def later():
+    amid.set()
+    threading.Event().wait(0.3)
+    return int
+
+
+class Inner(msgspec.Struct):
+    value: "later()"
+
+
+class Outer(msgspec.Struct):
+    inner: Inner
+
+
+def reads():
+    read.append(from_json(b'{"inner": {"value": 1}}', Outer))
+
+
+threads = [threading.Thread(target=reads) for _ in range(2)]
+threads[0].start()
+assert amid.wait(20)
+threads[1].start()
+for thread in threads:
+    thread.join()
+assert read == [Outer(Inner(1))] * 2
+"""
+
+
+def test_threads_that_read_a_type_for_the_first_time_do_not_meet() -> None:
+    """It took the whole process with it: a server that loaded two models at once."""
+    done = subprocess.run([sys.executable, "-c", TWO_THREADS], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,17 @@ def test_strings_come_back_as_bytes(tmp_path: Path) -> None:
 
 
 def test_a_pickle_in_the_file_is_not_loaded(tmp_path: Path) -> None:
-    arrays: dict[str, Any] = {"0_name": np.array(["x", "float32"]), "0_data": np.array([{}])}
+    name = np.frombuffer(b'["x", "float32"]', np.uint8)
+    arrays: dict[str, Any] = {"0_name": name, "0_data": np.array([{}])}
     np.savez(tmp_path / "t.npz", **arrays)
     with pytest.raises(ValueError, match="allow_pickle"):
         load_tensors(tmp_path / "t.npz")
+
+
+def test_names_and_texts_may_end_in_nul(tmp_path: Path) -> None:
+    texts = np.array([[b"", b"a\0"], [b"\0\0", b"b"]], dtype=object)
+    save_tensors(tmp_path / "t", {"x\0": texts, "none": np.empty((0, 2), dtype=object)})
+    loaded = load_tensors(tmp_path / "t")
+    assert list(loaded) == ["x\0", "none"]
+    assert loaded["x\0"].tolist() == texts.tolist()
+    assert loaded["none"].shape == (0, 2)

@@ -8,8 +8,9 @@ Values cross process borders and lie in the store as JSON: `to_json`, `from_json
 from __future__ import annotations
 
 import hashlib
+import threading
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 import msgspec
 
@@ -231,14 +232,36 @@ def to_json(value: Any) -> bytes:
     return msgspec.json.encode(value, enc_hook=_encode)
 
 
-def from_json(data: bytes | str, type_: type[T]) -> T:
+@overload
+def from_json(data: bytes | str, type_: type[T]) -> T: ...
+@overload
+def from_json(data: bytes | str, type_: Any) -> Any: ...
+def from_json(data: bytes | str, type_: Any) -> Any:
     """Read what `to_json` wrote. Raises `msgspec.ValidationError` on anything else."""
-    return msgspec.json.decode(data, type=type_, dec_hook=_decode)
+    return _decoder(type_).decode(data)
 
 
 def convert_to(value: Any, type_: Any) -> Any:
     """Plain JSON values (dicts, lists, ...) as `type_`. Raises `msgspec.ValidationError`."""
+    _decoder(type_)
     return msgspec.convert(value, type=type_, dec_hook=_decode)
+
+
+_decoders: dict[Any, Any] = {}
+_making = threading.Lock()
+
+
+def _decoder(type_: Any) -> Any:
+    """The decoder of a type, made by one thread at a time.
+
+    msgspec (0.22) looks at a struct when it is first decoded; a second thread that decodes it, or
+    one that holds it, meanwhile crashes the process.
+    """
+    found = _decoders.get(type_)
+    if found is None:
+        with _making:
+            found = _decoders[type_] = msgspec.json.Decoder(type_, dec_hook=_decode)
+    return found
 
 
 def _encode(value: Any) -> Any:

@@ -53,6 +53,7 @@ FRAMEWORKS = (
         (("tensorflow-cpu", "tensorflow"), ("tf2onnx",)),
     ),
     _Needs("PyTorch, TorchScript, ExportedProgram", "torch", (("torch",), ("onnxscript",))),
+    _Needs("trtbuild serve", "serve", (("hpack",), ("httptools",), ("orjson",), ("uvloop",))),
     _Needs(
         "plans without a GPU: TensorRT for RTX",
         "rtx",

@@ -8,6 +8,7 @@
     ├── VerificationError     the numbers differ more than the tolerance
     ├── ConfigError           a config.pbtxt cannot be read or derived
     ├── StoreError            the cache folder cannot be written
+    ├── CudaError             a GPU cannot be used: no driver, or a call of it failed
     ├── RepositoryError       the repository cannot be read or written
     ├── MissingPackageError        a framework is not installed: the pip command is the hint
     └── WorkerDiedError            a worker process ended without an answer
@@ -91,6 +92,10 @@ class ConfigError(TrtbuildError):
 
 class StoreError(TrtbuildError):
     """The cache folder cannot be written."""
+
+
+class CudaError(TrtbuildError):
+    """A GPU cannot be used: no driver, no memory, a call that failed with the driver's text."""
 
 
 class RepositoryError(TrtbuildError):

@@ -17,7 +17,7 @@ from trtbuild.plan.profiles import ShapeOptions, shape_options_from_texts
 from trtbuild.request import ConvertRequest
 from trtbuild.sources.options import SourceOptions
 from trtbuild.surgery.options import SurgeryOptions
-from trtbuild.tensor import input_override_from_text
+from trtbuild.tensor import InputOverride, input_override_from_text
 from trtbuild.verify.options import VerifyOptions
 
 _NAMED_BY_EXPORTER = ("torch", "torchscript", "exported")
@@ -42,17 +42,8 @@ class StageOptions(msgspec.Struct, frozen=True):
 
 def options_of_stages(request: ConvertRequest, kind: str) -> StageOptions:
     """The options for a model of `kind`. Raises `UsageError` for a text that says nothing."""
-    exporter_names = kind in _NAMED_BY_EXPORTER
-    if exporter_names and request.inputs:
-        raise UsageError(
-            f"--inputs cuts a graph, which a {kind} model has not",
-            "name its inputs with --input NAME=DTYPE[DIMS]",
-        )
-    if exporter_names and (cuts := [text for text in request.outputs if "=" in text]):
-        raise UsageError(
-            f"--outputs {cuts[0]}: a {kind} model's outputs are named in order, not cut by tensor",
-            f"give the names alone, in order: --outputs {cuts[0].partition('=')[0]}",
-        )
+    if kind in _NAMED_BY_EXPORTER:
+        _refuse_cuts(request, kind)
     overrides = tuple(input_override_from_text(text) for text in request.input)
     shapes = shape_options_from_texts(
         request.min_shapes, request.opt_shapes, request.max_shapes, request.max_batch
@@ -60,16 +51,7 @@ def options_of_stages(request: ConvertRequest, kind: str) -> StageOptions:
     cut_here = kind not in _TAKES_CUTS
     labels = _labels(request.labels)
     return StageOptions(
-        source=SourceOptions(
-            signature=request.signature,
-            tags=request.tags,
-            inputs=request.inputs if kind == "graphdef" else (),
-            outputs=request.outputs if kind == "graphdef" else (),
-            overrides=overrides,
-            output_names=request.outputs if exporter_names else (),
-            opset=request.opset,
-            example_shapes=dict(shapes.opt),
-        ),
+        source=_source_options(request, kind, overrides, shapes),
         surgery=SurgeryOptions(
             inputs=request.inputs if cut_here else (),
             outputs=request.outputs if cut_here else (),
@@ -94,6 +76,35 @@ def options_of_stages(request: ConvertRequest, kind: str) -> StageOptions:
             warmup=request.warmup,
         ),
         label_files={path.name: path for path in labels.values()},
+    )
+
+
+def _refuse_cuts(request: ConvertRequest, kind: str) -> None:
+    """An exporter names what it makes: there is no graph yet that could be cut."""
+    if request.inputs:
+        raise UsageError(
+            f"--inputs cuts a graph, which a {kind} model has not",
+            "name its inputs with --input NAME=DTYPE[DIMS]",
+        )
+    if cuts := [text for text in request.outputs if "=" in text]:
+        raise UsageError(
+            f"--outputs {cuts[0]}: a {kind} model's outputs are named in order, not cut by tensor",
+            f"give the names alone, in order: --outputs {cuts[0].partition('=')[0]}",
+        )
+
+
+def _source_options(
+    request: ConvertRequest, kind: str, overrides: tuple[InputOverride, ...], shapes: ShapeOptions
+) -> SourceOptions:
+    return SourceOptions(
+        signature=request.signature,
+        tags=request.tags,
+        inputs=request.inputs if kind == "graphdef" else (),
+        outputs=request.outputs if kind == "graphdef" else (),
+        overrides=overrides,
+        output_names=request.outputs if kind in _NAMED_BY_EXPORTER else (),
+        opset=request.opset,
+        example_shapes=dict(shapes.opt),
     )
 
 

@@ -94,7 +94,7 @@ class Store:
     def _get(self, kind: str, key: str, type_: type[T]) -> T | None:
         folder = self.root / kind / key
         try:
-            record = msgspec.json.decode((folder / _ENTRY).read_bytes(), type=_Record)
+            record = from_json((folder / _ENTRY).read_bytes(), _Record)
             for name, digest in record.files.items():
                 if digest_of_files(folder / name) != digest:
                     raise ValueError(f"{name} was changed")

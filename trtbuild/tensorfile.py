@@ -6,6 +6,7 @@ their name, and strings as fixed-width bytes.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     Tensors = Mapping[str, np.ndarray]
+
+_END = b"\x01"  # behind every text, for numpy drops what is NUL at the end
 
 
 def save_tensors(path: Path, tensors: Tensors) -> None:
@@ -24,7 +27,8 @@ def save_tensors(path: Path, tensors: Tensors) -> None:
     for index, (name, tensor) in enumerate(tensors.items()):
         kind, data = _storable(np.asarray(tensor))
         arrays[f"{index}_data"] = data
-        arrays[f"{index}_name"] = np.array([name, kind])
+        # As bytes: numpy's own texts lose what is NUL at their end.
+        arrays[f"{index}_name"] = np.frombuffer(json.dumps([name, kind]).encode(), np.uint8)
     with path.open("wb") as file:
         np.savez(file, **arrays)
 
@@ -36,7 +40,7 @@ def _storable(array: np.ndarray) -> tuple[str, np.ndarray]:
     kind = array.dtype.name
     if array.dtype.kind in "OSU":
         encoded = [x if isinstance(x, bytes) else str(x).encode() for x in array.ravel()]
-        return "object", np.array(encoded, dtype="S").reshape(array.shape)
+        return "object", np.array([x + _END for x in encoded], dtype="S").reshape(array.shape)
     if hasattr(ml_dtypes, kind):
         return kind, np.ascontiguousarray(array).view(f"u{array.dtype.itemsize}")
     return kind, array
@@ -50,10 +54,12 @@ def load_tensors(path: Path) -> dict[str, np.ndarray]:
     tensors = {}
     with np.load(path, allow_pickle=False) as arrays:
         for index in range(len(arrays.files) // 2):
-            name, kind = (str(text) for text in arrays[f"{index}_name"])
+            name, kind = json.loads(arrays[f"{index}_name"].tobytes())
             array = arrays[f"{index}_data"]
             if kind == "object":
-                array = array.astype(object)
+                texts = [text[: -len(_END)] for text in array.ravel().tolist()]
+                array = np.empty(array.shape, object)
+                array.ravel()[:] = texts
             elif hasattr(ml_dtypes, kind):
                 array = array.view(getattr(ml_dtypes, kind))
             tensors[name] = array

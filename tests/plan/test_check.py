@@ -8,7 +8,6 @@ import onnx
 import pytest
 from onnx import TensorProto
 
-from tests.plan.conftest import WatchedPool
 from tests.plan.models import (
     convolution,
     custom_op,
@@ -19,6 +18,7 @@ from tests.plan.models import (
     saved,
     weight_only_matmul,
 )
+from tests.plan.runs import WatchedPool
 from trtbuild.artifacts import CheckReport, OpUse
 from trtbuild.plan.check import check
 from trtbuild.plan.options import PlanOptions

@@ -143,6 +143,17 @@ def test_folders_of_something_else(tmp_path: Path) -> None:
     )
 
 
+def test_a_repository_is_no_model_to_convert(tmp_path: Path) -> None:
+    (tmp_path / "repo/m/1").mkdir(parents=True)
+    (tmp_path / "repo/m/config.pbtxt").touch()
+    for path in (tmp_path / "repo", tmp_path / "repo/m"):
+        message, hint = error_of(path)
+        assert message == f"'{path}' is a folder of a Triton model repository"
+        assert "trtbuild repo show" in hint
+    config = tmp_path / "repo/m/config.pbtxt"
+    assert error_of(config)[0] == f"'{config}' is a config of a Triton model repository"
+
+
 def test_damage_inside_an_onnx_file(tmp_path: Path) -> None:
     path = tmp_path / "x.onnx"
     path.write_bytes(b"\x08\x08\x3a\x04\x2a\x02\x0a\x09")  # an initializer that lacks 9 bytes

@@ -9,7 +9,7 @@ from tests.verify.models import scaled, unchanged
 from trtbuild.artifacts import Plan, Range
 from trtbuild.capability import Capability
 from trtbuild.device import gpus
-from trtbuild.errors import VerificationError
+from trtbuild.errors import CudaError, VerificationError
 from trtbuild.tensorfile import load_tensors, save_tensors
 from trtbuild.verify.inputs import make_inputs
 from trtbuild.verify.options import VerifyOptions
@@ -39,7 +39,7 @@ def prepared(folder: Path, plan: bytes) -> dict[str, object]:
 def test_without_a_driver_it_says_so(tmp_path: Path) -> None:
     if gpus().driver or gpus().gpus:
         pytest.skip("this machine has a driver")
-    with pytest.raises(VerificationError, match="no CUDA driver"):
+    with pytest.raises(CudaError, match="no CUDA driver"):
         compare_plan(**prepared(tmp_path, b"vtrt"))  # type: ignore[arg-type]
 
 

@@ -24,6 +24,11 @@ _KINDS_HINT = (
     "it reads ONNX files, SavedModel folders, frozen GraphDefs, Keras .keras and .h5 files, "
     "TorchScript .pt, ExportedProgram .pt2, and code: file.py:function"
 )
+_CONFIG = "config.pbtxt"
+_REPOSITORY_HINT = (
+    "`trtbuild repo show` shows what is in it, `trtbuild repo validate` judges it; "
+    "give the model that it was made from, or a file in it"
+)
 _FACTORY = Found("torch", "code that makes a PyTorch module")
 _SAVED_MODEL = Found("savedmodel", "a TensorFlow SavedModel")
 _PROTOBUF_LIMIT_BYTES = 2**31 - 1  # of one message: protobuf.dev, "Protocol Buffers Limits"
@@ -70,6 +75,8 @@ def _found(location: str, path: Path) -> Found:
         )
     if path.is_dir():
         return _folder(path)
+    if path.name == _CONFIG:
+        return Found("", "a config of a Triton model repository", _REPOSITORY_HINT)
     if path.suffix == ".py":
         return Found("", "Python code", _name_a_function(path))
     return _file(path)
@@ -84,6 +91,8 @@ def _folder(path: Path) -> Found:
         return _SAVED_MODEL
     if not present:
         return Found("", "an empty folder")
+    if _CONFIG in present or any((path / name / _CONFIG).exists() for name in present):
+        return Found("", "a folder of a Triton model repository", _REPOSITORY_HINT)
     shown = ", ".join(present[:5]) + (", ..." if len(present) > 5 else "")
     return Found("", f"a folder without a saved_model.pb; in it are {shown}")
 

@@ -13,10 +13,8 @@ from trtbuild.artifacts import SourceRef
 from trtbuild.errors import SourceError, first_line
 from trtbuild.sources.options import SourceOptions
 from trtbuild.sources.tf_export import (
-    Frozen,
     distinct_outputs,
-    export_frozen,
-    freeze,
+    export_function,
     running,
     tensorflow,
 )
@@ -90,14 +88,9 @@ class KerasFile:
 
     def export(self, path: Path) -> tuple[str, ...]:
         """As `session.Source`."""
-        tensors = [tensor.name for tensor in self.function.inputs[: len(self.inputs)]]
-        results = [tensor.name for tensor in self.function.outputs]
-        frozen = Frozen(
-            freeze(self.function, self.what),
-            dict(zip(self.inputs, tensors, strict=True)),
-            dict(zip(self.outputs, results, strict=True)),
+        return export_function(
+            self.function, self.inputs, self.outputs, path, what=self.what, options=self.options
         )
-        return export_frozen(frozen, path, self.what, self.options)
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """As `session.Source`."""

@@ -81,6 +81,22 @@ def export_frozen(frozen: Frozen, path: Path, what: str, options: SourceOptions)
     return tuple(text for text in (note, contradiction) if text)
 
 
+def export_function(
+    function: Any, inputs: Iterable[str], outputs: Iterable[str], path: Path, *, what: str,
+    options: SourceOptions,
+) -> tuple[str, ...]:  # fmt: skip
+    """As `export_frozen`, of a ConcreteFunction whose inputs and outputs get these names."""
+    names = tuple(inputs)
+    tensors = [tensor.name for tensor in function.inputs[: len(names)]]
+    results = [tensor.name for tensor in function.outputs]
+    frozen = Frozen(
+        freeze(function, what),
+        dict(zip(names, tensors, strict=True)),
+        dict(zip(outputs, results, strict=True)),
+    )
+    return export_frozen(frozen, path, what, options)
+
+
 def distinct_outputs(inputs: Iterable[str], outputs: Iterable[str]) -> dict[str, str]:
     """Name in ONNX -> name in the framework. ONNX wants them distinct from those of inputs."""
     names: dict[str, str] = {}

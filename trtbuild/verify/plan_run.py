@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 
 from trtbuild.artifacts import Comparison, Plan
+from trtbuild.cuda import Cuda, DeviceMemory, Stream
 from trtbuild.errors import VerificationError, first_line
 from trtbuild.onnx_weights import read_skeleton
 from trtbuild.tensor import DTYPES, dtype_from_tensorrt
 from trtbuild.tensorfile import load_tensors
 from trtbuild.verify.compare import Label, compare
-from trtbuild.verify.cuda import Cuda
 from trtbuild.verify.dtypes import cast_to, precision_of
 from trtbuild.verify.options import DEFAULTS, Tolerance, VerifyOptions, tolerance_of
 from trtbuild.verify.points import Point
@@ -40,7 +40,8 @@ def compare_plan(
 ) -> list[Comparison]:
     """Run `plan` with the runtime `module` on every point's inputs, against its ONNX outputs.
 
-    Raises `VerificationError` where the runtime cannot load or run the plan, with its own words.
+    Raises `VerificationError` where the runtime cannot load or run the plan, with its own words,
+    `CudaError` where the GPU cannot be used.
     """
     precision = precision_of(read_skeleton(model))
     tolerance = tolerance_of(options, precision)
@@ -65,6 +66,8 @@ class _Engine:
     def __init__(self, module: str, plan: Path, cuda: Cuda) -> None:
         self._trt = importlib.import_module(module)
         self._cuda = cuda
+        self._stream = Stream(cuda)
+        self._held: list[DeviceMemory] = []
         self._words: list[str] = []
         self._logger = _logger(self._trt, self._words)
         self._runtime = self._trt.Runtime(self._logger)
@@ -84,24 +87,30 @@ class _Engine:
         for name in (name for name in names if is_input[name]):
             value = np.ascontiguousarray(cast_to(inputs[name], self._dtype(name)))
             self._context.set_input_shape(name, value.shape)
-            address = self._cuda.allocate(value.nbytes)
-            self._cuda.upload(address, value)
-            self._context.set_tensor_address(name, address)
+            self._stream.upload(self._place(name, value), _bytes(value))
+            self._stream.synchronize()  # before `value` goes
         outputs = {}
         for name in (name for name in names if not is_input[name]):
             shape = tuple(self._context.get_tensor_shape(name))
             if any(dim < 0 for dim in shape):
                 raise VerificationError(f"the shape of output '{name}' depends on data: {shape}")
             empty: Array = cast_to(np.zeros(shape), self._dtype(name))
-            address = self._cuda.allocate(empty.nbytes)
-            self._context.set_tensor_address(name, address)
-            outputs[name] = (empty, address)
-        if not self._context.execute_async_v3(0):
+            outputs[name] = (empty, self._place(name, empty))
+        if not self._context.execute_async_v3(self._stream.handle):
             raise VerificationError(f"the plan does not run: {self._last_words()}")
-        self._cuda.synchronize()
         for array, address in outputs.values():
-            self._cuda.download(array, address)
+            self._stream.download(_bytes(array), address)
+        self._stream.synchronize()
+        while self._held:
+            self._held.pop().free()
         return {name: array for name, (array, _) in outputs.items()}
+
+    def _place(self, name: str, value: Array) -> int:
+        """Memory of the GPU for a tensor as large as `value`, by its address."""
+        memory = DeviceMemory(self._cuda, value.nbytes)
+        self._held.append(memory)
+        self._context.set_tensor_address(name, memory.address)
+        return memory.address
 
     def _dtype(self, name: str) -> str:
         row = dtype_from_tensorrt(self._engine.get_tensor_dtype(name).name)
@@ -109,6 +118,11 @@ class _Engine:
 
     def _last_words(self) -> str:
         return first_line(Exception(self._words[-1])) if self._words else "it says nothing"
+
+
+def _bytes(array: Array) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """The bytes of a contiguous array, which it shares."""
+    return array.reshape(-1).view(np.uint8)
 
 
 def _logger(trt: Any, words: list[str]) -> Any:

@@ -21,8 +21,6 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, TypeVar
 
-import msgspec
-
 from trtbuild.artifacts import Progress, from_json, to_json
 from trtbuild.errors import WorkerDiedError, error_from_json
 from trtbuild.workers.messages import Answer, Call, Failure, Result, Step
@@ -91,7 +89,7 @@ class Worker:
     def _answers(self) -> Iterator[Step | Result | Failure]:
         assert self.process.stdout is not None
         for line in self.process.stdout:
-            yield msgspec.json.decode(line, type=Answer)
+            yield from_json(line, Answer)
 
     def _died(self) -> WorkerDiedError:
         code = self.process.wait()

@@ -1,0 +1,108 @@
+"""A CUDA driver for machines without a GPU: "GPU memory" is host memory, work is done at once.
+
+Its calls and their meaning are cuda.h's, as far as `trtbuild.cuda` uses them. It counts what is
+allocated, refuses what a capture forbids, and a captured graph copies what lies at its addresses
+when it is launched. The tests of the CUDA layer and of the TensorRT backend's staging run on it
+here, and on the real driver where there is one.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import shutil
+import subprocess
+from pathlib import Path
+
+_SOURCE = r"""
+#include <stdlib.h>
+#include <string.h>
+typedef unsigned long long ptr;
+typedef struct { ptr to, from; size_t size; } copy;
+typedef struct { copy copies[64]; int count; } graph;
+typedef struct { graph *capture; int priority; } stream;
+static int alive, launches;
+static __thread void *current;
+static char context;
+int stand_in_alive(void) { return __sync_fetch_and_add(&alive, 0); }
+int stand_in_launches(void) { return __sync_fetch_and_add(&launches, 0); }
+static int made(void) { __sync_fetch_and_add(&alive, 1); return 0; }
+static int gone(void *p) { if (!p) return 1; free(p); __sync_fetch_and_add(&alive, -1); return 0; }
+int cuInit(unsigned flags) { return flags; }
+int cuDeviceGet(int *d, int i) { if (i > 1) return 101; *d = i + 40; return 0; }
+int cuDevicePrimaryCtxRetain(void **c, int d) { *c = &context; return 0; }
+int cuDevicePrimaryCtxRelease_v2(int d) { return 0; }
+int cuCtxSetCurrent(void *c) { current = c; return 0; }
+int cuCtxSynchronize(void) { return current ? 0 : 201; }
+int cuCtxGetStreamPriorityRange(int *low, int *high) { *low = 0; *high = -5; return 0; }
+int cuMemAlloc_v2(ptr *p, size_t n) {
+    if (!current) return 201;
+    if (n > 1ul << 34) return 2;
+    *p = (ptr)malloc(n); return made(); }
+int cuMemFree_v2(ptr p) { return current ? gone((void *)p) : 201; }
+int cuMemHostAlloc(void **p, size_t n, unsigned flags) {
+    if (!current) return 201;
+    if (n > 1ul << 34) return 2;
+    *p = malloc(n); return made(); }
+int cuMemFreeHost(void *p) { return current ? gone(p) : 201; }
+static int begin(stream *s, ptr to, ptr from, size_t size) {
+    if (!current || !s) return 201;
+    if (!s->capture) { memcpy((void *)to, (void *)from, size); return 0; }
+    if (s->capture->count == 64) return 2;
+    s->capture->copies[s->capture->count++] = (copy){to, from, size}; return 0; }
+int cuMemcpyHtoDAsync_v2(ptr d, void *h, size_t n, stream *s) { return begin(s, d, (ptr)h, n); }
+int cuMemcpyDtoHAsync_v2(void *h, ptr d, size_t n, stream *s) { return begin(s, (ptr)h, d, n); }
+int cuMemcpyDtoDAsync_v2(ptr to, ptr from, size_t n, stream *s) { return begin(s, to, from, n); }
+int cuStreamCreateWithPriority(stream **s, unsigned flags, int priority) {
+    if (flags != 1) return 1;
+    *s = calloc(1, sizeof(stream)); (*s)->priority = priority; return made(); }
+int cuStreamSynchronize(stream *s) { return s->capture ? 900 : 0; }
+int cuStreamDestroy_v2(stream *s) { return gone(s); }
+int cuStreamBeginCapture_v2(stream *s, int mode) {
+    if (s->capture) return 900;
+    s->capture = calloc(1, sizeof(graph)); return made(); }
+int cuStreamEndCapture(stream *s, graph **g) {
+    if (!s->capture) return 901;
+    *g = s->capture; s->capture = 0; return 0; }
+int cuEventCreate(void **e, unsigned flags) { *e = calloc(1, 4); return made(); }
+int cuEventRecord(void *e, stream *s) { return !e ? 400 : s->capture ? 900 : 0; }
+int cuEventSynchronize(void *e) { return 0; }
+int cuEventDestroy_v2(void *e) { return gone(e); }
+int cuGraphInstantiateWithFlags(graph **x, graph *g, unsigned long long flags) {
+    *x = malloc(sizeof(graph)); **x = *g; return made(); }
+int cuGraphLaunch(graph *x, stream *s) {
+    for (int i = 0; i < x->count; i++) {
+        int code = begin(s, x->copies[i].to, x->copies[i].from, x->copies[i].size);
+        if (code) return code; }
+    __sync_fetch_and_add(&launches, 1); return 0; }
+int cuGraphExecDestroy(graph *x) { return gone(x); }
+int cuGraphDestroy(graph *g) { return gone(g); }
+int cuGetErrorString(int code, const char **s) {
+    *s = code == 2 ? "out of memory" : code == 101 ? "invalid device ordinal"
+       : code == 201 ? "invalid device context" : code == 900 ? "stream is capturing"
+       : "unknown error";
+    return 0; }
+"""
+
+
+class StandIn:
+    """A built stand-in: `path` to load it from, and what it counts."""
+
+    def __init__(self, folder: Path) -> None:
+        compiler = shutil.which("cc")
+        assert compiler is not None, "the tests of the CUDA layer need a C compiler"
+        source, library = folder / "driver.c", folder / "libcuda-stand-in.so"
+        source.write_text(_SOURCE)
+        command = [compiler, "-O1", "-shared", "-fPIC", "-o", str(library), str(source)]
+        subprocess.run(command, check=True)
+        self.path = str(library)
+        self._library = ctypes.CDLL(self.path)
+
+    @property
+    def alive(self) -> int:
+        """Allocations, streams, events and graphs that were not freed."""
+        return int(self._library.stand_in_alive())
+
+    @property
+    def launches(self) -> int:
+        """Graphs that were run."""
+        return int(self._library.stand_in_launches())

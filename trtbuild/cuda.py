@@ -1,0 +1,288 @@
+"""A GPU through the CUDA driver itself: memory, streams, copies, events, captured graphs.
+
+No CUDA package is needed. ctypes releases the GIL in every call, so a thread that waits for the
+GPU holds up no other. Source of calls, constants and types: the CUDA driver API (cuda.h), whose
+numbers never change. TensorRT and ONNX Runtime use the same primary context through CUDA's
+runtime API, so streams and addresses made here are theirs as well.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from ctypes import POINTER, c_int, c_size_t, c_uint, c_uint64, c_void_p
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from trtbuild.errors import CudaError
+
+Bytes = np.ndarray[Any, np.dtype[np.uint8]]
+
+LIBRARY = "libcuda.so.1"
+_NON_BLOCKING = 1  # CU_STREAM_NON_BLOCKING: no waiting for the legacy default stream
+_CAPTURE_THREAD_LOCAL = 1  # CU_STREAM_CAPTURE_MODE: what other threads do does not end a capture
+_EVENT_NO_TIMING, _EVENT_BLOCKING_SYNC = 2, 1  # CUevent_flags
+
+_HANDLE = POINTER(c_void_p)
+_CALLS: dict[str, tuple[Any, ...]] = {
+    "cuInit": (c_uint,),
+    "cuDeviceGet": (POINTER(c_int), c_int),
+    "cuDevicePrimaryCtxRetain": (_HANDLE, c_int),
+    "cuDevicePrimaryCtxRelease_v2": (c_int,),
+    "cuCtxSetCurrent": (c_void_p,),
+    "cuCtxSynchronize": (),
+    "cuCtxGetStreamPriorityRange": (POINTER(c_int), POINTER(c_int)),
+    "cuMemAlloc_v2": (POINTER(c_uint64), c_size_t),
+    "cuMemFree_v2": (c_uint64,),
+    "cuMemHostAlloc": (_HANDLE, c_size_t, c_uint),
+    "cuMemFreeHost": (c_void_p,),
+    "cuMemcpyHtoDAsync_v2": (c_uint64, c_void_p, c_size_t, c_void_p),
+    "cuMemcpyDtoHAsync_v2": (c_void_p, c_uint64, c_size_t, c_void_p),
+    "cuMemcpyDtoDAsync_v2": (c_uint64, c_uint64, c_size_t, c_void_p),
+    "cuStreamCreateWithPriority": (_HANDLE, c_uint, c_int),
+    "cuStreamSynchronize": (c_void_p,),
+    "cuStreamDestroy_v2": (c_void_p,),
+    "cuStreamBeginCapture_v2": (c_void_p, c_int),
+    "cuStreamEndCapture": (c_void_p, _HANDLE),
+    "cuEventCreate": (_HANDLE, c_uint),
+    "cuEventRecord": (c_void_p, c_void_p),
+    "cuEventSynchronize": (c_void_p,),
+    "cuEventDestroy_v2": (c_void_p,),
+    "cuGraphInstantiateWithFlags": (_HANDLE, c_void_p, c_uint64),
+    "cuGraphLaunch": (c_void_p, c_void_p),
+    "cuGraphExecDestroy": (c_void_p,),
+    "cuGraphDestroy": (c_void_p,),
+}
+
+
+class _Driver:
+    """The driver's library: `call(name, ...)` raises `CudaError` with the driver's own text."""
+
+    def __init__(self, library: str) -> None:
+        try:
+            self._library = ctypes.CDLL(library)
+        except OSError as error:
+            raise CudaError(f"no CUDA driver: {error}") from None
+        self._functions = {name: self._function(name, types) for name, types in _CALLS.items()}
+        self.call("cuInit", 0)
+
+    def _function(self, name: str, types: tuple[Any, ...]) -> Any:
+        try:
+            function = getattr(self._library, name)
+        except AttributeError:
+            raise CudaError(
+                f"the CUDA driver lacks {name}", "update NVIDIA's driver: 470 or newer has it"
+            ) from None
+        function.argtypes, function.restype = types, c_int
+        return function
+
+    def call(self, name: str, *arguments: Any) -> None:
+        code = self._functions[name](*arguments)
+        if code:
+            raise CudaError(f"{name} answered {code} ({self._text(code)})")
+
+    def _text(self, code: int) -> str:
+        text = ctypes.c_char_p()
+        self._library.cuGetErrorString(code, ctypes.byref(text))
+        return (text.value or b"unknown error").decode(errors="replace")
+
+
+@functools.cache
+def _driver(library: str) -> _Driver:
+    return _Driver(library)
+
+
+class Cuda:
+    """The primary context of one GPU, current on the thread that made it; `use` for others.
+
+    What it makes (memory, streams, events, graphs) is freed by its owner's `free`, on a thread
+    that uses this context. Raises `CudaError`, as all here do.
+    """
+
+    def __init__(self, device: int = 0) -> None:
+        self.device = device
+        self.call = _driver(LIBRARY).call
+        self._number, self._context = c_int(), c_void_p()
+        self.call("cuDeviceGet", ctypes.byref(self._number), device)
+        self.call("cuDevicePrimaryCtxRetain", ctypes.byref(self._context), self._number)
+        self.use()
+
+    def use(self) -> None:
+        """Make this GPU the calling thread's."""
+        self.call("cuCtxSetCurrent", self._context)
+
+    def synchronize(self) -> None:
+        """Wait for all work of the GPU's context; its errors are raised here."""
+        self.call("cuCtxSynchronize")
+
+    def close(self) -> None:
+        """Let go of the context. Whoever else holds it, as TensorRT does, keeps it alive."""
+        self.call("cuDevicePrimaryCtxRelease_v2", self._number)
+
+    def __enter__(self) -> Cuda:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+@functools.cache
+def lasting_context(device: int) -> Cuda:
+    """The context of a GPU for the rest of the process: for what outlives its maker.
+
+    A server's models come and go, and their answers' memory comes back after they have gone.
+    """
+    return Cuda(device)
+
+
+class DeviceMemory:
+    """`size_bytes` of a GPU's memory at `address`."""
+
+    def __init__(self, cuda: Cuda, size_bytes: int) -> None:
+        self._cuda = cuda
+        self.size_bytes = size_bytes
+        address = c_uint64()
+        cuda.call("cuMemAlloc_v2", ctypes.byref(address), max(1, size_bytes))
+        self.address: int = address.value
+
+    def free(self) -> None:
+        """Give it back; waits until the GPU is done with it."""
+        self._cuda.call("cuMemFree_v2", self.address)
+
+
+class PinnedMemory:
+    """Host memory that the GPU copies from and to by itself; `array` is its bytes, uint8 [N]."""
+
+    def __init__(self, cuda: Cuda, size_bytes: int) -> None:
+        self._cuda = cuda
+        self._address = c_void_p()
+        size = max(1, size_bytes)
+        cuda.call("cuMemHostAlloc", ctypes.byref(self._address), size, 0)
+        memory = (ctypes.c_uint8 * size).from_address(self._address.value or 0)
+        self.array: Bytes = np.frombuffer(memoryview(memory), np.uint8)[:size_bytes]
+
+    def free(self) -> None:
+        """Give it back, on any thread; `array` and its views must not be touched any more."""
+        del self.array
+        self._cuda.use()
+        self._cuda.call("cuMemFreeHost", self._address)
+
+
+class Stream:
+    """Work that a GPU does in order; `handle` is what TensorRT takes."""
+
+    def __init__(self, cuda: Cuda, *, urgency: int = 0) -> None:
+        """`urgency` above 0: the highest priority there is; below 0: the lowest."""
+        self._cuda = cuda
+        self._stream = c_void_p()
+        low, high = c_int(), c_int()
+        cuda.call("cuCtxGetStreamPriorityRange", ctypes.byref(low), ctypes.byref(high))
+        priority = high.value if urgency > 0 else low.value if urgency < 0 else 0
+        cuda.call("cuStreamCreateWithPriority", ctypes.byref(self._stream), _NON_BLOCKING, priority)
+
+    @property
+    def handle(self) -> int:
+        """The CUstream, which is a cudaStream_t as well."""
+        return self._stream.value or 0
+
+    def upload(self, address: int, array: Bytes) -> None:
+        """Begin to copy contiguous bytes to the GPU; they must stay as they are until then."""
+        if array.nbytes:
+            data = array.ctypes.data
+            self._cuda.call("cuMemcpyHtoDAsync_v2", address, data, array.nbytes, self._stream)
+
+    def download(self, array: Bytes, address: int) -> None:
+        """Begin to fill contiguous bytes from the GPU."""
+        if array.nbytes:
+            data = array.ctypes.data
+            self._cuda.call("cuMemcpyDtoHAsync_v2", data, address, array.nbytes, self._stream)
+
+    def copy(self, target: int, source: int, size_bytes: int) -> None:
+        """Begin to copy within the GPU, from address to address."""
+        self._cuda.call("cuMemcpyDtoDAsync_v2", target, source, size_bytes, self._stream)
+
+    def synchronize(self) -> None:
+        """Wait for all that was begun; errors of that work are raised here."""
+        self._cuda.call("cuStreamSynchronize", self._stream)
+
+    @contextmanager
+    def capture(self) -> Iterator[Graph]:
+        """What is begun within is recorded instead of run; the graph can run it, again and again.
+
+        The graph is ready when the block has ended. Allocations are forbidden in between.
+        """
+        graph = Graph(self._cuda)
+        self._cuda.call("cuStreamBeginCapture_v2", self._stream, _CAPTURE_THREAD_LOCAL)
+        try:
+            yield graph
+        except BaseException:
+            graph.abandon(self._stream)
+            raise
+        graph.finish(self._stream)
+
+    def launch(self, graph: Graph) -> None:
+        """Begin all that was captured."""
+        self._cuda.call("cuGraphLaunch", graph.executable, self._stream)
+
+    def free(self) -> None:
+        """Destroy it; work under way is finished first."""
+        self._cuda.call("cuStreamDestroy_v2", self._stream)
+
+
+class Graph:
+    """What a stream captured. Made by `Stream.capture`, run by `Stream.launch`."""
+
+    def __init__(self, cuda: Cuda) -> None:
+        self._cuda = cuda
+        self.executable = c_void_p()
+
+    def finish(self, stream: c_void_p) -> None:
+        """End the capture and make it executable."""
+        graph = c_void_p()
+        self._cuda.call("cuStreamEndCapture", stream, ctypes.byref(graph))
+        try:
+            self._cuda.call("cuGraphInstantiateWithFlags", ctypes.byref(self.executable), graph, 0)
+        finally:
+            self._cuda.call("cuGraphDestroy", graph)
+
+    def abandon(self, stream: c_void_p) -> None:
+        """End a capture that went wrong, so that the stream can be used again."""
+        graph = c_void_p()
+        try:
+            self._cuda.call("cuStreamEndCapture", stream, ctypes.byref(graph))
+            if graph.value:
+                self._cuda.call("cuGraphDestroy", graph)
+        except CudaError:
+            return  # a capture that was invalidated has ended with this very error
+
+    def free(self) -> None:
+        """Destroy it."""
+        self._cuda.call("cuGraphExecDestroy", self.executable)
+
+
+class Event:
+    """A point in a stream that a thread can wait for, asleep unless `spin`."""
+
+    def __init__(self, cuda: Cuda, *, spin: bool = False) -> None:
+        self._cuda = cuda
+        self._event = c_void_p()
+        flags = _EVENT_NO_TIMING | (0 if spin else _EVENT_BLOCKING_SYNC)
+        cuda.call("cuEventCreate", ctypes.byref(self._event), flags)
+
+    def wait_for(self, stream: Stream) -> None:
+        """Wait for all that was begun on `stream`; errors of that work are raised here."""
+        self._cuda.call("cuEventRecord", self._event, stream.handle)
+        self._cuda.call("cuEventSynchronize", self._event)
+
+    def free(self) -> None:
+        """Destroy it."""
+        self._cuda.call("cuEventDestroy_v2", self._event)
