@@ -38,3 +38,7 @@ def test_one_of_the_two_is_given(arguments: tuple[str, ...]) -> None:
 def test_an_unknown_rule() -> None:
     with pytest.raises(UsageError, match="no rule is called 'E999'"):
         run("E999")
+    with pytest.raises(UsageError, match=r"near it are .*E012"):
+        run("e12")
+    with pytest.raises(UsageError, match="near it are step-version"):
+        run("step-versions")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,16 @@ def test_formats(repository: Path) -> None:
         run(repository, "--format", "png")
 
 
+@pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz is not installed")
+def test_svg(repository: Path) -> None:
+    shown = run(repository, "--format", "svg")
+    assert "</svg>" in shown
+    assert ">classify</text>" in shown
+
+
 def test_a_model_that_is_no_ensemble(repository: Path) -> None:
     with pytest.raises(UsageError, match=r"'decode' is no ensemble .* there are: pipeline"):
+        run(repository, "decode")
+    (repository / "pipeline/config.pbtxt").unlink()
+    with pytest.raises(UsageError, match=r"'decode' is no ensemble .*; there is none$"):
         run(repository, "decode")

@@ -21,6 +21,19 @@ def test_show_prints_sizes_targets_precision_and_provenance(
     assert [entry["name"] for entry in facts["models"]] == ["hand", "tiny"]
 
 
+def test_show_of_one_model(trtbuild: Trtbuild, tmp_path: Path) -> None:
+    for name in ("m", "other"):
+        (tmp_path / name / "1").mkdir(parents=True)
+        (tmp_path / name / "1/model.py").write_text("pass")
+        (tmp_path / name / "config.pbtxt").write_text('backend: "python"\n')
+    shown = trtbuild("repo", "show", tmp_path / "m").stdout
+    assert shown.splitlines()[:3] == [f"{tmp_path}/", "  m/", "    1/  4 B"]
+    assert "other" not in shown
+    done = trtbuild("repo", "show", tmp_path / "m/1")
+    assert done.returncode == 2
+    assert "is version 1 of the model 'm'" in done.stderr
+
+
 def test_show_of_nothing(trtbuild: Trtbuild, tmp_path: Path) -> None:
     done = trtbuild("repo", "show", tmp_path / "nowhere")
     assert done.returncode == 1

@@ -13,6 +13,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from tests.cli.conftest import Trtbuild
+from tests.models import linear
 from tests.validate.files import files_of, write
 from trtbuild.cli import validate
 from trtbuild.errors import UsageError
@@ -101,6 +103,24 @@ def test_a_model_and_a_config_file_can_be_given(repository: Path) -> None:
         assert {f["model"] for f in json.loads(shown)["findings"]} == {"m"}
 
 
+def test_here_is_a_model_too(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for place, path in (("m", "."), ("m/1", ".."), (".", "m"), ("m", "config.pbtxt")):
+        monkeypatch.chdir(repository / place)
+        code, shown = run(path)
+        assert code == 1
+        assert shown.endswith("in 1 model\n")
+
+
+def test_what_holds_no_model_is_said(tmp_path: Path) -> None:
+    write(tmp_path, files_of(GOOD))
+    with pytest.raises(UsageError, match="is version 1 of the model 'm'"):
+        run(tmp_path / "m/1")
+    (tmp_path / "empty").mkdir()
+    result = CliRunner().invoke(app, [str(tmp_path / "empty")])
+    assert result.exit_code == 0
+    assert "there are no models in" in result.stderr
+
+
 def test_a_lone_config_file_is_judged_by_its_text(tmp_path: Path) -> None:
     file = tmp_path / "draft.pbtxt"
     file.write_text('backend: "python"\nmax_batch_size: -1\n')
@@ -137,6 +157,20 @@ def test_fix_and_diff(tmp_path: Path) -> None:
     code, shown = run(tmp_path, "--fix")
     assert code == 0
     assert config.read_text() == before.replace('"x"', '"m"')
+
+
+def test_convert_ends_by_validating_what_it_wrote(trtbuild: Trtbuild, tmp_path: Path) -> None:
+    """For the server that its plans are for: not a word of stock Triton about an RTX model."""
+    labels = tmp_path / "labels.txt"
+    labels.write_text("cat\ndog\n")
+    model, repo = linear(tmp_path / "tiny.onnx"), tmp_path / "repo"
+    shown = trtbuild(
+        "convert", model, "--repo", repo, "--target", "8.6", "--labels", f"y={labels}"
+    ).stdout.splitlines()
+    said = [line for line in shown if line.startswith("repo validate: ")]
+    assert [line.split()[2:4] for line in said] == [["warning", "L012"]]
+    _, again = run(repo, "--server", "trtbuild", "--format", "json")
+    assert [f["code"] for f in json.loads(again)["findings"]] == ["L012"]
 
 
 def process(*arguments: object) -> tuple[float, set[str]]:

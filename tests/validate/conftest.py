@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,22 +18,26 @@ from trtbuild.validate.settings import Settings
 Judge = Callable[..., tuple[Finding, ...]]
 
 
-@pytest.fixture(scope="session")
-def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Triton]:
-    """A real tritonserver 2.51 with auto-complete on, as is its default."""
+@contextmanager
+def asked(factory: pytest.TempPathFactory, *options: str) -> Iterator[Triton]:
+    """A real tritonserver 2.51 with these options, or a skipped test that says why not."""
     if reason := why_not():
         pytest.skip(reason)
-    with running(tmp_path_factory.mktemp("triton") / "auto") as server:
+    with running(factory.mktemp("triton") / "server", *options) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Triton]:
+    """It with auto-complete on, as is its default."""
+    with asked(tmp_path_factory) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def strict_triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Triton]:
-    """The same with auto-complete off."""
-    if reason := why_not():
-        pytest.skip(reason)
-    directory = tmp_path_factory.mktemp("triton") / "strict"
-    with running(directory, "--disable-auto-complete-config") as server:
+    """It with auto-complete off."""
+    with asked(tmp_path_factory, "--disable-auto-complete-config") as server:
         yield server
 
 

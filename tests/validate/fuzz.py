@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from tests.validate.oracle.mutate import CONFIGS, WORDS
-from trtbuild.validate.directory import Directory
+from trtbuild.repository.directory import Directory
 from trtbuild.validate.formats.text import render
 from trtbuild.validate.rule import load_rule
 from trtbuild.validate.run import Report, judge

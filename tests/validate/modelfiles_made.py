@@ -1,4 +1,4 @@
-"""Small model files made from one line: `x:fp32[N,4] -> y:fp32[N,4]`, `forward(image)`."""
+"""Small model files made from one line: `x:fp32[N,4] -> y:fp32[N,4]`, `aoti(image)`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import functools
 import io
 import re
 import struct
+
+from trtbuild.artifacts import Range
+from trtbuild.tensor import TensorSpec
 
 _TENSOR = re.compile(r"(\w+):(\w+)\[([^\]]*)\]")
 
@@ -15,6 +18,8 @@ def make(interface: str) -> bytes:
     """The bytes of a model file with this interface."""
     if interface.startswith("forward"):
         return _torchscript(interface)
+    if interface.startswith("aoti"):
+        return _aoti(interface)
     if interface.startswith("lock of"):
         return _lock(interface)
     if interface.startswith("bytes "):
@@ -70,6 +75,35 @@ def _torchscript(interface: str) -> bytes:
     return made.getvalue()
 
 
+def _aoti(interface: str) -> bytes:
+    """A file laid out as AOTInductor's packages are: `aoti(image, *, scale)` gives one tensor."""
+    import json
+    import zipfile
+
+    leaf: dict[str, object] = {"type": None, "context": None, "children_spec": []}
+    words = interface[len("aoti(") : -1].replace(",", " ").split()
+    named = words[words.index("*") + 1 :] if "*" in words else []
+    count = words.index("*") if "*" in words else len(words)
+    tuples = [
+        {"type": "builtins.tuple", "context": "null", "children_spec": [leaf] * count},
+        {
+            "type": "builtins.dict",
+            "context": json.dumps(named),
+            "children_spec": [leaf] * len(named),
+        },
+    ]
+    call = [1, {"type": "builtins.tuple", "context": "null", "children_spec": tuples}]
+    source = (
+        f'    in_spec_ = R"({json.dumps(call)})";\n    out_spec_ = R"({json.dumps([1, leaf])})";\n'
+    )
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        archive.writestr("model/data/aotinductor/model/c0.wrapper.cpp", source)
+        archive.writestr("model/data/aotinductor/model/c0.wrapper.so", b"\x7fELF")
+        archive.writestr("model/archive_format", "pt2")
+    return made.getvalue()
+
+
 def _plan(interface: str) -> bytes:
     """A plan's header: `rtx plan 1.7.1.116 for 8.6 8.9`, `tensorrt plan 10.9.0.34`."""
     runtime, _, version, *targets = interface.replace(" for ", " ").split()
@@ -82,31 +116,37 @@ def _plan(interface: str) -> bytes:
     return bytes(head) + bytes(64)
 
 
+def _specs(side: str) -> tuple[TensorSpec, ...]:
+    return tuple(
+        TensorSpec(n, t, tuple(int(d) if d.isdecimal() else d for d in dims.split(",")))
+        for n, t, dims in _TENSOR.findall(side)
+    )
+
+
+def _profile(words: list[str], inputs: tuple[TensorSpec, ...]) -> dict[str, Range]:
+    """What `batch SIZE` says of every input; nothing where it is not said."""
+    if "batch" not in words:
+        return {}
+    size = int(words[words.index("batch") + 1])
+    found = {}
+    for spec in inputs:
+        rest = tuple(d for d in spec.shape[1:] if isinstance(d, int))
+        found[spec.name] = Range((1, *rest), (size, *rest), (size, *rest))
+    return found
+
+
 def _lock(interface: str) -> bytes:
     """`lock of FILE=CONTENT`, or `lock of PLAN x:fp32[N,4] -> y:fp32[N,4] batch 8`."""
     import hashlib
 
-    from trtbuild.artifacts import Range, VerifyReport
+    from trtbuild.artifacts import VerifyReport
     from trtbuild.capability import Capability
     from trtbuild.repository import lock as locks
-    from trtbuild.tensor import TensorSpec
-
-    def specs(side: str) -> tuple[TensorSpec, ...]:
-        return tuple(
-            TensorSpec(n, t, tuple(int(d) if d.isdecimal() else d for d in dims.split(",")))
-            for n, t, dims in _TENSOR.findall(side)
-        )
 
     words = interface.split()[2:]
     file, _, content = words[0].partition("=")
     left, _, right = interface.partition("->")
-    inputs = specs(left)
-    profile = {}
-    if "batch" in words:
-        size = int(words[words.index("batch") + 1])
-        for spec in inputs:
-            rest = tuple(d for d in spec.shape[1:] if isinstance(d, int))
-            profile[spec.name] = Range((1, *rest), (size, *rest), (size, *rest))
+    inputs = _specs(left)
     data = content.encode()
     files = {file: locks.LockedFile(hashlib.sha256(data).hexdigest(), len(data))} if data else {}
     plan = locks.LockedPlan(file, (Capability(8, 6),), "tensorrt-rtx", "1.7.1.116", 1.0)
@@ -117,8 +157,8 @@ def _lock(interface: str) -> bytes:
             name="demo",
             version=1,
             source=locks.LockedSource("onnx", "model.onnx", None, ""),
-            onnx=locks.LockedOnnx(("model.onnx",), "", 20, inputs, specs(right), False),
-            profile=profile,
+            onnx=locks.LockedOnnx(("model.onnx",), "", 20, inputs, _specs(right), False),
+            profile=_profile(words, inputs),
             plans=() if content else (plan,),
             failures=(),
             report=VerifyReport((), {}),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.validate.files import files_of, write
-from trtbuild.validate.directory import Directory
+from trtbuild.repository.directory import Directory
 from trtbuild.validate.model import Model
 from trtbuild.validate.settings import Settings
 from trtbuild.validate.targets import open_model

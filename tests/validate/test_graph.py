@@ -10,7 +10,7 @@ import pytest
 
 from tests.validate.files import files_of, write
 from tests.validate.test_positive import ENSEMBLE
-from trtbuild.errors import MissingPackageError
+from trtbuild.errors import MissingPackageError, RepositoryError
 from trtbuild.validate.graph import render
 from trtbuild.validate.model import Model
 from trtbuild.validate.targets import ensembles_of
@@ -52,9 +52,47 @@ def test_dot(ensembles: list[Model]) -> None:
     assert 'e0s0 -> e0s1 [label="image"];' in shown
 
 
-def test_svg(ensembles: list[Model], monkeypatch: pytest.MonkeyPatch) -> None:
-    if shutil.which("dot"):
-        assert ET.fromstring(render(ensembles, "svg")).tag.endswith("svg")
+@pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz is not installed")
+def test_svg_of_the_real_dot(tmp_path: Path) -> None:
+    write(tmp_path, files_of(ENSEMBLE.replace("SCORES", "a < b & \\303\\251")))
+    drawn = ET.fromstring(render(ensembles_of(tmp_path, None), "svg"))
+    assert drawn.tag == "{http://www.w3.org/2000/svg}svg"
+    groups = [group.get("class") for group in drawn.iter("{http://www.w3.org/2000/svg}g")]
+    texts = {text.text for text in drawn.iter("{http://www.w3.org/2000/svg}text")}
+    assert (groups.count("node"), groups.count("edge"), groups.count("cluster")) == (4, 3, 1)
+    assert texts == {"inputs", "outputs", "pipeline", "decode", "classify"} | {
+        *("RAW", "image", "a < b & é")
+    }
+
+
+def test_svg_without_dot_says_what_to_do(
+    ensembles: list[Model], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(MissingPackageError, match="needs Graphviz's program 'dot'"):
+    with pytest.raises(MissingPackageError, match="needs Graphviz's program 'dot'") as error:
+        render(ensembles, "svg")
+    assert error.value.hint == "apt install graphviz, or use --format mermaid or dot"
+
+
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        ("echo syntax error >&2; exit 1", "dot failed: syntax error"),
+        ("exec sleep 60", "dot did not end within 0.2 s"),
+    ],
+)
+def test_a_dot_that_fails(
+    script: str,
+    message: str,
+    ensembles: list[Model],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    program = tmp_path / "bin/dot"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:/bin:/usr/bin")
+    monkeypatch.setattr("trtbuild.validate.graph._DOT_TIMEOUT_S", 0.2)
+    with pytest.raises(RepositoryError, match=message):
         render(ensembles, "svg")

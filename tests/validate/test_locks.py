@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.validate.files import files_of, write
 from trtbuild.errors import RepositoryError
-from trtbuild.validate.directory import Directory
+from trtbuild.repository.directory import Directory
 from trtbuild.validate.locks import lock_of, read
 
 

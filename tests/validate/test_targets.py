@@ -47,11 +47,26 @@ def test_a_path_is_a_repository_a_model_or_a_file(
     assert target.alone == (path == "lone/config.pbtxt")
 
 
+def test_a_model_file_is_no_config(tmp_path: Path) -> None:
+    for name in ("model.onnx", "config.pbtxt"):
+        (tmp_path / name).write_bytes(b"\x08\x08\x00")
+    with pytest.raises(
+        UsageError, match=r"model.onnx' is no config.pbtxt: it is no text"
+    ) as caught:
+        targets_of([tmp_path / "model.onnx"])
+    assert "give the folder" in caught.value.hint
+    assert targets_of([tmp_path / "config.pbtxt"])  # what is wrong with it is a finding
+
+
 def test_a_relative_path_of_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path, files_of(TEXT))
     monkeypatch.chdir(tmp_path / "repo/a")
     (target,) = targets_of([Path("config.pbtxt")])
     assert target.asked == {"a"}
+    monkeypatch.chdir(tmp_path)
+    for path in (Path("repo/a/config.pbtxt"), Path("repo/a")):
+        (target,) = targets_of([path])
+        assert target.config_path("a") == Path("repo/a/config.pbtxt")  # as it was given
 
 
 def test_variants_stand_in_for_a_config_that_is_not_there(tmp_path: Path) -> None:

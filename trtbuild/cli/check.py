@@ -92,7 +92,7 @@ def _show_refused(one: TargetCheck) -> None:
     for refusal in one.refused:
         nodes = ", ".join(refusal.nodes[:3]) + (", ..." if len(refusal.nodes) > 3 else "")
         typer.echo(f"  {refusal.op} {refusal.dtype} ({nodes}): {refusal.reason}")
-        if refusal.hint:
+        if refusal.hint not in ("", one.hint):
             typer.echo(f"    hint: {refusal.hint}")
     if one.unknown:
         ops = ", ".join(f"{use.op} {use.dtype}" for use in one.unknown)

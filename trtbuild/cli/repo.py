@@ -20,7 +20,9 @@ app.command("graph")(graph.command)
 
 @app.command("show")
 def show(
-    path: Annotated[Path, typer.Argument(help="The model repository.", metavar="DIR")],
+    path: Annotated[
+        Path, typer.Argument(help="The model repository, or one model.", metavar="DIR")
+    ],
     json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
 ) -> None:
     """Print the tree with sizes, targets, precision and provenance."""

@@ -62,6 +62,8 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
     if fix and diff:
         raise UsageError("--fix and --diff exclude each other", "give --diff first, then --fix")
     report = validate(paths, settings)
+    if not report.models:
+        typer.echo(f"there are no models in {', '.join(map(str, paths))}", err=True)
     if diff:
         _show_diff(report)
     elif fix:

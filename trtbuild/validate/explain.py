@@ -38,7 +38,7 @@ def rule_of(word: str) -> Rule:
     rules = {rule.name: rule for rule in all_rules()}
     if word in rules:
         return rules[word]
-    near = difflib.get_close_matches(word, [*rules, *RULES], n=3)
+    near = difflib.get_close_matches(word, rules) or difflib.get_close_matches(word.upper(), RULES)
     raise UsageError(
         f"no rule is called '{word}'" + (f"; near it are {', '.join(near)}" if near else ""),
         "trtbuild explain --all lists them",

@@ -18,7 +18,7 @@ _DOT_TIMEOUT_S = 60
 def render(models: Sequence[Model], form: str) -> str:
     """The ensembles among `models` in one of `FORMATS`.
 
-    Raises `MissingPackageError` for "svg" without Graphviz.
+    Raises `MissingPackageError` for "svg" without Graphviz, `RepositoryError` where that fails.
     """
     ensembles = [model for model in models if model.is_ensemble]
     if form == "mermaid":
@@ -107,13 +107,18 @@ def _svg(dot: str) -> str:
             "an SVG of ensembles needs Graphviz's program 'dot', which is not installed",
             "apt install graphviz, or use --format mermaid or dot",
         )
-    done = subprocess.run(
-        [program, "-Tsvg"],
-        input=dot.encode("utf-8", "replace"),
-        capture_output=True,
-        timeout=_DOT_TIMEOUT_S,
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            [program, "-Tsvg"],
+            input=dot.encode("utf-8", "replace"),
+            capture_output=True,
+            timeout=_DOT_TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise RepositoryError(
+            f"dot did not end within {_DOT_TIMEOUT_S} s", "use --format mermaid or dot"
+        ) from None
     if done.returncode:
         raise RepositoryError(f"dot failed: {done.stderr.decode(errors='replace').strip()}")
     return done.stdout.decode()

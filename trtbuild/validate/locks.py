@@ -6,9 +6,9 @@ import functools
 from pathlib import Path
 
 from trtbuild.errors import RepositoryError
+from trtbuild.repository.directory import Directory
 from trtbuild.repository.layout import LOCK
 from trtbuild.repository.lock import Lock, read_lock
-from trtbuild.validate.directory import Directory
 
 
 def lock_of(folder: Directory) -> Lock | None:

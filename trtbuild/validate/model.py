@@ -7,8 +7,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trtbuild.validate.complete import Completed, complete
-from trtbuild.validate.directory import Directory, overflows, selected_versions
+from trtbuild.modelconfig.complete import Completed, complete
+from trtbuild.repository.directory import Directory
+from trtbuild.repository.versions import overflows, selected_versions
 from trtbuild.validate.ensemble import Graph
 from trtbuild.validate.python_model import auto_completes
 from trtbuild.validate.settings import Settings
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from trtbuild.modelconfig.read import Comment, ParsedConfig
     from trtbuild.modelconfig.schema import Config
     from trtbuild.validate.peers import Peer
+    from trtbuild.validate.resources import Holders
 
 
 class Model:
@@ -44,11 +46,14 @@ class Model:
         self.problem = problem  # why the config could not be read; then `config` is empty
         self.peers: Mapping[str, Peer] | None = None  # the models around it; None: unknown
         self.twins: tuple[Path, ...] = ()  # folders of the same name in other repositories
+        self.resource_holders: Holders = {}  # the repository's rate limiter resources
 
     @cached_property
     def completed(self) -> Completed:
         """Backend, platform and file name after Triton's core filled in what was left out."""
-        return complete(self.config, self.directory, self.name)
+        folders = self.directory.folders if self.directory is not None else ()
+        first = self.directory.child(min(folders)) if self.directory and folders else None
+        return complete(self.config, first, self.name)
 
     @property
     def backend(self) -> str:

@@ -21,6 +21,8 @@ class PythonModel(NamedTuple):
     named: bool  # something of that name is there: imported or assigned, so not looked into
     methods: dict[str, ast.FunctionDef | ast.AsyncFunctionDef]
     bases: bool  # it has base classes, whose methods are not seen
+    column: int = 0  # of the problem, 1-based; 0: unknown
+    text: str = ""  # the line of the problem
 
 
 @functools.lru_cache(maxsize=64)
@@ -31,12 +33,16 @@ def _read(path: Path, _stamp: tuple[int, int]) -> PythonModel:
             warnings.simplefilter("ignore")  # of the user's code: not ours to print
             tree = ast.parse(source)
     except SyntaxError as error:
-        return PythonModel(
-            error.msg or "invalid syntax", error.lineno or 0, False, False, {}, False
-        )
+        return _unparsed(error)
     except (ValueError, RecursionError, MemoryError) as error:
         return PythonModel(str(error) or type(error).__name__, 0, False, False, {}, False)
     return _of_tree(tree)
+
+
+def _unparsed(error: SyntaxError) -> PythonModel:
+    problem, line = error.msg or "invalid syntax", error.lineno or 0
+    text = (error.text or "").rstrip("\r\n")
+    return PythonModel(problem, line, False, False, {}, False, max(0, error.offset or 0), text)
 
 
 def _of_tree(tree: ast.Module) -> PythonModel:

@@ -17,6 +17,7 @@ from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.locate import located
 from trtbuild.validate.model import Model
 from trtbuild.validate.peers import Peer, peer_of
+from trtbuild.validate.resources import holders, resources
 from trtbuild.validate.rule import Rule, all_rules, matches
 from trtbuild.validate.rules.suppression import misread, unused
 from trtbuild.validate.settings import Settings
@@ -65,17 +66,31 @@ def judge_repository(repository: Repository, settings: Settings) -> Iterator[lis
     """The findings of each model asked for; members of ensembles are judged along with them."""
     peers: dict[str, Peer] = {}
     ensembles: dict[str, Model] = {}
+    limited: list[Model] = []  # which the rate limiter holds back: their resources must agree
     for name in repository.names:
         for model in repository.models(name, settings):
             if model.is_ensemble and model.problem is None:
                 ensembles[str(model.path)] = model
-                continue
-            found = judge(model)
-            if model.path == repository.config_path(name):
-                peers[name] = peer_of(model, _first_error(found))
-            if name in repository.asked:
-                yield found
+            elif any(resources(model)):
+                limited.append(model)
+            else:
+                yield from _judge_member(repository, model, peers)
+    found = holders([model for model in limited if repository.is_own(model)])
+    for model in limited:
+        model.resource_holders = found
+        yield from _judge_member(repository, model, peers)
     yield from _judge_ensembles(repository, ensembles, peers)
+
+
+def _judge_member(
+    repository: Repository, model: Model, peers: dict[str, Peer]
+) -> Iterator[list[Finding]]:
+    """Judge a model that is no ensemble, and note what ensembles must know of it."""
+    found = judge(model)
+    if repository.is_own(model):
+        peers[model.name] = peer_of(model, _first_error(found))
+    if repository.reports(model):
+        yield found
 
 
 def _judge_ensembles(
@@ -83,7 +98,7 @@ def _judge_ensembles(
 ) -> Iterator[list[Finding]]:
     """Members first, so that each ensemble knows which of its members load."""
     waiting = dict(ensembles)
-    own = {m.name for path, m in ensembles.items() if m.path == repository.config_path(m.name)}
+    own = {model.name for model in ensembles.values() if repository.is_own(model)}
     for model in ensembles.values():
         if model.name in own:  # so that circles and forward references are seen
             peers.setdefault(model.name, peer_of(model))
@@ -99,11 +114,11 @@ def _judge_ensembles(
             model = waiting.pop(path)
             model.peers = None if repository.alone else peers
             found = judge(model)
-            if model.path == repository.config_path(model.name):
+            if repository.is_own(model):
                 judged.add(model.name)
                 decoupled = is_decoupled(model.graph, peers)
                 peers[model.name] = peer_of(model, _first_error(found), decoupled=decoupled)
-            if model.name in repository.asked:
+            if repository.reports(model):
                 yield found
 
 

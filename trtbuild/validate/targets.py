@@ -10,12 +10,18 @@ from pathlib import Path
 from trtbuild.errors import ConfigError, UsageError
 from trtbuild.modelconfig.explain import ConfigSyntaxError
 from trtbuild.modelconfig.read import ParsedConfig, parse_config, read_config
-from trtbuild.validate.directory import Directory
+from trtbuild.repository.directory import Directory
+from trtbuild.repository.layout import (
+    CONFIG,
+    VARIANTS,
+    check_no_version,
+    has_versions,
+    is_config,
+    is_model,
+    with_a_name,
+)
 from trtbuild.validate.model import Model
 from trtbuild.validate.settings import Settings
-
-CONFIG = "config.pbtxt"
-VARIANTS = "configs"  # configs/<name>.pbtxt are taken with --model-config-name=<name>
 
 
 class Repository:
@@ -41,6 +47,14 @@ class Repository:
         """The models to report on."""
         return frozenset(self.names) if self._asked is None else self._asked
 
+    def reports(self, model: Model) -> bool:
+        """Whether `model` is one of those to report on."""
+        return model.name in self.asked
+
+    def is_own(self, model: Model) -> bool:
+        """Whether `model` is as its own config says, not as one of `configs/*.pbtxt`."""
+        return model.path == self.config_path(model.name)
+
     def config_path(self, name: str) -> Path:
         """Where the config of a model is."""
         return self.root / name / CONFIG
@@ -51,7 +65,7 @@ class Repository:
         paths = [self.config_path(name)]
         if VARIANTS in directory.folders:
             variants = directory.child(VARIANTS)
-            paths += [variants.path / file for file in sorted(variants.files) if _is_config(file)]
+            paths += [variants.path / file for file in sorted(variants.files) if is_config(file)]
             if CONFIG not in directory.files and len(paths) > 1:
                 del paths[0]  # such a repository is served with --model-config-name alone
         for path in paths:
@@ -77,6 +91,10 @@ class ConfigFile(Repository):
         """The file stands for its model."""
         return [self.path.name]
 
+    def reports(self, model: Model) -> bool:  # noqa: ARG002  # there is only the one
+        """Always, whatever name the config gives the model."""
+        return True
+
     def config_path(self, name: str) -> Path:  # noqa: ARG002  # there is only the one
         """The file."""
         return self.path
@@ -87,7 +105,11 @@ class ConfigFile(Repository):
 
 
 def targets_of(paths: Sequence[Path]) -> list[Repository]:
-    """What `paths` stand for, in their order. Raises `UsageError` for one that is not there."""
+    """What `paths` stand for, in their order.
+
+    Raises `UsageError` for one that is not there, is the folder of a model's version, or is a
+    file that is neither called a config nor text.
+    """
     found = [_target(path) for path in paths]
     whole = {os.path.realpath(r.root): r for r in found if r._asked is None}
     places: dict[str, list[Repository]] = {}
@@ -101,37 +123,33 @@ def targets_of(paths: Sequence[Path]) -> list[Repository]:
 
 
 def _target(path: Path) -> Repository:
+    if path.is_dir() and is_model(path):
+        model = with_a_name(path)
+        return Repository(model.parent, frozenset({model.name}))
     if path.is_dir():
-        return (
-            Repository(path.parent, frozenset({path.name})) if _is_model(path) else Repository(path)
-        )
+        check_no_version(path)
+        return Repository(path)
     if not os.path.lexists(path):
         raise UsageError(f"there is no {path}", "give a repository, a model or a config.pbtxt")
-    folder = path.absolute().parent
-    if path.name == CONFIG and _has_versions(folder):
+    folder = with_a_name(path.parent)
+    if path.name == CONFIG and has_versions(folder):
         return Repository(folder.parent, frozenset({folder.name}))
+    if path.suffix != Path(CONFIG).suffix and _is_binary(path):
+        raise UsageError(
+            f"'{path}' is no config.pbtxt: it is no text",
+            "give the folder of the repository or of one model; "
+            "`trtbuild inspect` shows what is in a model file or a plan",
+        )
     return ConfigFile(path)
 
 
-def _is_config(file: str) -> bool:
-    return file.endswith(".pbtxt")
-
-
-def _is_model(path: Path) -> bool:
-    """A folder with a config is a model; so is one with nothing but versions in it."""
-    directory = Directory(path)
-    if CONFIG in directory.files or CONFIG in directory.others:
-        return True
-    if VARIANTS in directory.folders and any(map(_is_config, directory.child(VARIANTS).files)):
-        return not any(CONFIG in directory.child(name).files for name in directory.folders)
-    return _has_versions(path) and not any(
-        CONFIG in directory.child(name).files or directory.child(name).versions
-        for name in directory.folders
-    )
-
-
-def _has_versions(folder: Path) -> bool:
-    return any(name.isdecimal() for name in Directory(folder).folders)
+def _is_binary(path: Path) -> bool:
+    """Whether a NUL is among its first bytes, as in every model file."""
+    try:
+        with path.open("rb") as file:
+            return b"\0" in file.read(4096)
+    except OSError:
+        return False  # the finding will say so
 
 
 def open_model(name: str, path: Path, directory: Directory | None, settings: Settings) -> Model:
@@ -185,6 +203,10 @@ def ensembles_of(path: Path, name: str | None) -> list[Model]:
         raise models[0].problem
     found = [model for model in models if model.is_ensemble]
     if name is not None and not found:
-        there = ", ".join(model.name for model in ensembles_of(path, None)) or "none"
-        raise UsageError(f"'{name}' is no ensemble of {path}; there are: {there}")
+        there = ", ".join(model.name for model in ensembles_of(path, None))
+        raise UsageError(
+            f"'{name}' is no ensemble of {path}; "
+            + (f"there are: {there}" if there else "there is none"),
+            "give one of them, or no name to see all" if there else "",
+        )
     return found

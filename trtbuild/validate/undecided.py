@@ -40,9 +40,8 @@ UNDECIDED: tuple[tuple[str, str], ...] = (
         "the machine's; numbers that no machine has are G002",
     ),
     (
-        "`--rate-limit-resource`: more of a resource required than there is, or a name that is "
-        "global in one model and per device in another",
-        "options of the server, and off by default; within one model it is G006",
+        "`--rate-limit-resource`: more of a resource required than there is",
+        "an option of the server; resources that are both global and per device are G006 and G007",
     ),
     ("repository agents (`model_repository_agents`)", "libraries of the server"),
     ("`response_cache` without a cache", "`--cache-config` of the server; R002 reminds of it"),

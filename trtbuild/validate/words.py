@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from trtbuild.modelconfig.write import natural
 from trtbuild.tensor import DTYPES
 
 # The numbers of enum DataType in Triton's model_config.proto, in order.
@@ -39,8 +40,14 @@ def dims(values: Iterable[int]) -> str:
 
 
 def one_of(names: Iterable[str], nothing: str = "none") -> str:
-    """`images, mask`: what there is to choose from."""
-    return ", ".join(sorted(names)) or nothing
+    """`images, mask`: what there is to choose from; numbers ascending, "8.0, 12.0"."""
+    return ", ".join(sorted(names, key=natural)) or nothing
+
+
+def few_of(names: Sequence[str], most: int = 3) -> str:
+    """`'a', 'b', 'c' and 8 more`."""
+    shown = ", ".join(f"'{name}'" for name in names[:most])
+    return f"{shown} and {len(names) - most} more" if len(names) > most else shown
 
 
 def elements(values: Sequence[int]) -> int:

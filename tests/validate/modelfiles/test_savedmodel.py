@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -54,6 +57,32 @@ def test_inputs_and_outputs_of_the_serving_signature(tmp_path: Path) -> None:
     fp32, int64, string = (data_type_number(f"TYPE_{n}") for n in ("FP32", "INT64", "STRING"))
     assert interface.inputs == (FileTensor("image", fp32, (-1, 3, 4)),)
     assert interface.outputs == (FileTensor("label", string, (-1,)), FileTensor("any", int64, None))
+
+
+SAVE = """
+import sys, tensorflow as tf
+class Net(tf.Module):
+    @tf.function(input_signature=[
+        tf.TensorSpec([None, 4], tf.float32, name="image"), tf.TensorSpec([], tf.int64, name="n"),
+    ])
+    def serve(self, image, n):
+        return {"score": image * 2.0, "text": tf.strings.as_string(n)}
+net = Net()
+tf.saved_model.save(net, sys.argv[1], signatures={"serving_default": net.serve})
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("tensorflow") is None, reason="no TensorFlow")
+def test_of_a_model_that_tensorflow_saved(tmp_path: Path) -> None:
+    # In a process of its own: TensorFlow's log is not ours.
+    command = [sys.executable, "-W", "ignore", "-c", SAVE, str(tmp_path / "m")]
+    subprocess.run(command, check=True, capture_output=True)
+    interface = read(tmp_path / "m")
+    assert interface is not None
+    fp32, int64, string = (data_type_number(f"TYPE_{n}") for n in ("FP32", "INT64", "STRING"))
+    assert interface.inputs == (FileTensor("image", fp32, (-1, 4)), FileTensor("n", int64, ()))
+    assert interface.outputs == (FileTensor("score", fp32, (-1, 4)), FileTensor("text", string, ()))
 
 
 def test_without_that_signature_nothing_is_told(tmp_path: Path) -> None:

@@ -26,11 +26,11 @@ REFUSED_BY_OTHERS = {
 }
 # The families of rules about model files, which the stand-ins do not read.
 READ_BY_BACKENDS = ("F", "P", "K")
-# What 2.51 refuses and a newer Triton loads: fields and platforms that came later.
-CAME_LATER = re.compile(
-    r'no field named "(model_metrics|max_inflight_requests|graph_lower_bound)"|torch_aoti'
-    r"|platform type '' for"  # default_model_filename: "model.pt2"
-)
+# Newer than the oracle: what 2.51 refuses and a newer Triton loads, by what 2.51 says.
+CAME_LATER = {
+    r'no field named "(model_metrics|max_inflight_requests|graph_lower_bound)"': "since 2.5x",
+    r"torch_aoti|platform type '' for": "the platform torch_aoti and model.pt2, since 2.6x",
+}
 # What nobody can tell without the machine: which GPUs it has, which backends are installed.
 MACHINE = re.compile(
     r"no GPUs are available|invalid or unsupported gpu id|has kind KIND_CPU but specifies"
@@ -50,6 +50,12 @@ class Difference(NamedTuple):
         return f"Triton {theirs}\nwe say: {ours}"
 
 
+def newer_than_the_oracle(message: str, files: Mapping[str, bytes]) -> bool:
+    """Whether 2.51 refuses for `message` what a newer Triton was taught since."""
+    taught = any(re.search(pattern, message) for pattern in CAME_LATER)
+    return taught or any("model.pt2" in path for path in files)
+
+
 def known(code: str) -> bool:
     """Whether 2.51 with stand-ins may load what has this error."""
     return code in REFUSED_BY_OTHERS or code.startswith(READ_BY_BACKENDS)
@@ -57,13 +63,19 @@ def known(code: str) -> bool:
 
 def our_errors(files: Mapping[str, bytes], name: str, settings: Settings) -> tuple[Finding, ...]:
     """The errors we report on the model `name`."""
+    found = all_findings(files, name, settings)
+    return tuple(finding for finding in found if finding.severity == Severity.ERROR)
+
+
+def all_findings(files: Mapping[str, bytes], name: str, settings: Settings) -> tuple[Finding, ...]:
+    """What we report on the model `name`."""
     root = Path(tempfile.mkdtemp(prefix="trtbuild-case-"))
     try:
         write(root, dict(files))
         found = validate([root], settings).findings
     finally:
         shutil.rmtree(root)
-    return tuple(f for f in found if f.model == name and f.severity == Severity.ERROR)
+    return tuple(finding for finding in found if finding.model == name)
 
 
 def difference(
@@ -88,8 +100,7 @@ def _compare(
     if said.accepted:
         hard = [error for error in errors if not known(error.code)]
         return Difference(said, errors) if hard else None
-    came_later = CAME_LATER.search(said.message) or any("model.pt2" in path for path in files)
-    if MACHINE.search(said.message) or came_later:
+    if MACHINE.search(said.message) or newer_than_the_oracle(said.message, files):
         return None
     same = {error.code for error in errors} & {*reasons(said.message)}
     return None if same else Difference(said, errors)

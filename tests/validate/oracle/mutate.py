@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.validate.oracle.generate import Chance
+from tests.validate.oracle.chance import Chance
 
 CONFIGS = (
     b"""# identity

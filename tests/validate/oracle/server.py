@@ -18,7 +18,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -185,10 +185,21 @@ class Triton:
         """Drop a model; one that is not loaded is no error."""
         self._request("POST", f"/v2/repository/models/{name}/unload")
 
-    def judge(self, files: Mapping[str, bytes], name: str, timeout_s: float = TIMEOUT_S) -> Verdict:
-        """Write `files` (path below the repository -> content, "d/" a folder), load `name`."""
+    def judge(
+        self,
+        files: Mapping[str, bytes],
+        name: str,
+        timeout_s: float = TIMEOUT_S,
+        first: Sequence[str] = (),
+    ) -> Verdict:
+        """Write `files` (path below the repository -> content, "d/" a folder), load `name`.
+
+        The models `first` are loaded before it, and must load.
+        """
         try:
             write_files(self.repository, files)
+            for other in first:
+                assert self.load(other, timeout_s).accepted, f"'{other}' does not load"
             verdict = self.load(name, timeout_s)
             # A crash may be the late end of an earlier case: a new server decides.
             return self.load(name) if verdict.crashed else verdict

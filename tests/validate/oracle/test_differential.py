@@ -13,9 +13,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from tests.validate.oracle.chance import Chance
 from tests.validate.oracle.compare import difference
 from tests.validate.oracle.generate import (
-    Chance,
     ensemble_repository,
     folder,
     layout_repository,

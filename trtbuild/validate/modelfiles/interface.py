@@ -5,9 +5,11 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from trtbuild.registry import load
+
+Told = TypeVar("Told")
 
 
 class FileTensor(NamedTuple):
@@ -30,6 +32,21 @@ class DamagedFileError(Exception):
     """The file is not what its name says, or was cut off; the text says how."""
 
 
+def remembered(read: Callable[[Path], Told]) -> Callable[[Path], Told]:
+    """`read` with the last few files in mind: a model's rules ask one after another."""
+
+    @functools.lru_cache(maxsize=8)
+    def known(path: Path, _mtime_ns: int, _size: int) -> Told:
+        return read(path)
+
+    @functools.wraps(read)
+    def once(path: Path) -> Told:
+        stat = path.stat()
+        return known(path, stat.st_mtime_ns, stat.st_size)
+
+    return once
+
+
 # backend -> how its default file is read; each raises `DamagedFileError`
 READERS = {
     "onnxruntime": "trtbuild.validate.modelfiles.onnx:read",
@@ -44,11 +61,5 @@ def read_interface(backend: str, path: Path) -> Interface | None:
     """
     if backend not in READERS:
         return None
-    stat = path.stat()
-    return _read(backend, path, stat.st_mtime_ns, stat.st_size)
-
-
-@functools.lru_cache(maxsize=8)  # a model's rules run one after another
-def _read(backend: str, path: Path, _mtime: int, _size: int) -> Interface | None:
     read: Callable[[Path], Interface | None] = load(READERS[backend])
     return read(path)

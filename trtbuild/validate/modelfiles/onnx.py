@@ -6,13 +6,18 @@ TensorProto, OperatorSetIdProto).
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Iterator
 from pathlib import Path
 
-from trtbuild.protowire import LENGTH, VARINT, Buffer, Field, WireError, fields
+from trtbuild.protowire import LENGTH, VARINT, Buffer, Field, fields
 from trtbuild.tensor import dtype_from_onnx
-from trtbuild.validate.modelfiles.interface import DamagedFileError, FileTensor, Interface
+from trtbuild.validate.modelfiles.interface import (
+    DamagedFileError,
+    FileTensor,
+    Interface,
+    remembered,
+)
+from trtbuild.validate.modelfiles.mapped import mapped
 from trtbuild.validate.words import data_type_number
 
 _GRAPH, _OPSET = 7, 8
@@ -20,6 +25,7 @@ _INITIALIZER, _INPUT, _OUTPUT = 5, 11, 12
 _TENSOR_NAME = 8
 
 
+@remembered
 def read(path: Path) -> Interface | None:
     """Inputs (without those that are initializers) and outputs of the graph.
 
@@ -29,16 +35,8 @@ def read(path: Path) -> Interface | None:
         path = path / path.name
         if not path.is_file():
             return None
-    if path.stat().st_size == 0:
-        raise DamagedFileError("the file is empty")
-    try:
-        with (
-            path.open("rb") as file,
-            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as buffer,
-        ):
-            return _model(buffer)
-    except WireError as error:
-        raise DamagedFileError(f"it is no ONNX model or was cut off: {error}") from None
+    with mapped(path, "ONNX model") as buffer:
+        return _model(buffer)
 
 
 def _model(buffer: Buffer) -> Interface:

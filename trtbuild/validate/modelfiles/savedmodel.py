@@ -6,12 +6,17 @@ tensor_shape.proto, types.proto (DataType).
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Iterator
 from pathlib import Path
 
-from trtbuild.protowire import LENGTH, VARINT, Buffer, Field, WireError, fields
-from trtbuild.validate.modelfiles.interface import DamagedFileError, FileTensor, Interface
+from trtbuild.protowire import LENGTH, VARINT, Buffer, Field, fields
+from trtbuild.validate.modelfiles.interface import (
+    DamagedFileError,
+    FileTensor,
+    Interface,
+    remembered,
+)
+from trtbuild.validate.modelfiles.mapped import mapped
 from trtbuild.validate.words import data_type_number
 
 _FILE = "saved_model.pb"
@@ -23,6 +28,7 @@ _TYPES = {
 }  # fmt: skip
 
 
+@remembered
 def read(path: Path) -> Interface | None:
     """Inputs and outputs of the signature `serving_default`; None for a GraphDef file."""
     if not path.is_dir():
@@ -32,16 +38,8 @@ def read(path: Path) -> Interface | None:
         if (path / "saved_model.pbtxt").is_file():
             return None
         raise DamagedFileError(f"there is no {_FILE} in it")
-    if file.stat().st_size == 0:
-        raise DamagedFileError(f"{_FILE} is empty")
-    try:
-        with (
-            file.open("rb") as opened,
-            mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as buffer,
-        ):
-            return _signature(buffer)
-    except WireError as error:
-        raise DamagedFileError(f"{_FILE} is no SavedModel or was cut off: {error}") from None
+    with mapped(file, "SavedModel") as buffer:
+        return _signature(buffer)
 
 
 def _signature(buffer: Buffer) -> Interface | None:

@@ -10,29 +10,36 @@ import ast
 import pickletools
 import zipfile
 from pathlib import Path
+from typing import NamedTuple
 
-from trtbuild.validate.modelfiles.interface import DamagedFileError
+from trtbuild.validate.modelfiles.archive import opened
+from trtbuild.validate.modelfiles.interface import DamagedFileError, remembered
 
 _MAX_BYTES = 16 << 20  # of a code file or pickle that is looked at
 
 
-def forward_arguments(path: Path) -> tuple[str, ...] | None:
-    """The names of `forward`'s arguments, without self; None where they cannot be told.
+class Call(NamedTuple):
+    """How a TorchScript file's `forward` is called."""
+
+    arguments: tuple[str, ...]  # without self
+    takes_dictionary: bool  # its one argument is a Dict[str, Tensor]
+
+
+@remembered
+def forward_call(path: Path) -> Call | None:
+    """What `forward` takes; None where it cannot be told.
 
     Raises `DamagedFileError` for a file that is no archive of PyTorch.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-            data = next((name for name in names if name.endswith("/data.pkl")), None)
-            if data is None:
-                raise DamagedFileError("it is no archive that torch.jit.save wrote: no data.pkl")
-            return _arguments(archive, data)
-    except (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError) as error:
-        raise DamagedFileError(f"it is no TorchScript file or was cut off: {error}") from None
+    with opened(path, "TorchScript file") as archive:
+        names = archive.namelist()
+        data = next((name for name in names if name.endswith("/data.pkl")), None)
+        if data is None:
+            raise DamagedFileError("it is no archive that torch.jit.save wrote: no data.pkl")
+        return _arguments(archive, data)
 
 
-def _arguments(archive: zipfile.ZipFile, data: str) -> tuple[str, ...] | None:
+def _arguments(archive: zipfile.ZipFile, data: str) -> Call | None:
     if archive.getinfo(data).file_size > _MAX_BYTES:
         return None
     root = next(
@@ -52,7 +59,7 @@ def _arguments(archive: zipfile.ZipFile, data: str) -> tuple[str, ...] | None:
     return _of_code(archive.read(file), name)
 
 
-def _of_code(code: bytes, name: str) -> tuple[str, ...] | None:
+def _of_code(code: bytes, name: str) -> Call | None:
     try:
         tree = ast.parse(code)
     except (SyntaxError, RecursionError):  # TorchScript's own spellings that Python lacks
@@ -61,5 +68,8 @@ def _of_code(code: bytes, name: str) -> tuple[str, ...] | None:
         if isinstance(node, ast.ClassDef) and node.name == name:
             for item in node.body:
                 if isinstance(item, ast.FunctionDef) and item.name == "forward":
-                    return tuple(argument.arg for argument in item.args.args[1:])
+                    given = item.args.args[1:]
+                    types = [ast.unparse(a.annotation) if a.annotation else "" for a in given]
+                    dictionary = len(types) == 1 and types[0].startswith("Dict[")
+                    return Call(tuple(argument.arg for argument in given), dictionary)
     return None

@@ -29,7 +29,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from trtbuild.validate.directory import below
+from trtbuild.repository.directory import below
 from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.model import Model
 

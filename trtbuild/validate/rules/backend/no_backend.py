@@ -26,7 +26,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 
-from trtbuild.validate.complete import DEFAULT_FILES, PLATFORM_BACKENDS, TENSORFLOW
+from trtbuild.modelconfig.complete import DEFAULT_FILES, PLATFORM_BACKENDS, TENSORFLOW
 from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.model import Model
 from trtbuild.validate.rules.backend import retired_platform

@@ -1,7 +1,7 @@
 """A backend that `trtbuild serve` does not have.
 
 What: the repository is judged with `--server trtbuild`, and the model's backend is none of its
-own: `tensorrt`, `tensorrt_rtx`, `onnxruntime`, `pytorch`, `tensorflow`, `python`.
+own: `onnxruntime`, `python`, `tensorrt`, `tensorrt_rtx`.
 Why: `trtbuild serve` refuses the model.
 
 Example:
@@ -17,7 +17,7 @@ Instead:
     backend: "python"
     -- demo/1/model.py --
 
-Source: trtbuild serve.
+Source: trtbuild serve, trtserve/backends/base.py.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ from trtbuild.validate.words import one_of
 
 NAME = "backend-not-served"
 SEVERITY = Severity.ERROR
-SERVED = frozenset({"tensorrt", "tensorrt_rtx", "onnxruntime", "pytorch", "tensorflow", "python"})
+SERVED = ("onnxruntime", "python", "tensorrt", "tensorrt_rtx")
+_CONVERTED = ("pytorch", "tensorflow")
 
 
 def check(model: Model) -> Iterator[Finding]:
@@ -38,6 +39,8 @@ def check(model: Model) -> Iterator[Finding]:
     if model.settings.server == "trtbuild" and model.backend and model.backend not in SERVED:
         yield Finding(
             message=f"trtbuild serve has no backend '{model.backend}'; it has {one_of(SERVED)}",
-            at=("backend",),
-            hint="serve it with Triton",
+            at=("backend",) if model.config.backend else ("platform",),
+            hint="`trtbuild convert` makes plans and an ONNX model of it"
+            if model.backend in _CONVERTED
+            else "serve it with Triton",
         )

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from trtbuild.validate.complete import KNOWN_BACKENDS, PLATFORM_BACKENDS
+from trtbuild.modelconfig.complete import PLATFORM_BACKENDS, contradict
 from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.model import Model
 
@@ -33,7 +33,7 @@ SEVERITY = Severity.ERROR
 def check(model: Model) -> Iterator[Finding]:
     """At most one finding."""
     backend, platform = model.backend, model.platform
-    if backend not in KNOWN_BACKENDS or PLATFORM_BACKENDS.get(platform) == backend:
+    if not contradict(backend, platform):
         return
     possible = [name for name, runs in PLATFORM_BACKENDS.items() if runs == backend]
     given = f"the platform '{platform}'" if platform else "no platform and no model file"

@@ -2,7 +2,8 @@
 
 What: the backend is `tensorrt_rtx` and the repository is judged for Triton.
 Why: plans of TensorRT for RTX do not load in Triton's TensorRT backend; no Triton release has a
-backend `tensorrt_rtx`, so it refuses the model by name. `trtbuild serve` runs it.
+backend `tensorrt_rtx`, so it refuses the model by name. `trtbuild serve` runs it: a repository that
+is for it is judged with `--server trtbuild`, as `trtbuild convert` does at its end.
 
 Example:
     -- demo/config.pbtxt --
@@ -33,8 +34,8 @@ def check(model: Model) -> Iterator[Finding]:
     """At most one finding."""
     if model.backend == "tensorrt_rtx" and model.settings.server == "triton":
         yield Finding(
-            message="stock Triton has no backend 'tensorrt_rtx'",
+            message="stock Triton has no backend 'tensorrt_rtx'; trtbuild serve has",
             at=("backend",),
-            hint="serve it with `trtbuild serve` (validate with --server trtbuild), or build "
-            "with --runtime tensorrt",
+            hint="to serve it with `trtbuild serve`, validate with --server trtbuild; to serve it "
+            "with Triton, build its plans with `trtbuild convert --runtime tensorrt`",
         )

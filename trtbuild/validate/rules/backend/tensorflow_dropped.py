@@ -1,8 +1,8 @@
 """A TensorFlow model, whose backend newer Triton releases no longer carry.
 
 What: the backend is `tensorflow`.
-Why: Triton's TensorFlow backend is deprecated and its releases since 25.03 come without it: there
-the load fails with "unable to find backend library".
+Why: Triton's containers up to 25.02 carry the TensorFlow backend. It is deprecated as of 25.03 and
+no longer in them: there the load fails with "unable to find backend library".
 
 Example:
     -- demo/config.pbtxt --
@@ -15,7 +15,9 @@ Instead:
     backend: "python"
     -- demo/1/model.py --
 
-Source: Triton release notes, 25.03; Triton core, backend_manager.cc.
+Source: triton-inference-server/server, pull requests 8068 ("As of 25.03 TensorFlow backend is
+deprecated", 2025-03-13) and 8354 (what was left in the documentation, 2025-08); core,
+backend_manager.cc.
 """
 
 from __future__ import annotations
@@ -31,9 +33,9 @@ SEVERITY = Severity.WARNING
 
 def check(model: Model) -> Iterator[Finding]:
     """At most one finding."""
-    if model.backend == "tensorflow":
+    if model.backend == "tensorflow" and model.settings.server == "triton":
         yield Finding(
-            message="Triton's releases since 25.03 come without the TensorFlow backend",
+            message="Triton's containers since 25.03 come without the TensorFlow backend",
             at=("platform",) if model.config.platform else ("backend",),
             hint="`trtbuild convert` makes TensorRT plans and an ONNX model of it",
         )

@@ -23,7 +23,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 
-from trtbuild.validate.complete import PLATFORM_BACKENDS
+from trtbuild.modelconfig.complete import PLATFORM_BACKENDS
 from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.fixes import quote
 from trtbuild.validate.model import Model

@@ -33,8 +33,10 @@ SEVERITY = Severity.INFO
 
 
 def check(model: Model) -> Iterator[Finding]:
-    """At most one finding."""
+    """At most one finding; none for a model without a version, which is not loaded."""
     config = model.config
+    if model.directory is not None and not model.version_folders:
+        return
     missing = [role for role in ("input", "output") if not getattr(config, role)]
     filled = [f"the {role}s" for role in missing] if model.fills_tensors else []
     if model.completed.guessed and model.backend and not config.platform:

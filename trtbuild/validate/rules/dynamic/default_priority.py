@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from trtbuild.modelconfig.refusals import is_default_level_refused
 from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.model import Model
 
@@ -34,7 +35,7 @@ def check(model: Model) -> Iterator[Finding]:
     """At most one finding."""
     batching = model.config.dynamic_batching
     levels, default = batching.priority_levels, batching.default_priority_level
-    if levels and not 1 <= default <= levels:
+    if is_default_level_refused(batching):
         yield Finding(
             message=f"default_priority_level is {default} and the levels are 1 to {levels}",
             at=("dynamic_batching", "default_priority_level" if default else "priority_levels"),

@@ -30,8 +30,9 @@ NEEDS = "dynamic_batching"
 
 def check(model: Model) -> Iterator[Finding]:
     """At most one finding; none where auto-complete may raise `max_batch_size`."""
-    written = model.written("max_batch_size")
-    if model.config.max_batch_size == 0 and (written or not model.fills_tensors):
+    if model.config.max_batch_size:
+        return
+    if not model.fills_tensors or model.written("max_batch_size"):
         yield Finding(
             message="dynamic_batching with max_batch_size 0: no batch is ever made",
             at=("dynamic_batching",),

@@ -26,32 +26,22 @@ Source: Triton core, model_config_utils.cc, ValidateModelConfig.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
-from trtbuild.validate.finding import FieldPath, Finding, Severity
+from trtbuild.modelconfig.refusals import delaying_policies
+from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.model import Model
 
 NAME = "ordered-delay"
 SEVERITY = Severity.ERROR
 NEEDS = "dynamic_batching"
-_DELAY = 1
 
 
 def check(model: Model) -> Iterator[Finding]:
     """One finding a policy."""
-    batching = model.config.dynamic_batching
-    if not batching.preserve_ordering:
-        return
-    policies: list[tuple[FieldPath, Any]] = [
-        (("default_queue_policy",), batching.default_queue_policy)
-    ]
-    for level in sorted(batching.priority_queue_policy):
-        policies.append((("priority_queue_policy", level), batching.priority_queue_policy[level]))
-    for at, policy in policies:
-        if policy.default_timeout_microseconds and policy.timeout_action == _DELAY:
-            yield Finding(
-                message="preserve_ordering with a policy that delays requests after "
-                f"{policy.default_timeout_microseconds} us",
-                at=("dynamic_batching", *at),
-                hint="write timeout_action: REJECT, or take preserve_ordering out",
-            )
+    for at, policy in delaying_policies(model.config.dynamic_batching):
+        yield Finding(
+            message="preserve_ordering with a policy that delays requests after "
+            f"{policy.default_timeout_microseconds} us",
+            at=("dynamic_batching", *at),
+            hint="write timeout_action: REJECT, or take preserve_ordering out",
+        )

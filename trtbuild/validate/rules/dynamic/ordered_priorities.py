@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from trtbuild.modelconfig.refusals import is_order_of_levels_refused
 from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.model import Model
 
@@ -32,7 +33,7 @@ NEEDS = "dynamic_batching"
 def check(model: Model) -> Iterator[Finding]:
     """At most one finding."""
     batching = model.config.dynamic_batching
-    if batching.preserve_ordering and batching.priority_levels > 1:
+    if is_order_of_levels_refused(batching):
         yield Finding(
             message=f"preserve_ordering with {batching.priority_levels} priority levels",
             at=("dynamic_batching", "preserve_ordering"),

@@ -22,26 +22,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from trtbuild.modelconfig.refusals import refused_batch_sizes
 from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.model import Model
 
 NAME = "preferred-batch-size"
 SEVERITY = Severity.ERROR
-_FIELDS = (("dynamic_batching",), ("sequence_batching", "oldest"))
 
 
 def check(model: Model) -> Iterator[Finding]:
     """One finding a size, of the dynamic batcher and of the sequence batcher's `oldest`."""
-    largest = model.config.max_batch_size
-    for field in _FIELDS:
-        message = model.config
-        for name in field:
-            message = getattr(message, name)
-        for index, size in enumerate(message.preferred_batch_size):
-            if size < 1 or size > largest:
-                yield Finding(
-                    message=f"the preferred batch size {size} is not within 1 and "
-                    f"max_batch_size, which is {largest}",
-                    at=(*field, "preferred_batch_size", index),
-                    hint="take it out, or raise max_batch_size",
-                )
+    for at, size in refused_batch_sizes(model.config):
+        yield Finding(
+            message=f"the preferred batch size {size} is not within 1 and max_batch_size, "
+            f"which is {model.config.max_batch_size}",
+            at=at,
+            hint="take it out, or raise max_batch_size",
+        )

@@ -27,6 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from trtbuild.modelconfig.refusals import absent_levels
 from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.model import Model
 
@@ -39,12 +40,11 @@ def check(model: Model) -> Iterator[Finding]:
     """One finding a level; a warning where there are no levels."""
     batching = model.config.dynamic_batching
     levels = batching.priority_levels
-    for level in sorted(batching.priority_queue_policy):
-        if not 1 <= level <= levels:
-            yield Finding(
-                message=f"a queue policy for priority level {level}; "
-                + (f"there are 1 to {levels}" if levels else "there are no levels"),
-                at=("dynamic_batching", "priority_queue_policy", level),
-                hint="set priority_levels, or take the policy out",
-                severity=None if levels else Severity.WARNING,
-            )
+    for level in absent_levels(batching):
+        yield Finding(
+            message=f"a queue policy for priority level {level}; "
+            + (f"there are 1 to {levels}" if levels else "there are no levels"),
+            at=("dynamic_batching", "priority_queue_policy", level),
+            hint="set priority_levels, or take the policy out",
+            severity=None if levels else Severity.WARNING,
+        )

@@ -1,6 +1,7 @@
 """The model file is not what its name says.
 
-What: an ONNX file, a SavedModel or a TorchScript file that is empty, cut off or something else.
+What: an ONNX file, a SavedModel, a TorchScript file or a package of AOTInductor that is empty, cut
+off or something else. A `.pt2` that `torch.export.save` wrote is no package: it is not compiled.
 Why: the backend refuses the model.
 
 Example:
@@ -15,17 +16,21 @@ Instead:
     backend: "python"
     -- demo/1/model.py --
 
-Source: the backends' model loading.
+Source: ONNX Runtime backend, onnxruntime.cc; PyTorch backend, libtorch.cc and
+src/pt2/model_state.cc; TensorFlow backend, tensorflow.cc.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
 
 from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.model import Model
-from trtbuild.validate.modelfiles.interface import DamagedFileError, read_interface
-from trtbuild.validate.modelfiles.torchscript import forward_arguments
+from trtbuild.validate.modelfiles.aoti import read_structure
+from trtbuild.validate.modelfiles.interface import READERS, DamagedFileError, read_interface
+from trtbuild.validate.modelfiles.torchscript import forward_call
 from trtbuild.validate.rules.files.versions import version_files
 
 NAME = "damaged-model-file"
@@ -34,19 +39,23 @@ SEVERITY = Severity.ERROR
 
 def check(model: Model) -> Iterator[Finding]:
     """One finding a version."""
-    if model.backend not in ("onnxruntime", "tensorflow", "pytorch"):
+    read = _reader(model)
+    if read is None:
         return
     for file in version_files(model):
         if not file.folder.has(file.path.name):
             continue
         try:
-            if model.platform == "pytorch_libtorch":
-                forward_arguments(file.path)
-            else:
-                read_interface(model.backend, file.path)
+            read(file.path)
         except DamagedFileError as error:
             yield Finding(
                 message=f"{file.shown} cannot be read: {error}",
                 file=file.path,
                 hint="copy or export it again",
             )
+
+
+def _reader(model: Model) -> Callable[[Path], object] | None:
+    if model.backend == "pytorch":
+        return {"pytorch_libtorch": forward_call, "torch_aoti": read_structure}.get(model.platform)
+    return partial(read_interface, model.backend) if model.backend in READERS else None

@@ -28,13 +28,12 @@ tensorflow.cc.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from trtbuild.validate import words
 from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.fixes import without_batch_dim
 from trtbuild.validate.model import Model
-from trtbuild.validate.rules.files.versions import interfaces
+from trtbuild.validate.rules.files.versions import VersionFile, interfaces
 
 NAME = "model-file-dims"
 SEVERITY = Severity.ERROR
@@ -42,35 +41,42 @@ SEVERITY = Severity.ERROR
 
 def check(model: Model) -> Iterator[Finding]:
     """One finding a tensor."""
-    batches = model.config.max_batch_size > 0
     for file, interface in interfaces(model):
         for role, tensors in (("input", interface.inputs), ("output", interface.outputs)):
             shapes = {tensor.name: tensor.dims for tensor in tensors}
             for index, entry in enumerate(getattr(model.config, role)):
                 whole = shapes.get(entry.name)
-                if whole is None or not entry.dims or (batches and not whole):
-                    continue
-                have = _served(entry)
-                want = whole[1:] if batches else whole
-                # A scalar is one element to ONNX Runtime where the config says [1].
-                if have == want or (not want and have == (1,)):
-                    continue
-                severity = _severity(have, want)
-                if severity is not None:
-                    yield Finding(
-                        message=f"{role} '{entry.name}' has the dims {words.dims(have)}; "
-                        f"{file.shown} has {words.dims(whole)}"
-                        + (", of which the first is the batch" if batches else ""),
-                        at=(role, index, "dims"),
-                        hint=f"write dims: {words.dims(want)}",
-                        severity=severity,
-                        fix=without_batch_dim(model, role, index, whole) if batches else (),
-                    )
+                if whole is not None and entry.dims:
+                    yield from _compare(model, file, (role, index), whole)
 
 
-def _served(entry: Any) -> tuple[int, ...]:
-    """The dims that the backend sees."""
-    return tuple(entry.reshape.shape if entry.HasField("reshape") else entry.dims)
+def _compare(
+    model: Model, file: VersionFile, at: tuple[str, int], whole: tuple[int, ...]
+) -> Iterator[Finding]:
+    role, index = at
+    entry = getattr(model.config, role)[index]
+    batches = model.config.max_batch_size > 0
+    reshaped = entry.HasField("reshape")
+    have = tuple(entry.reshape.shape if reshaped else entry.dims)  # what the backend sees
+    want = whole[1:] if batches else whole
+    # A file that does not batch has a rule of its own, which says what to do with the dims.
+    if batches and (not whole or (whole[0] != -1 and have == whole)):
+        return
+    # A scalar is one element to ONNX Runtime where the config says [1].
+    if have == want or (not want and have == (1,)):
+        return
+    severity = _severity(have, want)
+    if severity is not None:
+        is_what = "is reshaped to" if reshaped else "has the dims"
+        yield Finding(
+            message=f"{role} '{entry.name}' {is_what} {words.dims(have)}; {file.shown} has "
+            f"{words.dims(whole)}" + (", of which the first is the batch" if batches else ""),
+            at=(role, index, "reshape" if reshaped else "dims"),
+            hint=f"write {'reshape { shape' if reshaped else 'dims'}: {words.dims(want)}"
+            + (" }" if reshaped else ""),
+            severity=severity,
+            fix=without_batch_dim(model, role, index, whole) if batches else (),
+        )
 
 
 def _severity(have: tuple[int, ...], want: tuple[int, ...]) -> Severity | None:

@@ -25,7 +25,7 @@ from collections.abc import Iterator
 
 from trtbuild.onnx_files import external_data
 from trtbuild.protowire import WireError
-from trtbuild.validate.directory import below
+from trtbuild.repository.directory import below
 from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.model import Model
 from trtbuild.validate.rules.files.versions import version_files

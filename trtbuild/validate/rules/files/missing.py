@@ -19,14 +19,15 @@ Instead:
         def execute(self, requests):
             return []
 
-Source: the backends' model loading; for Python tried on Triton 2.51.
+Source: ONNX Runtime backend, onnxruntime.cc; PyTorch backend, libtorch.cc; TensorFlow backend,
+tensorflow.cc; for Python tried on Triton 2.51.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from trtbuild.validate.complete import DEFAULT_FILES
+from trtbuild.modelconfig.complete import DEFAULT_FILES
 from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.model import Model
 from trtbuild.validate.rules.files.versions import version_files

@@ -46,11 +46,13 @@ def check(model: Model) -> Iterator[Finding]:
             stated = declared(model, role)
             if not stated and not model.settings.strict_config:
                 continue
+            meant = set()  # which an unknown name probably stands for: one mistake, one finding
             for index, entry in enumerate(getattr(model.config, role)):
                 if entry.name and entry.name not in names:
                     near = difflib.get_close_matches(entry.name, names, n=1)
                     free = names - stated.keys()
                     only = next(iter(free)) if len(free) == 1 and len(names) == 1 else ""
+                    meant |= {only, *near}
                     yield Finding(
                         message=f"{file.shown} has no {role} '{entry.name}'; "
                         f"it has {one_of(names)}"
@@ -61,7 +63,7 @@ def check(model: Model) -> Iterator[Finding]:
                         if only
                         else (),
                     )
-            for name in sorted(names - stated.keys()) if role == "input" else ():
+            for name in sorted(names - stated.keys() - meant) if role == "input" else ():
                 yield Finding(
                     message=f"the input '{name}' of {file.shown} is not in the config",
                     at=("input",),

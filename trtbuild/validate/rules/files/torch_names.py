@@ -29,10 +29,7 @@ from collections.abc import Iterator
 
 from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.model import Model
-from trtbuild.validate.modelfiles.interface import DamagedFileError
-from trtbuild.validate.modelfiles.torchscript import forward_arguments
-from trtbuild.validate.rules.files.versions import version_files
-from trtbuild.validate.words import one_of
+from trtbuild.validate.rules.files.versions import torch_calls
 
 NAME = "torch-input-names"
 SEVERITY = Severity.WARNING
@@ -41,25 +38,17 @@ _INDEXED = re.compile(r".*__\d+")
 
 def check(model: Model) -> Iterator[Finding]:
     """One finding an input and version."""
-    if model.platform != "pytorch_libtorch":
-        return
     odd = [
         (index, entry.name)
         for index, entry in enumerate(model.config.input)
         if not _INDEXED.fullmatch(entry.name)
     ]
-    for file in version_files(model) if odd else ():
-        if not file.folder.has_file(file.path.name):
-            continue
-        try:
-            arguments = forward_arguments(file.path)
-        except DamagedFileError:  # which has a rule of its own
-            continue
-        for index, name in odd if arguments is not None else ():
-            if name not in (arguments or ()):
+    for _, call in torch_calls(model) if odd else ():
+        for index, name in odd if not call.takes_dictionary else ():
+            if name not in call.arguments:
                 yield Finding(
                     message=f"'{name}' is no argument of forward, which has "
-                    f"{one_of(arguments or ())}, and has no index",
+                    f"{', '.join(call.arguments) or 'none'}, and has no index",
                     at=("input", index, "name"),
                     hint="name it like the argument, or NAME__0 for the first one",
                 )

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
-from trtbuild.validate.directory import Directory, below
+from trtbuild.repository.directory import Directory, below
 from trtbuild.validate.model import Model
+from trtbuild.validate.modelfiles.aoti import Structure, read_structure
 from trtbuild.validate.modelfiles.interface import DamagedFileError, Interface, read_interface
+from trtbuild.validate.modelfiles.torchscript import Call, forward_call
+
+Told = TypeVar("Told")
 
 
 class VersionFile(NamedTuple):
@@ -35,15 +40,29 @@ def version_files(model: Model) -> Iterator[VersionFile]:
 
 def interfaces(model: Model) -> Iterator[tuple[VersionFile, Interface]]:
     """The version files whose inputs and outputs can be told."""
+    return _told(model, partial(read_interface, model.backend))
+
+
+def _told(model: Model, read: Callable[[Path], Told | None]) -> Iterator[tuple[VersionFile, Told]]:
     for file in version_files(model):
         if not file.folder.has(file.path.name):
             continue
         try:
-            interface = read_interface(model.backend, file.path)
+            told = read(file.path)
         except (DamagedFileError, OSError):  # which has a rule of its own
             continue
-        if interface is not None:
-            yield file, interface
+        if told is not None:
+            yield file, told
+
+
+def torch_calls(model: Model) -> Iterator[tuple[VersionFile, Call]]:
+    """The TorchScript files whose `forward` can be told; none for other models."""
+    return _told(model, forward_call) if model.platform == "pytorch_libtorch" else iter(())
+
+
+def aoti_structures(model: Model) -> Iterator[tuple[VersionFile, Structure]]:
+    """AOTInductor's packages whose names can be told; none for other models."""
+    return _told(model, read_structure) if model.platform == "torch_aoti" else iter(())
 
 
 def declared(model: Model, role: str) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from trtbuild.validate.directory import leading_number
+from trtbuild.repository.versions import leading_number
 from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.fixes import remove_field
 from trtbuild.validate.model import Model

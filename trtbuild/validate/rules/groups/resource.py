@@ -1,6 +1,7 @@
 """A rate limiter's resource is both global and per device.
 
-What: a resource name stands once with `global: true` and once without, in this model.
+What: a resource name stands once with `global: true` and once without, in this model. Passive
+instance groups do not count.
 Why: with `--rate-limit=execution_count` Triton refuses the model; without it the rate limiter is
 off and nothing happens.
 
@@ -17,7 +18,7 @@ Instead:
       rate_limiter { resources [ { name: "R" global: true count: 1 }, { name: "Q" count: 1 } ] }
     }
 
-Source: Triton core, rate_limiter.cc.
+Source: Triton core, rate_limiter.cc; tried on Triton 2.51.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from collections.abc import Iterator
 
 from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.model import Model
+from trtbuild.validate.resources import resources
 
 NAME = "global-and-device-resource"
 SEVERITY = Severity.WARNING
@@ -35,12 +37,10 @@ NEEDS = "instance_group"
 def check(model: Model) -> Iterator[Finding]:
     """One finding a repetition."""
     seen: dict[str, bool] = {}
-    for index, group in enumerate(model.config.instance_group):
-        for number, resource in enumerate(group.rate_limiter.resources):
-            is_global = getattr(resource, "global")
-            if seen.setdefault(resource.name, is_global) != is_global:
-                yield Finding(
-                    message=f"the resource '{resource.name}' is both global and per device",
-                    at=("instance_group", index, "rate_limiter", "resources", number),
-                    hint="use one name for each",
-                )
+    for resource in resources(model) if model.settings.server == "triton" else ():
+        if seen.setdefault(resource.name, resource.is_global) != resource.is_global:
+            yield Finding(
+                message=f"the resource '{resource.name}' is both global and per device",
+                at=resource.at,
+                hint="use one name for each",
+            )

@@ -31,7 +31,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from trtbuild.validate.directory import below
+from trtbuild.repository.directory import below
 from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.model import Model
 from trtbuild.validate.words import elements

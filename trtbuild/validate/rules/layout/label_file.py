@@ -27,7 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from trtbuild.validate.directory import below, lies_in
+from trtbuild.repository.directory import below, lies_in
 from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.model import Model
 from trtbuild.validate.words import one_of

@@ -31,9 +31,12 @@ def check(model: Model) -> Iterator[Finding]:
     """At most one finding."""
     name = model.config.name
     if model.directory is not None and name and name != model.name:
+        odd = model.name != model.name.strip()  # the folder is what is wrong then: L013
         yield Finding(
             message=f"the model is named '{name}' and its folder '{model.name}'",
             at=("name",),
-            hint=f"write name: {quote(model.name)}, or leave name out",
-            fix=replace_value(model, ("name",), quote(model.name)),
+            hint=f"rename the folder to '{model.name.strip()}'"
+            if odd
+            else f"write name: {quote(model.name)}, or leave name out",
+            fix=() if odd else replace_value(model, ("name",), quote(model.name)),
         )

@@ -26,7 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from trtbuild.validate.directory import RESERVED
+from trtbuild.repository.versions import RESERVED
 from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.model import Model
 

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from trtbuild.validate.directory import Directory
+from trtbuild.repository.directory import Directory
 from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.model import Model
 

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from trtbuild.validate.complete import DEFAULT_FILES, KNOWN_BACKENDS
+from trtbuild.modelconfig.complete import DEFAULT_FILES, KNOWN_BACKENDS
 from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.model import Model
 

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from trtbuild.validate.directory import overflows
+from trtbuild.repository.versions import overflows
 from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.model import Model
 

@@ -28,7 +28,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trtbuild.artifacts import digest_of_files
-from trtbuild.validate.directory import below
+from trtbuild.repository.directory import below
 from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.locks import lock_of
 from trtbuild.validate.model import Model

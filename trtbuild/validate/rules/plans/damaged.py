@@ -16,7 +16,7 @@ Instead:
     platform: "tensorrt_plan"
     -- demo/1/model.plan = tensorrt plan 10.9.0.34 --
 
-Source: NVIDIA's trtexec; TensorRT, IRuntime::deserializeCudaEngine.
+Source: TensorRT backend, model_state.cc (deserializeCudaEngine); the header by NVIDIA's trtexec.
 """
 
 from __future__ import annotations

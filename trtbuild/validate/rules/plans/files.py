@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from trtbuild.capability import Capability
 from trtbuild.errors import PlanError
 from trtbuild.plan.header import PlanHeader, plan_header
-from trtbuild.validate.directory import Directory
+from trtbuild.plan.runtimes import RTX_CAPABILITIES
+from trtbuild.repository.directory import Directory
 from trtbuild.validate.model import Model
 
 BACKENDS = ("tensorrt", "tensorrt_rtx")
@@ -57,3 +59,18 @@ def _header(folder: Directory, file: str) -> PlanHeader | PlanError:
         return plan_header(folder.path / file)
     except PlanError as error:
         return error
+
+
+def how_to_build(model: Model, gpu: Capability) -> str:
+    """How a plan for `gpu` is built, where this model's runtime can build one."""
+    on_the_gpu = (
+        f"`trtbuild convert --runtime tensorrt --target {gpu}` on a machine with such a GPU"
+    )
+    if model.backend != "tensorrt_rtx":
+        return f"build one: {on_the_gpu}"
+    if gpu in RTX_CAPABILITIES:
+        return f"build one: `trtbuild convert --runtime tensorrt-rtx --target {gpu}`"
+    return (
+        f"TensorRT for RTX builds no plans for {gpu}: build a model of the backend 'tensorrt' for "
+        f"those GPUs, {on_the_gpu}"
+    )

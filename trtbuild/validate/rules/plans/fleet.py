@@ -29,9 +29,14 @@ from pathlib import Path
 
 from trtbuild.errors import PlanError
 from trtbuild.plan.header import PlanHeader, plan_header
+from trtbuild.repository.layout import PORTABLE
 from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.model import Model
-from trtbuild.validate.rules.plans.files import default_file, is_plan_model
+from trtbuild.validate.rules.plans.files import (
+    default_file,
+    how_to_build,
+    is_plan_model,
+)
 from trtbuild.validate.words import one_of
 
 NAME = "gpu-without-plan"
@@ -58,10 +63,12 @@ def check(model: Model) -> Iterator[Finding]:
                     continue
                 built = one_of(map(str, header.targets))
                 problem = f"GPUs of {gpu} load '{default}', which was built for {built}"
+            if model.settings.server == "trtbuild" and folder.has_file(PORTABLE):
+                problem += f"; {PORTABLE} runs there on ONNX Runtime"
             yield Finding(
                 message=f"version {version}: {problem}",
                 at=("cc_model_filenames",) if keys else (),
-                hint=f"build one: trtbuild convert --target {gpu}",
+                hint=how_to_build(model, gpu),
             )
 
 

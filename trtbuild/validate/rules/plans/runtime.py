@@ -15,7 +15,7 @@ Instead:
     platform: "tensorrt_plan"
     -- demo/1/model.plan = tensorrt plan 10.9.0.34 --
 
-Source: the plans' header tags; NVIDIA's TensorRT for RTX documentation.
+Source: TensorRT backend, model_state.cc (deserializeCudaEngine); the header by NVIDIA's trtexec.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ def check(model: Model) -> Iterator[Finding]:
                 message=f"{plan.shown} is a {header.runtime} plan (version {header.version}), and "
                 f"the backend '{model.backend}' reads {wanted} plans",
                 at=("platform",) if model.config.platform else ("backend",),
-                hint='write backend: "tensorrt_rtx" and serve it with trtbuild'
+                hint='write backend: "tensorrt_rtx" and serve it with `trtbuild serve`, or build '
+                "the plans with `trtbuild convert --runtime tensorrt`"
                 if header.runtime == "tensorrt-rtx"
                 else 'write platform: "tensorrt_plan"',
             )

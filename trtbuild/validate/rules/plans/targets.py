@@ -26,12 +26,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from trtbuild.capability import Capability
+from trtbuild.capability import KNOWN, Capability
 from trtbuild.plan.header import PlanHeader
 from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.locks import lock_of
 from trtbuild.validate.model import Model
-from trtbuild.validate.rules.plans.files import PlanFile, plan_files
+from trtbuild.validate.rules.plans.files import PlanFile, how_to_build, plan_files
 from trtbuild.validate.words import one_of
 
 NAME = "plan-targets"
@@ -48,8 +48,13 @@ def check(model: Model) -> Iterator[Finding]:
                 message=f"{plan.shown} was built for {one_of(map(str, targets))}, not for "
                 f"{plan.key}",
                 at=("cc_model_filenames", plan.key),
-                hint=f"name the plan for {plan.key}, or build it: --target {plan.key}",
+                hint=f"name the plan for {plan.key}, or {_hint(model, plan.key)}",
             )
+
+
+def _hint(model: Model, key: str) -> str:
+    capability = next((known for known in KNOWN if str(known) == key), None)
+    return "write a key that a GPU has" if capability is None else how_to_build(model, capability)
 
 
 def _targets(plan: PlanFile) -> tuple[Capability, ...] | None:

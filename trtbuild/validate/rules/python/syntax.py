@@ -43,6 +43,7 @@ def check(model: Model) -> Iterator[Finding]:
                 message=f"{path.name} cannot be parsed: {python.problem}",
                 file=path,
                 line=python.line,
-                column=1 if python.line else 0,
+                column=max(1, python.column) if python.line else 0,
+                source=python.text,
                 hint="mend the syntax",
             )

@@ -34,8 +34,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from trtbuild.repository.directory import below
 from trtbuild.validate import words
-from trtbuild.validate.directory import below
 from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.model import Model
 

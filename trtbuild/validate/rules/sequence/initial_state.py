@@ -32,8 +32,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from trtbuild.repository.versions import INT64_MAX
 from trtbuild.validate import words
-from trtbuild.validate.directory import INT64_MAX
 from trtbuild.validate.finding import FieldPath, Finding, Severity
 from trtbuild.validate.model import Model
 

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from trtbuild.modelconfig.refusals import refused_dims
 from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.model import Model
 from trtbuild.validate.rules.tensors.each import tensors
@@ -32,11 +33,10 @@ def check(model: Model) -> Iterator[Finding]:
     for tensor in tensors(model):
         reshape = tensor.entry.reshape.shape
         for field, dims in ((("dims",), tensor.entry.dims), (("reshape", "shape"), reshape)):
-            for index, dim in enumerate(dims):
-                if dim < -1 or dim == 0:
-                    yield Finding(
-                        message=f"{tensor} has the dim {dim}; a dim is at least 1, or -1 where "
-                        "it varies",
-                        at=tensor.at(*field, index),
-                        hint="write -1 for a dim that varies",
-                    )
+            for index, dim in refused_dims(dims):
+                yield Finding(
+                    message=f"{tensor} has the dim {dim}; a dim is at least 1, or -1 where "
+                    "it varies",
+                    at=tensor.at(*field, index),
+                    hint="write -1 for a dim that varies",
+                )

@@ -19,19 +19,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from trtbuild.modelconfig.refusals import lacks_image_dims
 from trtbuild.validate import words
 from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.model import Model
 
 NAME = "format-needs-three-dims"
 SEVERITY = Severity.ERROR
-_IMAGES = (1, 2)  # FORMAT_NHWC, FORMAT_NCHW
 
 
 def check(model: Model) -> Iterator[Finding]:
     """One finding an input."""
     for index, entry in enumerate(model.config.input):
-        if entry.format in _IMAGES and len(entry.dims) != 3:
+        if lacks_image_dims(entry):
             yield Finding(
                 message=f"input '{entry.name}' has an image format and the dims "
                 f"{words.dims(entry.dims)}; such a format wants three",

@@ -18,8 +18,9 @@ Source: Triton core, model_config_utils.cc, ValidateIOShape.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
+from trtbuild.modelconfig.refusals import reshape_problem
 from trtbuild.validate import words
 from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.model import Model
@@ -35,32 +36,11 @@ def check(model: Model) -> Iterator[Finding]:
         entry = tensor.entry
         if not entry.HasField("reshape") or not entry.dims:
             continue
-        problem = _problem(entry.dims, entry.reshape.shape)
+        problem = reshape_problem(entry.dims, entry.reshape.shape)
         if problem:
             yield Finding(
                 message=f"{tensor}: dims {words.dims(entry.dims)} and reshape "
-                f"{words.dims(entry.reshape.shape)} {problem}",
+                f"{words.dims(entry.reshape.shape)} have {problem}",
                 at=tensor.at("reshape"),
                 hint="a reshape keeps the elements and their order",
             )
-
-
-def _problem(dims: Sequence[int], shape: Sequence[int]) -> str:
-    if not shape:
-        return "" if words.elements(dims) == 1 else "have different numbers of elements"
-    before, after = _segments(dims), _segments(shape)
-    # Triton compares totals first where one of the two is fixed; that is the same question.
-    if len(before) != len(after):
-        return "have different numbers of varying dims"
-    return "" if before == after else "have different numbers of elements"
-
-
-def _segments(dims: Sequence[int]) -> list[int]:
-    """The products of the dims between those that vary."""
-    products = [1]
-    for dim in dims:
-        if dim == -1:
-            products.append(1)
-        else:
-            products[-1] *= dim
-    return products

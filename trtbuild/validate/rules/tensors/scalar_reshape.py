@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from trtbuild.modelconfig.refusals import is_scalar_without_batching
 from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.model import Model
 from trtbuild.validate.rules.tensors.each import tensors
@@ -30,10 +31,8 @@ SEVERITY = Severity.ERROR
 
 def check(model: Model) -> Iterator[Finding]:
     """One finding a tensor."""
-    if model.config.max_batch_size != 0:
-        return
     for tensor in tensors(model):
-        if tensor.entry.HasField("reshape") and not tensor.entry.reshape.shape:
+        if is_scalar_without_batching(model.config, tensor.entry):
             yield Finding(
                 message=f"{tensor} is reshaped to a scalar, and the model does not batch",
                 at=tensor.at("reshape"),

@@ -12,7 +12,8 @@ Instead:
     backend: "python"
     max_batch_size: 8
 
-Source: Triton, TensorRT-LLM backend, whose example configs are templates.
+Source: protobuf, text_format.cc, to which such text is no value; the TensorRT-LLM backend's example
+configs are templates.
 """
 
 from __future__ import annotations

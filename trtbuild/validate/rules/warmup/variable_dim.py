@@ -27,8 +27,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from trtbuild.repository.versions import INT64_MAX
 from trtbuild.validate import words
-from trtbuild.validate.directory import INT64_MAX
 from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.model import Model
 from trtbuild.validate.rules.warmup.each import warm_inputs
