@@ -59,7 +59,7 @@ def _ports(server: subprocess.Popen[str]) -> dict[str, str]:
             found[match[1]] = match[2]
         if "metrics" in found:
             return found
-    sys.exit("the server did not start")
+    sys.exit(f"the server did not start: exit code {server.wait(60)}")
 
 
 def _ask(name: str, repository: Path, protocol: str, module: ModuleType, client: Any) -> bool:

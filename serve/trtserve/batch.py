@@ -1,19 +1,23 @@
 """Requests to one tensor an input, and one tensor an output back to requests.
 
 Wire bytes are joined, so a batch costs one copy however many requests it has, and a batch of one
-request none.
+request none. Where the backend has a place for them (memory that a GPU copies from), they are
+joined there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from trtserve.contract import Contract, TensorRule, fits
 from trtserve.errors import Kind, ServeError
-from trtserve.request import InferRequest, InferResponse, OutputTensor
+from trtserve.joining import join_into
+from trtserve.request import Buffer, InferRequest, InferResponse, OutputTensor
 from trtserve.schedulers.policy import Batch
 from trtserve.tensors import Array, array_from_wire, shape_text, wire_from_array
+
+Room = Callable[[int], Array]  # bytes -> writable uint8 [bytes]
 
 
 class Wanted(NamedTuple):
@@ -23,28 +27,43 @@ class Wanted(NamedTuple):
     outputs: Sequence[str]
 
 
-def gather(batch: Batch, contract: Contract) -> Wanted:
-    """The batch's inputs, [rows, ...] each; without a batch dim where the model has none."""
+def gather(batch: Batch, contract: Contract, room: Room | None = None) -> Wanted:
+    """The batch's inputs, [rows, ...] each; without a batch dim where the model has none.
+
+    room: where the bytes of several requests are to be joined; BYTES never are.
+    """
     requests = batch.requests
     first = requests[0].call
     inputs = {}
     for index, each in enumerate(first.inputs):
-        if len(requests) == 1:
-            data, shape = requests[0].data[index], each.shape
-        else:
-            data = b"".join(_data(request, index, each.name) for request in requests)
-            shape = (batch.rows, *each.shape[1:])
+        parts = [_data(request, index, each.name) for request in requests]
+        shape = each.shape if len(parts) == 1 else (batch.rows, *each.shape[1:])
+        data = _joined(parts, None if each.dtype == "BYTES" else room)
         rule = contract.inputs[each.name]
         array = array_from_wire(data, each.dtype, shape)
         inputs[each.name] = array if rule.reshape is None else _reshaped(array, rule, contract)
-    names = dict.fromkeys(
-        output.name for call in {id(r.call): r.call for r in requests}.values()
-        for output in call.outputs
-    )  # fmt: skip
-    return Wanted(inputs, list(names))
+    return Wanted(inputs, _outputs(requests))
 
 
-def _data(request: InferRequest, index: int, name: str):  # type: ignore[no-untyped-def]
+def _outputs(requests: Sequence[InferRequest]) -> Sequence[str]:
+    """The outputs that any of the requests asks for; nearly always all ask for the same."""
+    first = requests[0].call.wanted
+    if len({request.call.wanted for request in requests}) == 1:
+        return first
+    return list(dict.fromkeys(name for request in requests for name in request.call.wanted))
+
+
+def _joined(parts: Sequence[Buffer], room: Room | None) -> Buffer:
+    if len(parts) == 1:
+        return parts[0]  # for a GPU too: its driver fetches it faster than it could be copied
+    if room is None:
+        return b"".join(parts)
+    whole = room(sum(map(len, parts)))
+    join_into(whole, parts)
+    return whole.data
+
+
+def _data(request: InferRequest, index: int, name: str) -> Buffer:
     inputs = request.call.inputs
     if inputs[index].name != name:
         index = next(i for i, each in enumerate(inputs) if each.name == name)
@@ -76,6 +95,10 @@ def scatter(
     if len(batch.requests) == 1:
         return [_response(batch.requests[0], checked, contract, version)]
     wires = {name: _Rows(array, contract.outputs[name].dtype) for name, array in checked.items()}
+    if len(wires) == 1:  # most models have one output
+        ((name, rows_of),) = wires.items()
+        if rows_of.row_bytes:
+            return rows_of.answers(batch, name, contract.name, version)
     answers: list[InferResponse | ServeError] = []
     start = 0
     for request in batch.requests:
@@ -98,7 +121,7 @@ def _checked(array: Array, rule: TensorRule, contract: Contract, rows: int) -> A
         inner = array.shape[len(batch) :]
         array = array.reshape((*batch, *_filled(rule.dims, rule.reshape, inner)))
     dims = (rows, *rule.dims) if contract.max_batch_size else rule.dims
-    if not fits(array.shape, dims):
+    if array.shape != dims and not fits(array.shape, dims):
         raise ServeError(
             Kind.INTERNAL,
             f"unexpected shape for output '{rule.name}' of model '{contract.name}': the config "
@@ -125,10 +148,27 @@ class _Rows:
         self._array = array
         self._dtype = dtype
         self._inner = array.shape[1:]
-        self._row_bytes = 0
+        self.row_bytes = 0
         if dtype != "BYTES":
             self._data = memoryview(wire_from_array(array, dtype))
-            self._row_bytes = len(self._data) // array.shape[0]
+            self.row_bytes = len(self._data) // array.shape[0]
+
+    def answers(
+        self, batch: Batch, name: str, model: str, version: str
+    ) -> list[InferResponse | ServeError]:
+        """Each request's answer where this output is all that anybody asked for."""
+        answers: list[InferResponse | ServeError] = []
+        data, dtype, size = self._data, self._dtype, self.row_bytes
+        shapes: dict[int, tuple[int, ...]] = {}
+        at = 0
+        for request in batch.requests:
+            rows = request.call.rows
+            shape = shapes.get(rows) or shapes.setdefault(rows, (rows, *self._inner))
+            end = at + rows * size
+            output = OutputTensor(name, dtype, shape, data[at:end])
+            answers.append(InferResponse(model, version, (output,)))
+            at = end
+        return answers
 
     def part(self, name: str, start: int, rows: int) -> OutputTensor:
         """Rows `start` to `start + rows` as an output tensor."""
@@ -136,7 +176,7 @@ class _Rows:
         if self._dtype == "BYTES":
             data = wire_from_array(self._array[start : start + rows], self._dtype)
             return OutputTensor(name, self._dtype, shape, data)
-        size = self._row_bytes
+        size = self.row_bytes
         return OutputTensor(
             name, self._dtype, shape, self._data[start * size : (start + rows) * size]
         )

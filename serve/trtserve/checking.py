@@ -1,15 +1,19 @@
-"""`serve --check`: load every model and say what would be served, where and why; open no port."""
+"""`serve --check`: load all that would be served and say where it runs and why; open no port."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import asyncio
+import logging
 from typing import NamedTuple
 
-from trtbuild.errors import RepositoryError
-from trtserve.errors import ServeError
-from trtserve.loading import candidate, prepare
-from trtserve.models import model_directories
+import msgspec
+
+from trtbuild import device as devices
+from trtserve.models import Models
+from trtserve.placement import CPU
+from trtserve.repositories import check_repositories
 from trtserve.settings import Settings
+from trtserve.version import Version
 
 
 class Row(NamedTuple):
@@ -18,40 +22,51 @@ class Row(NamedTuple):
     name: str
     version: str
     runs_on: str
-    note: str  # why it would run otherwise than its config says
+    why: str  # it runs there, or otherwise than its config says
     problem: str  # why it would not be served
 
     def __str__(self) -> str:
         of = f"{self.name} version {self.version}" if self.version else self.name
         if self.problem:
             return f"error: {of}: {self.problem}"
-        return f"ok: {of}: {self.runs_on}" + (f"\n  {self.note}" if self.note else "")
+        return f"ok: {of}: {self.runs_on}\n  {self.why}"
 
 
 def check(settings: Settings) -> list[Row]:
-    """One row for each version that would be served, and for each that would not."""
-    for repository in settings.repositories:
-        if not repository.is_dir():
-            raise RepositoryError(f"the model repository {repository} is no directory")
-    directories, problems = model_directories(settings.repositories)
-    rows = [Row(name, "", "", "", problem) for name, problem in problems.items()]
-    for name, directory in sorted(directories.items()):
-        rows += _check_model(name, directory, settings)
-    return rows
+    """One row for each version that would be served, and for each that would not.
+
+    Warm-up runs too. With explicit control and no model to load at start, all are loaded.
+    """
+    check_repositories(settings.repositories)
+    logging.getLogger("trtserve").addHandler(logging.NullHandler())  # the rows say it all
+    if settings.control == "explicit" and not settings.load_models:
+        settings = msgspec.structs.replace(settings, control="none")
+    return asyncio.run(_rows(settings))
 
 
-def _check_model(name: str, directory: Path, settings: Settings) -> list[Row]:
-    try:
-        found = candidate(directory, settings)
-    except ServeError as error:
-        return [Row(name, "", "", "", error.message)]
-    rows = []
-    for version in found.versions:
-        try:
-            prepared = prepare(found, version, settings)
-        except ServeError as error:
-            rows.append(Row(name, str(version), "", "", error.message))
-            continue
-        rows.append(Row(name, str(version), prepared.loaded.runs_on, prepared.note, ""))
-        prepared.loaded.unload()
-    return rows
+async def _rows(settings: Settings) -> list[Row]:
+    models = Models(settings, asyncio.get_running_loop())
+    failures = await models.start()
+    rows = [
+        Row(each.name, each.number, each.runs_on, _why(each, settings), "")
+        for each in models.loaded()
+    ]
+    for name, versions, reason in failures:
+        rows += [Row(name, str(version), "", "", reason) for version in versions or ("",)]
+    await models.close()
+    return sorted(rows)
+
+
+def _why(version: Version, settings: Settings) -> str:
+    """What put it on its device."""
+    if version.note:
+        return version.note
+    if settings.device != "auto":
+        return f"as --device {settings.device} says"
+    if not version.runs_on.endswith(f" {CPU}"):
+        return "as its instance groups and the GPUs of this machine say"
+    found = devices.gpus()
+    if not found.gpus:
+        problem = f": {found.problem}" if found.problem else ""
+        return f"this machine has no GPU that can be used{problem}"
+    return "its instance groups say KIND_CPU, or its backend has no GPU support installed here"

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from trtserve.errors import ServeError, invalid
+from trtserve.errors import Kind, ServeError, invalid
 from trtserve.request import Call, CallInput, CallOutput, Parameters
 from trtserve.tensors import NUMPY, byte_size, shape_text
 
+_FINAL_RESPONSE = "triton_enable_empty_final_response"
 MAX_CLASSES_ELEMENTS = 1_000_000
 _BATCH_NOTE = (
     " NOTE: Setting a non-zero max_batch_size in the model config requires a batch dimension to be"
@@ -29,6 +30,7 @@ class TensorRule(NamedTuple):
     reshape: tuple[int, ...] | None = None  # what the backend sees instead of dims
     optional: bool = False
     labels: tuple[str, ...] = ()  # of an output, for the classification extension
+    ragged: bool = False  # requests with other shapes of this input may share a batch
 
 
 class Contract:
@@ -46,7 +48,7 @@ class Contract:
         self.priority_levels: int = config.dynamic_batching.priority_levels
         # Equal shapes can be told from equal batch dims alone: no need to compare more.
         self.one_group = len(self.required) == len(self.inputs) and not any(
-            dim < 0 for rule in self.inputs.values() for dim in rule.dims
+            dim < 0 for rule in self.inputs.values() if not rule.ragged for dim in rule.dims
         )
 
     def call(
@@ -64,8 +66,9 @@ class Contract:
         """
         try:
             rows = self._check_inputs(inputs)
-            # An output named twice is answered once, as Triton does.
-            wanted = tuple({o.name: self._check_output(o) for o in outputs}.values()) or tuple(
+            # An output named twice is answered once, as the first says: Triton does that too.
+            asked = {each.name: self._check_output(each) for each in reversed(outputs)}
+            wanted = tuple(asked[name] for name in dict.fromkeys(o.name for o in outputs)) or tuple(
                 CallOutput(name, 0, binary) for name in self.outputs
             )
             priority, timeout_us = self._queueing(parameters)
@@ -74,7 +77,7 @@ class Contract:
             raise ServeError(error.kind, f"[request id: {id_ or '<id_unknown>'}] {error}") from None
         return Call(
             id_, tuple(inputs), wanted, rows, self._group(inputs), parameters, priority,
-            timeout_us, sizes,
+            timeout_us, sizes, tuple([each.name for each in wanted]),
         )  # fmt: skip
 
     def _check_inputs(self, inputs: Sequence[CallInput]) -> int:
@@ -158,7 +161,7 @@ class Contract:
 
     def _queueing(self, parameters: Parameters) -> tuple[int, int]:
         """Priority and timeout of the request; a priority out of range is the default's."""
-        for name in ("sequence_start", "sequence_end"):
+        for name in ("sequence_start", "sequence_end", _FINAL_RESPONSE):
             if not isinstance(parameters.get(name, False), bool):
                 raise invalid(f"parameter '{name}' must be true or false")
         priority = _unsigned(parameters, "priority")
@@ -171,7 +174,20 @@ class Contract:
             return None
         if self.one_group:
             return ()
-        return tuple(sorted((each.name, each.shape[1:]) for each in inputs))
+        return tuple(
+            sorted(
+                (each.name, () if self.inputs[each.name].ragged else each.shape[1:])
+                for each in inputs
+            )
+        )
+
+
+def check_parameter(name: str, of: str) -> None:
+    """Refuse names that mean what is not served. `of`: "request", or what else has parameters."""
+    if of == "request" and name.startswith("triton_") and name != _FINAL_RESPONSE:
+        raise invalid(f"parameter '{name}': names that begin with 'triton_' are reserved")
+    if name.startswith("shared_memory_"):
+        raise ServeError(Kind.UNSUPPORTED, f"'{name}': shared memory is not served")
 
 
 def _unsigned(parameters: Parameters, name: str) -> int:
@@ -197,5 +213,6 @@ def _rule(tensor: Any) -> TensorRule:
     dtype = "BYTES" if name == "TYPE_STRING" else name.removeprefix("TYPE_")
     assert dtype in NUMPY, f"{tensor.name} has the data type {name}"
     reshape = tuple(tensor.reshape.shape) if tensor.HasField("reshape") else None
-    optional = getattr(tensor, "optional", False)  # outputs have no such field
-    return TensorRule(tensor.name, dtype, tuple(tensor.dims), reshape, optional)
+    optional = getattr(tensor, "optional", False)  # outputs have no such fields
+    ragged = getattr(tensor, "allow_ragged_batch", False)
+    return TensorRule(tensor.name, dtype, tuple(tensor.dims), reshape, optional, ragged=ragged)

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-import tempfile
 from collections.abc import Callable, Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
 from google.protobuf import json_format
@@ -19,8 +18,9 @@ from trtbuild import __version__
 from trtbuild.modelconfig.schema import new_config
 from trtserve.errors import Kind, ServeError, invalid
 from trtserve.logs import LogSettings
-from trtserve.models import Models, Version
+from trtserve.models import Models
 from trtserve.protocols.plain import plain
+from trtserve.version import Version
 
 SERVER_NAME = "trtserve"
 EXTENSIONS = (
@@ -44,8 +44,8 @@ class Endpoints:
         self.logs = logs
         self._control = control
         self._ready = False
+        self.ending = False
         self._watchers: dict[object, Callable[[], None]] = {}
-        self._overrides: dict[str, tempfile.TemporaryDirectory[str]] = {}
 
     @property
     def ready(self) -> bool:
@@ -56,6 +56,11 @@ class Endpoints:
     def ready(self, value: bool) -> None:
         self._ready = value
         self.tell_watchers()
+
+    def end(self) -> None:
+        """The server is on its way down: no more ready, and nobody need watch it any longer."""
+        self.ending = True
+        self.ready = False
 
     def watch(self, changed: Callable[[], None]) -> Callable[[], None]:
         """Have `changed` called when readiness may have changed. Returns what ends that."""
@@ -82,7 +87,9 @@ class Endpoints:
             return False
         try:
             self.models.version(name, version)
-        except ServeError:
+        except ServeError as error:
+            if error.kind is Kind.INVALID_ARG:  # no version can have that number
+                raise
             return False
         return True
 
@@ -116,38 +123,32 @@ class Endpoints:
         return config
 
     def statistics(self, name: str, version: str) -> dict[str, Any]:
-        """Statistics of one version, of all versions of a model, or of all models."""
+        """Statistics of one version, of all versions of a model, or of all models.
+
+        For a model that is not there Triton says INVALID_ARG here, not NOT_FOUND.
+        """
         found: list[Version]
-        if not name:
-            found = self.models.loaded()
-        elif version:
-            found = [self.models.version(name, version)]
-        else:
-            found = self.models.versions(name)
+        try:
+            if not name:
+                found = self.models.loaded()
+            elif version:
+                found = [self.models.version(name, version)]
+            else:
+                found = self.models.versions(name)
+        except ServeError as error:
+            raise invalid(error.message) from None
         return {"model_stats": [v.statistics.to_json(v.name, v.number) for v in found]}
 
-    def repository_index(self, *, ready: bool) -> list[dict[str, str]]:
+    async def repository_index(self, *, ready: bool) -> list[dict[str, str]]:
         """Every model of the repositories; `ready`: only those that can be asked."""
-        rows = self.models.index()
+        rows = await self.models.index()
         return [row for row in rows if row.get("state") == "READY"] if ready else rows
 
     async def load(self, name: str, parameters: Mapping[str, Any]) -> None:
         """Load or reload a model; `config` and `file:` parameters replace what the folder holds."""
         self._require_explicit("load")
         _check_name(name)
-        override, files = _load_parameters(parameters)
-        if override is None:
-            await self.models.load(name)
-            return
-        directory = None
-        if files:
-            self._overrides[name] = folder = tempfile.TemporaryDirectory(prefix="trtserve-")
-            directory = Path(folder.name)
-            for path, content in files.items():
-                target = directory / path
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes(content)
-        await self.models.load(name, override, directory)
+        await self.models.load(name, *_load_parameters(parameters))
 
     async def unload(self, name: str) -> None:
         """Take a model out of service."""

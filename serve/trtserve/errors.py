@@ -21,6 +21,7 @@ class Kind(Enum):
     UNSUPPORTED = "Unsupported"
     ALREADY_EXISTS = "Already exists"
     CANCELLED = "Cancelled"
+    DEADLINE = "Deadline exceeded"  # ours: Triton leaves the client's deadline to the client
     TOO_LARGE = "Too large"  # ours: Triton says INVALID_ARG
 
 
@@ -41,6 +42,7 @@ STATUS: dict[Kind, Status] = {
     Kind.UNSUPPORTED: Status(501, 12, "OTHER"),
     Kind.ALREADY_EXISTS: Status(400, 6, "OTHER"),
     Kind.CANCELLED: Status(400, 1, "CANCELED"),
+    Kind.DEADLINE: Status(504, 4, "CANCELED"),
     Kind.TOO_LARGE: Status(413, 8, "OTHER"),
 }
 

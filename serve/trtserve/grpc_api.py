@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -12,16 +14,19 @@ from google.protobuf.message import DecodeError
 
 from trtserve.endpoints import Endpoints
 from trtserve.errors import Kind, ServeError, invalid
-from trtserve.models import Version
 from trtserve.protocols import infer_proto
 from trtserve.protocols.grpc import GrpcCall, Method, bug
 from trtserve.protocols.infer_proto import encoded_varint
 from trtserve.protocols.messages import message
 from trtserve.request import Buffer, Call, InferRequest, InferResponse
+from trtserve.version import Version
 
 _SERVICE = b"/inference.GRPCInferenceService/"
 _KNOWN_MAX = 512
 _KNOWN_HEADER_BYTES = 2048
+# The header grpc-timeout (grpc/doc/PROTOCOL-HTTP2.md), and nanoseconds of its units.
+_TIMEOUT = re.compile(rb"([0-9]{1,8})([HMSmun])")
+_UNITS_NS = {b"H": 3600 * 10**9, b"M": 60 * 10**9, b"S": 10**9, b"m": 10**6, b"u": 10**3, b"n": 1}
 
 
 class _Known(NamedTuple):
@@ -54,10 +59,10 @@ class GrpcApi:
             "ServerMetadata": lambda _: ends.server_metadata(),
             "ModelMetadata": lambda r: ends.model_metadata(r.name, r.version),
             "ModelStatistics": lambda r: ends.statistics(r.name, r.version),
-            "RepositoryIndex": self._index,
             "LogSettings": self._log_settings,
         }
-        later: dict[str, Callable[[Any], Awaitable[None]]] = {
+        later: dict[str, Callable[[Any], Awaitable[dict[str, Any]]]] = {
+            "RepositoryIndex": self._index,
             "RepositoryModelLoad": self._load,
             "RepositoryModelUnload": self._unload,
         }
@@ -73,20 +78,20 @@ class GrpcApi:
         self, name: str, ask: Callable[[Any], dict[str, Any]], call: GrpcCall, data: memoryview
     ) -> None:
         answer = ask(parsed(name, data))
-        response = json_format.ParseDict(answer, message(f"{name}Response")())
-        call.reply([response.SerializeToString()])
+        call.reply([response_from_json(name, answer)])
 
     def _answer_later(
-        self, name: str, ask: Callable[[Any], Awaitable[None]], call: GrpcCall, data: memoryview
-    ) -> None:
-        task = asyncio.get_running_loop().create_task(self._finish(call, ask(parsed(name, data))))
+        self, name: str, ask: Callable[[Any], Awaitable[dict[str, Any]]], call: GrpcCall,
+        data: memoryview,
+    ) -> None:  # fmt: skip
+        work = self._finish(name, call, ask(parsed(name, data)))
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _finish(self, call: GrpcCall, work: Awaitable[None]) -> None:
+    async def _finish(self, name: str, call: GrpcCall, work: Awaitable[dict[str, Any]]) -> None:
         try:
-            await work
-            call.reply([b""])  # the responses of load and unload have no fields
+            call.reply([response_from_json(name, await work)])
         except ServeError as error:
             call.fail(error)
         except Exception as error:
@@ -97,21 +102,23 @@ class GrpcApi:
         config = self._endpoints.model_config(request.name, request.version).SerializeToString()
         call.reply([b"\x0a" + encoded_varint(len(config)), config])  # field 1 of the response
 
-    def _index(self, request: Any) -> dict[str, Any]:
+    async def _index(self, request: Any) -> dict[str, Any]:
         _refuse_named_repository(request)
-        return {"models": self._endpoints.repository_index(ready=request.ready)}
+        return {"models": await self._endpoints.repository_index(ready=request.ready)}
 
-    async def _load(self, request: Any) -> None:
+    async def _load(self, request: Any) -> dict[str, Any]:
         _refuse_named_repository(request)
         stated = {}
         for name, parameter in request.parameters.items():
             choice = parameter.WhichOneof("parameter_choice")
             stated[name] = getattr(parameter, choice) if choice else None
         await self._endpoints.load(request.model_name, stated)
+        return {}
 
-    async def _unload(self, request: Any) -> None:
+    async def _unload(self, request: Any) -> dict[str, Any]:
         _refuse_named_repository(request)
         await self._endpoints.unload(request.model_name)
+        return {}
 
     def _log_settings(self, request: Any) -> dict[str, Any]:
         changes = {}
@@ -164,8 +171,12 @@ class GrpcApi:
         if not self._endpoints.ready:
             raise ServeError(Kind.UNAVAILABLE, "the server is shutting down")
         request = InferRequest(checked, tensors, partial(_reply, call, version), call.started_ns)
-        call.on_cancel = partial(version.runner.cancel, request)
+        timeout = call.headers.get(b"grpc-timeout")
+        left_s = None if timeout is None else _left_s(call, timeout)
         version.submit(request)
+        call.on_cancel = partial(version.runner.cancel, request)
+        if left_s is not None:
+            _limit(call, request, left_s)
 
 
 def _tags(header: bytes, raw: Sequence[memoryview]) -> list[tuple[int, bytes, int]]:
@@ -177,6 +188,45 @@ def _tags(header: bytes, raw: Sequence[memoryview]) -> list[tuple[int, bytes, in
         tags.append((offset, tag, end))
         offset = end
     return tags
+
+
+def _left_s(call: GrpcCall, timeout: bytes) -> float | None:
+    """Seconds to the call's deadline; None for what is no timeout, as in gRPC's own servers.
+
+    Raises `ServeError` where the deadline has passed.
+    """
+    stated = _TIMEOUT.fullmatch(timeout)
+    if stated is None:
+        return None
+    deadline_ns = call.started_ns + int(stated[1]) * _UNITS_NS[stated[2]]
+    left_ns = deadline_ns - time.monotonic_ns()
+    if left_ns <= 0:
+        raise _late()
+    return left_ns / 1e9
+
+
+def _limit(call: GrpcCall, request: InferRequest, left_s: float) -> None:
+    """Have a queued call answered at its deadline; its place in the queue is free then."""
+    reply = request.reply
+    assert reply is not None, "a request is not answered while it is queued"
+    timer = asyncio.get_running_loop().call_later(left_s, _expire, call)
+
+    def in_time(request: InferRequest, answer: InferResponse | ServeError) -> None:
+        timer.cancel()
+        reply(request, answer)
+
+    request.reply = in_time
+
+
+def _late() -> ServeError:
+    """New each time: an error that is raised again and again holds the frames of all times."""
+    return ServeError(Kind.DEADLINE, "Deadline Exceeded")
+
+
+def _expire(call: GrpcCall) -> None:
+    if not call.cancelled and call.on_cancel is not None:
+        call.fail(_late())
+        call.on_cancel()
 
 
 def _reply(
@@ -201,6 +251,12 @@ def parsed(name: str, data: memoryview) -> Any:
         return message(f"{name}Request").FromString(bytes(data))
     except DecodeError:
         raise invalid(f"the message is no {name}Request") from None
+
+
+def response_from_json(name: str, answer: dict[str, Any]) -> bytes:
+    """A response's message, of plain values."""
+    response = json_format.ParseDict(answer, message(f"{name}Response")())
+    return bytes(response.SerializeToString())
 
 
 def _refuse_named_repository(request: Any) -> None:

@@ -5,7 +5,6 @@ Sources: grpc/health/v1/health.proto, grpc/reflection/v1/reflection.proto.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache, partial
 from typing import Any
 
@@ -61,6 +60,16 @@ def _reflection(package: str) -> Any:
     )
 
 
+@cache
+def _pool() -> Any:
+    """The pool, once it holds the files of all services."""
+    descriptor()
+    _health()
+    for package in _REFLECTION_PACKAGES:
+        _reflection(package)
+    return descriptor_pool.Default()
+
+
 _REFLECTION_PACKAGES = ("grpc.reflection.v1", "grpc.reflection.v1alpha")
 
 
@@ -70,14 +79,13 @@ def _class(file: Any, name: str) -> Any:
 
 def extra_methods(endpoints: Endpoints) -> dict[bytes, Method]:
     """Path -> method of the health and reflection services."""
-    descriptor()  # so that reflection finds it in the pool
     methods = {
         f"/{_HEALTH}.Health/Check".encode(): Method(partial(_check, endpoints)),
         f"/{_HEALTH}.Health/Watch".encode(): Method(stream=partial(_Watch, endpoints)),
     }
     for package in _REFLECTION_PACKAGES:
         path = f"/{package}.ServerReflection/ServerReflectionInfo".encode()
-        methods[path] = Method(stream=partial(_Reflection, package))
+        methods[path] = Method(stream=partial(_Reflection, package, endpoints))
     return methods
 
 
@@ -112,45 +120,66 @@ class _Watch(StreamHandler):
     def __init__(self, endpoints: Endpoints, call: GrpcCall) -> None:
         self._endpoints = endpoints
         self._call = call
+        self._request: bytes | None = None
         self._said: int | None = None
-        self._stop: Callable[[], None] | None = None
+        self._stop = endpoints.watch(self._say)
 
     def message(self, data: memoryview) -> None:
-        if self._stop is not None:
+        if self._request is not None:
             return
-        request = bytes(data)
+        try:
+            _status(self._endpoints, data)
+        except ServeError as error:
+            self.reset()
+            self._call.fail(error)
+            return
+        self._request = bytes(data)
         self._call.start()
-        self._stop = self._endpoints.watch(lambda: self._say(request))
-        self._say(request)
+        self._say()
 
-    def _say(self, request: bytes) -> None:
-        status = _status(self._endpoints, memoryview(request))
+    def _say(self) -> None:
+        ending = self._endpoints.ending  # it would never end, and the server wait for it
+        if ending:
+            self.reset()
+        if self._request is None:
+            if ending:
+                self._call.fail(ServeError(Kind.UNAVAILABLE, "the server is shutting down"))
+            return
+        status = _status(self._endpoints, memoryview(self._request))
         if status != self._said:
             self._said = status
             response = _class(_health(), "HealthCheckResponse")(status=status)
             self._call.send(response.SerializeToString())
+        if ending:
+            self._call.finish()
 
     def end(self) -> None:
         """The client has said all it had to say; it goes on listening."""
 
     def reset(self) -> None:
-        if self._stop is not None:
-            self._stop()
+        self._stop()
 
 
 class _Reflection(StreamHandler):
     """Answers each question for files and services."""
 
-    def __init__(self, package: str, call: GrpcCall) -> None:
+    def __init__(self, package: str, endpoints: Endpoints, call: GrpcCall) -> None:
         self._file = _reflection(package)
+        self._endpoints = endpoints
         self._call = call
+        self._stop = endpoints.watch(self._end_with_the_server)
         call.start()
+
+    def _end_with_the_server(self) -> None:
+        """Clients keep such a call open for the next question: the server would wait for it."""
+        if self._endpoints.ending:
+            self.end()
 
     def message(self, data: memoryview) -> None:
         try:
             request = _class(self._file, "ServerReflectionRequest").FromString(bytes(data))
         except DecodeError:
-            self._call.finish()
+            self.end()
             return
         response = _class(self._file, "ServerReflectionResponse")(
             valid_host=request.host, original_request=request
@@ -164,7 +193,7 @@ class _Reflection(StreamHandler):
 
     def _answer(self, request: Any, response: Any) -> None:
         """Raises `KeyError` for what there is not."""
-        pool = descriptor_pool.Default()
+        pool = _pool()
         if request.file_by_filename:
             files = [pool.FindFileByName(request.file_by_filename)]
         elif request.file_containing_symbol:
@@ -182,10 +211,11 @@ class _Reflection(StreamHandler):
             response.file_descriptor_response.file_descriptor_proto.append(file.serialized_pb)
 
     def end(self) -> None:
+        self.reset()
         self._call.finish()
 
     def reset(self) -> None:
-        """There is nothing to free."""
+        self._stop()
 
 
 def _with_imports(file: Any) -> list[Any]:

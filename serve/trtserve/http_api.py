@@ -9,8 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Callable, Coroutine, Sequence
-from functools import partial
+from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
@@ -18,12 +17,11 @@ import orjson
 
 from trtserve.endpoints import Endpoints
 from trtserve.errors import Kind, ServeError, invalid
-from trtserve.models import Version
-from trtserve.protocols.compression import accepted, compressed, decompressed
-from trtserve.protocols.http1 import HttpRequest, infer_head
+from trtserve.http_infer import HttpInference, bug, plain_body, respond_error
+from trtserve.protocols.http1 import HttpRequest
 from trtserve.protocols.v2_json import error_body
-from trtserve.request import Buffer, InferRequest, InferResponse
 from trtserve.sockets.http1 import JSON, HttpProtocol
+from trtserve.version import Version
 
 _log = logging.getLogger("trtserve")
 _MODEL = r"/v2/models/(?P<model>[^/]+)(?:/versions/(?P<version>[0-9]+))?"
@@ -43,6 +41,7 @@ class HttpApi:
         self._endpoints = endpoints
         self._models = endpoints.models
         self.max_body_bytes = max_body_bytes
+        self._inference = HttpInference(endpoints, max_body_bytes)
         self._paths: dict[str, Version] = {}
         self._generation = -1
         self._tasks: set[asyncio.Task[None]] = set()
@@ -53,12 +52,12 @@ class HttpApi:
         get, both, post = ("GET", "HEAD"), ("GET", "HEAD", "POST"), ("POST",)
         rows: list[tuple[str, tuple[str, ...], Callable[..., Any]]] = [
             (rf"{_MODEL}/infer", post, self._infer_by_path),
-            (r"/v2/?", get, ends.server_metadata),
+            (r"/v2", get, ends.server_metadata),
             (r"/v2/health/live", get, lambda: True),
             (r"/v2/health/ready", get, ends.server_ready),
             (r"/v2/models/stats", get, lambda: ends.statistics("", "")),
-            (rf"{_MODEL}/?", get, ends.model_metadata),
-            (rf"{_MODEL}/ready", get, ends.model_ready),
+            (rf"{_MODEL}", get, ends.model_metadata),
+            (rf"{_MODEL}/ready", get, self._model_ready),
             (rf"{_MODEL}/config", get, ends.model_config_json),
             (rf"{_MODEL}/stats", get, ends.statistics),
             (r"/v2/logging", both, self._logging),
@@ -76,13 +75,13 @@ class HttpApi:
         version = self._paths.get(request.head.path)
         try:
             if version is not None and request.head.method == "POST":
-                self._infer(version, request, exchange, started_ns)
+                self._inference.infer(version, request, exchange, started_ns)
             else:
                 self._route(request, exchange, started_ns)
         except ServeError as error:
-            _respond_error(exchange, error)
+            respond_error(exchange, error)
         except Exception as error:  # whatever goes wrong, the client hears of it
-            _respond_error(exchange, _bug(error))
+            respond_error(exchange, bug(error))
 
     def _route(self, request: HttpRequest, exchange: HttpProtocol, started_ns: int) -> None:
         head = request.head
@@ -113,17 +112,17 @@ class HttpApi:
         else:
             exchange.respond(200, JSON, [orjson.dumps(value)])
 
-    async def _answer_later(self, exchange: HttpProtocol, value: Coroutine[Any, Any, None]) -> None:
+    async def _answer_later(self, exchange: HttpProtocol, value: Coroutine[Any, Any, Any]) -> None:
         try:
-            await value
-            exchange.respond(200, JSON, [])
+            found = await value
+            exchange.respond(200, JSON, [] if found is None else [orjson.dumps(found)])
         except ServeError as error:
-            _respond_error(exchange, error)
+            respond_error(exchange, error)
         except Exception as error:
-            _respond_error(exchange, _bug(error))
+            respond_error(exchange, bug(error))
 
     def _body(self, request: HttpRequest) -> Any:
-        body = self._plain_body(request)
+        body = plain_body(request, self.max_body_bytes)
         if not len(body):
             return {}
         try:
@@ -134,20 +133,22 @@ class HttpApi:
             raise invalid("the request must be a JSON object")
         return value
 
-    def _plain_body(self, request: HttpRequest) -> Buffer:
-        coding = request.head.headers.get("content-encoding", "identity").strip().lower()
-        if coding == "identity":
-            return request.body
-        return decompressed(request.body, coding, self.max_body_bytes)
+    # Models, repository and log
 
-    # Repository and log
+    def _model_ready(self, name: str, version: str) -> bool:
+        if not self._endpoints.model_ready(name, version):
+            raise invalid("Model version not ready")
+        return True
 
     def _logging(self, _match: re.Match[str], body: dict[str, Any]) -> Any:
         return self._endpoints.logs.update(body)
 
     def _index(self, match: re.Match[str], body: dict[str, Any]) -> Any:
         _refuse_named_repository(match)
-        return self._endpoints.repository_index(ready=bool(body.get("ready", False)))
+        ready = body.get("ready", False)
+        if not isinstance(ready, bool):
+            raise invalid("'ready' must be true or false")
+        return self._endpoints.repository_index(ready=ready)
 
     def _control(self, match: re.Match[str], body: dict[str, Any]) -> Any:
         _refuse_named_repository(match)
@@ -168,66 +169,7 @@ class HttpApi:
         version = self._models.version(name, number)
         if len(self._paths) < 4096:
             self._paths[request.head.path] = version
-        self._infer(version, request, exchange, started_ns)
-
-    def _infer(
-        self, version: Version, request: HttpRequest, exchange: HttpProtocol, started_ns: int
-    ) -> None:
-        head = request.head
-        if not self._endpoints.ready:
-            raise ServeError(Kind.UNAVAILABLE, "the server is shutting down")
-        body = self._plain_body(request) if "content-encoding" in head.headers else request.body
-        call, data = version.codec.decode(body, head.infer_header_length)
-        coding = head.headers.get("accept-encoding")
-        infer = InferRequest(call, data, partial(_reply, exchange, version, coding), started_ns)
-        exchange.on_cancel = partial(version.runner.cancel, infer)
-        version.submit(infer)
-
-
-def _reply(
-    exchange: HttpProtocol, version: Version, coding: str | None, request: InferRequest,
-    answer: InferResponse | ServeError,
-) -> None:  # fmt: skip
-    """Send the answer to an inference request."""
-    if request.cancelled:
-        return
-    try:
-        if isinstance(answer, ServeError):
-            raise answer
-        encoded = version.codec.encode(request.call, answer)
-    except ServeError as error:
-        _respond_error(exchange, error)
-        return
-    except Exception as error:  # whatever goes wrong, the client hears of it
-        _respond_error(exchange, _bug(error))
-        return
-    chosen = accepted(coding) if coding is not None else ""
-    if chosen:
-        _respond_compressed(exchange, encoded.parts, encoded.header_length, chosen)
-    else:
-        exchange.write(infer_head(encoded.header_length, encoded.parts), encoded.parts)
-
-
-def _respond_compressed(
-    exchange: HttpProtocol, parts: Sequence[Buffer], header_length: int, coding: str
-) -> None:
-    headers = [("Content-Encoding", coding)]
-    if header_length < 0:
-        headers += JSON
-    else:
-        headers += [("Content-Type", _BINARY),
-                    ("Inference-Header-Content-Length", str(header_length))]  # fmt: skip
-    exchange.respond(200, headers, [compressed(parts, coding)])
-
-
-def _respond_error(exchange: HttpProtocol, error: ServeError) -> None:
-    exchange.respond(error.status.http, JSON, [error_body(error.message)])
-
-
-def _bug(error: Exception) -> ServeError:
-    """What the client of a request that met a bug of ours is told; the log has the rest."""
-    _log.error("a request failed", exc_info=error)
-    return ServeError(Kind.INTERNAL, f"internal error: {type(error).__name__}")
+        self._inference.infer(version, request, exchange, started_ns)
 
 
 def _segment(text: str | None) -> str:

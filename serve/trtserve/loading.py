@@ -6,7 +6,7 @@ Everything here may block; `models.py` calls it on helper threads.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,16 +15,16 @@ from trtbuild import registry
 from trtbuild.errors import TrtbuildError
 from trtbuild.modelconfig.read import read_config
 from trtbuild.modelconfig.schema import new_config
-from trtserve import completion
+from trtbuild.repository.directory import below, lies_in
+from trtbuild.repository.layout import PORTABLE
+from trtserve import completion, placement, plans
 from trtserve.backends.base import BACKENDS, Loaded, LoadRequest
 from trtserve.contract import Contract
 from trtserve.errors import Kind, ServeError, invalid
 from trtserve.settings import Settings
 
 _log = logging.getLogger("trtserve")
-# Folders of a model's directory that are no versions (core/src/constants.h).
-_NO_VERSIONS = frozenset(("warmup", "initial_state", "configs"))
-_PLANS = frozenset(("tensorrt", "tensorrt_rtx"))
+_USUAL = frozenset((PORTABLE, plans.DEFAULT_FILE, "model.py"))
 
 
 class Candidate(NamedTuple):
@@ -34,6 +34,7 @@ class Candidate(NamedTuple):
     directory: Path
     config: Any
     versions: tuple[int, ...]  # those that the version policy selects, ascending
+    named: frozenset[str]  # files that no client chose: links that bear these names are followed
 
 
 class Prepared(NamedTuple):
@@ -50,18 +51,24 @@ def candidate(
 ) -> Candidate:
     """Read a model's directory; `override`: a config in place of the file. Raises `ServeError`."""
     config = _config(directory, settings) if override is None else override
-    if name is not None:
-        config.name = config.name or name
-    completion.complete_backend(config, directory if name is None else directory.parent / name)
-    completion.normalize(config)
-    completion.validate(config)
-    versions = select_versions(config, numbered(directory))
-    if not versions:
-        raise invalid(
-            f"at least one version must be available under the version policy of model "
-            f"'{config.name}'"
-        )
-    return Candidate(config.name, directory, config, versions)
+    named = _files(config if override is None else _own_config(directory, settings))
+    completion.complete_backend(config, directory, name or directory.name)
+    completion.settle(config)
+    versions = completion.available_versions(config, directory)
+    return Candidate(config.name, directory, config, versions, named)
+
+
+def _files(config: Any) -> frozenset[str]:
+    """The model files that a config names, and those that need not be named."""
+    return _USUAL | {config.default_model_filename, *config.cc_model_filenames.values()}
+
+
+def _own_config(directory: Path, settings: Settings) -> Any:
+    """What the directory says of itself where a client brings a config of its own."""
+    try:
+        return _config(directory, settings)
+    except ServeError:
+        return new_config()
 
 
 def _config(directory: Path, settings: Settings) -> Any:
@@ -76,62 +83,56 @@ def _config(directory: Path, settings: Settings) -> Any:
         raise ServeError(Kind.INTERNAL, f"failed to read text proto from {path}: {error}") from None
 
 
-def numbered(directory: Path) -> tuple[int, ...]:
-    """The version folders of a model's directory, ascending."""
-    found = []
-    for path in directory.iterdir():
-        if path.name in _NO_VERSIONS or not path.is_dir():
-            continue
-        text = path.name
-        if text.isascii() and text.isdecimal() and (text == "0" or text[0] != "0"):
-            if len(text) < 19:
-                found.append(int(text))
-        else:
-            _log.warning("ignoring '%s' of '%s': no version number", text, directory.name)
-    return tuple(sorted(found))
-
-
-def select_versions(config: Any, present: Sequence[int]) -> tuple[int, ...]:
-    """Those of the versions present that the config's version policy asks for."""
-    policy = config.version_policy
-    choice = policy.WhichOneof("policy_choice")
-    if choice == "all":
-        return tuple(present)
-    if choice == "specific":
-        for version in set(policy.specific.versions) - set(present):
-            _log.error("version %d of '%s' is specified but absent", version, config.name)
-        return tuple(version for version in present if version in policy.specific.versions)
-    count = policy.latest.num_versions
-    return tuple(present[len(present) - count :] if count < len(present) else present)
-
-
 def prepare(model: Candidate, version: int, settings: Settings) -> Prepared:
     """Load one version. Raises `ServeError`."""
-    config = type(model.config)()
-    config.CopyFrom(model.config)
     folder = model.directory / str(version)
-    file, note = _file(config, folder, settings)
-    backend = "onnxruntime" if note else config.backend
+    backend = model.config.backend
+    if backend in plans.RUNTIMES:
+        return _prepare_plans(model, version, settings)
     if backend not in BACKENDS:
         raise ServeError(
             Kind.INVALID_ARG,
             f"unable to find backend '{backend}' for model '{model.name}'; there are "
             f"{', '.join(BACKENDS)}",
         )
+    file = plans.within(folder, model.config.default_model_filename or PORTABLE, model.named)
     if not file.is_file():
         raise ServeError(Kind.UNAVAILABLE, f"unable to find '{file}' for model '{model.name}'")
-    device = _device(config, settings)
+    return _prepare_file(model, version, settings, backend, file)
+
+
+def _prepare_plans(model: Candidate, version: int, settings: Settings) -> Prepared:
+    """The plans for this machine's GPUs; the portable model where they cannot run."""
+    folder, backend = model.directory / str(version), model.config.backend
+    try:
+        seats = placement.seats(model.config, _usable_gpus(backend, settings), settings.device)
+        chosen = plans.choose(model.config, folder, seats, devices.gpus(), named=model.named)
+        first = next(iter(chosen.files.values()))
+        return _prepare_file(model, version, settings, backend, first, chosen=chosen)
+    except plans.PlanRefused as refused:
+        file, note = plans.fall_back(model.name, folder, settings.fallback, refused)
+    return _prepare_file(model, version, settings, "onnxruntime", file, note=note)
+
+
+def _prepare_file(
+    model: Candidate, version: int, settings: Settings, backend: str, file: Path,
+    *, chosen: plans.Chosen | None = None, note: str = "",
+) -> Prepared:  # fmt: skip
+    config = type(model.config)()
+    config.CopyFrom(model.config)
+    placed = placement.seats(config, _usable_gpus(backend, settings), settings.device)
     load = registry.load(BACKENDS[backend])
-    request = LoadRequest(
-        model.name, version, model.directory, file, config, not settings.strict_config, device
-    )
-    loaded = load(request)
+    loaded = load(
+        LoadRequest(
+            model.name, version, model.directory, file, config, not settings.strict_config,
+            placed, chosen,
+        )
+    )  # fmt: skip
     if note:
         config.parameters["trtserve_note"].string_value = note
-    completion.normalize(config)
-    completion.validate(config)
+    completion.settle(config)
     _require_tensors(config)
-    completion.name_instances(config, gpu=None if device == "cpu" else int(device[5:]))
+    placement.name_instances(config, placed)
     contract = Contract(model.name, config, _labels(model, config))
     return Prepared(config, contract, loaded, note)
 
@@ -142,61 +143,16 @@ def _require_tensors(config: Any) -> None:
         raise invalid(f"model '{config.name}' must specify {kind} configuration")
 
 
-def _file(config: Any, folder: Path, settings: Settings) -> tuple[Path, str]:
-    """The model file, and why it is the portable one where the config names plans."""
-    if config.backend not in _PLANS:
-        return _within(folder, config.default_model_filename or "model.onnx"), ""
-    why = _plan_mismatch(config)
-    portable = folder / "model.onnx"
-    if settings.fallback == "none":
-        raise ServeError(Kind.UNAVAILABLE, f"model '{config.name}' cannot run here: {why}")
-    if not portable.is_file():
-        raise ServeError(
-            Kind.UNAVAILABLE,
-            f"model '{config.name}' cannot run here: {why}, and there is no {portable.name} "
-            f"beside its plans to fall back on",
-        )
-    return portable, f"runs {portable.name} on ONNX Runtime: {why}"
+def _usable_gpus(backend: str, settings: Settings) -> tuple[int, ...]:
+    """The GPUs that a backend's instances can be put on."""
+    if settings.device == placement.CPU:
+        return ()
+    gpus = tuple(gpu.index for gpu in devices.gpus().gpus)
+    if gpus and backend == "onnxruntime":
+        from trtserve.backends.onnxruntime.backend import available_devices
 
-
-def _plan_mismatch(config: Any) -> str:
-    targets = sorted(config.cc_model_filenames)
-    plans = (
-        f"its plans are for compute capability {', '.join(targets)}"
-        if targets
-        else ("its plan names no compute capability")
-    )
-    found = devices.gpus()
-    if not found.gpus:
-        return f"{plans}; this machine has no GPU" + (
-            f" that can be used ({found.problem})" if found.problem else ""
-        )
-    gpus = ", ".join(f"{gpu.name} ({gpu.capability})" for gpu in found.gpus)
-    if not any(str(capability) in targets for capability in found.capabilities):
-        return f"{plans}; this machine has {gpus}"
-    return f"{plans}, which {gpus} would fit, but plans are not run by this version of trtserve"
-
-
-def _within(folder: Path, name: str) -> Path:
-    """A file of a version's folder. Raises `ServeError` where its name leads out of it."""
-    path = folder / name
-    if not path.resolve().is_relative_to(folder.parent.resolve()):
-        raise invalid(f"'{name}' must stay within the model's directory")
-    return path
-
-
-def _device(config: Any, settings: Settings) -> str:
-    if settings.device != "auto":
-        return settings.device
-    kinds = {group.kind for group in config.instance_group}
-    if kinds == {2} or not devices.gpus().gpus:  # KIND_CPU only
-        return "cpu"
-    from trtserve.backends.onnxruntime import available_devices
-
-    if "cuda" not in available_devices():
-        return "cpu"
-    indices = [index for group in config.instance_group for index in group.gpus]
-    return f"cuda:{indices[0] if indices else 0}"
+        return gpus if "cuda" in available_devices() else ()
+    return gpus
 
 
 def _labels(model: Candidate, config: Any) -> Mapping[str, tuple[str, ...]]:
@@ -204,13 +160,13 @@ def _labels(model: Candidate, config: Any) -> Mapping[str, tuple[str, ...]]:
     for output in config.output:
         if not output.label_filename:
             continue
-        path = model.directory / output.label_filename
-        if not path.resolve().is_relative_to(model.directory.resolve()):
+        path = below(model.directory, output.label_filename)
+        if not lies_in(path, model.directory):
             raise ServeError(Kind.UNSUPPORTED, f"label file '{output.label_filename}' lies outside")
         try:
-            labels[output.name] = tuple(path.read_text().splitlines())
-        except OSError as error:
+            labels[output.name] = tuple(path.read_text("utf-8").splitlines())
+        except (OSError, UnicodeDecodeError) as error:
             raise ServeError(
-                Kind.INTERNAL, f"failed to open label file '{path}': {error.strerror}"
+                Kind.INTERNAL, f"failed to open label file '{path}': {error}"
             ) from None
     return labels

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,19 +24,16 @@ class _Formatter(logging.Formatter):
         super().__init__()
         self._settings = settings
 
-    def formatTime(  # noqa: N802  # logging's own name
-        self,
-        record: logging.LogRecord,
-        datefmt: str | None = None,  # noqa: ARG002  # our own setting decides
-    ) -> str:
-        iso = self._settings.values["log_format"] == "ISO8601"
-        return super().formatTime(record, "%Y-%m-%dT%H:%M:%SZ" if iso else "%m%d %H:%M:%S")
-
     def format(self, record: logging.LogRecord) -> str:
         message = record.getMessage()
         if record.exc_info:
             message += "\n" + self.formatException(record.exc_info)
-        return f"{record.levelname[0]}{self.formatTime(record)}.{record.msecs:03.0f} {message}"
+        level, ms = record.levelname[0] if record.levelno > logging.DEBUG else "V", record.msecs
+        if self._settings.values["log_format"] == "ISO8601":
+            utc = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+            return f"{utc}.{ms:03.0f}Z {level} {message}"
+        here = time.strftime("%m%d %H:%M:%S", time.localtime(record.created))
+        return f"{level}{here}.{ms:03.0f} {message}"
 
 
 class LogSettings:

@@ -5,14 +5,16 @@ Rendered from the models' statistics when somebody asks; requests pay nothing fo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from trtserve.models import Models, Version
+from trtserve.machine import MACHINE_METRICS, Machine, Reading
+from trtserve.models import Models
 from trtserve.protocols.http1 import HttpRequest
 from trtserve.protocols.v2_json import error_body
 from trtserve.sockets.http1 import JSON, HttpProtocol
 from trtserve.statistics import BUCKETS_US
+from trtserve.version import Version
 
 
 class _Metric(NamedTuple):
@@ -57,9 +59,21 @@ _METRICS = (
 )  # fmt: skip
 
 
-def render(models: Models) -> str:
+def render(models: Models, machine: Machine) -> str:
     """All metrics in Prometheus' text format."""
-    return "".join(f"{line}\n" for line in _lines(models.loaded()))
+    lines = (*_lines(models.loaded()), *_machine(machine.readings()))
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _machine(readings: Iterable[Reading]) -> Iterator[str]:
+    by_metric: dict[str, list[Reading]] = {}
+    for reading in readings:
+        by_metric.setdefault(reading.metric, []).append(reading)
+    for name, found in by_metric.items():
+        yield from _head(name, *MACHINE_METRICS[name])
+        for reading in found:
+            labels = f'{{gpu_uuid="{reading.gpu_uuid}"}}' if reading.gpu_uuid else ""
+            yield f"{name}{labels} {reading.value}"
 
 
 def _lines(versions: list[Version]) -> Iterator[str]:
@@ -122,6 +136,7 @@ class MetricsApi:
 
     def __init__(self, models: Models) -> None:
         self._models = models
+        self._machine = Machine()
 
     def handle(self, request: HttpRequest, exchange: HttpProtocol, started_ns: int) -> None:  # noqa: ARG002  # the shape of HttpApplication
         """Answer a scrape."""
@@ -129,4 +144,4 @@ class MetricsApi:
             exchange.respond(404, JSON, [error_body("there is only /metrics here")])
             return
         headers = (("Content-Type", "text/plain; version=0.0.4; charset=utf-8"),)
-        exchange.respond(200, headers, [render(self._models).encode()])
+        exchange.respond(200, headers, [render(self._models, self._machine).encode()])

@@ -1,111 +1,32 @@
-"""The models of a server: what is loaded, what was asked for, and how one follows the other.
-
-A load makes new versions beside the old ones and puts them in their place in one step; the old
-ones answer what they had accepted and are freed then. A load that fails changes nothing.
-"""
+"""The models of a server: what is loaded, what was asked for, and how one follows the other."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import difflib
 import logging
-import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
 
-from trtserve import warmup
-from trtserve.backends.base import Place
 from trtserve.errors import Kind, ServeError, invalid
-from trtserve.loading import Candidate, Prepared, candidate, prepare
-from trtserve.protocols.infer_proto import ResponseEncoder
-from trtserve.protocols.v2_json import JsonCodec
-from trtserve.request import InferRequest
-from trtserve.schedulers.direct import DirectScheduler
-from trtserve.schedulers.dynamic import DynamicScheduler, policy_from_config
-from trtserve.schedulers.loop import Runner
-from trtserve.schedulers.policy import Batch, Scheduler
+from trtserve.loader import Loader
+from trtserve.model import Model
+from trtserve.overrides import Override
+from trtserve.repositories import fingerprint_of, model_directories
 from trtserve.settings import Settings
-from trtserve.statistics import ModelStatistics
+from trtserve.version import Version
 
 _log = logging.getLogger("trtserve")
-Fingerprint = tuple[tuple[str, int, int], ...]
 
 
-class Version:
-    """One loaded version of a model, with all that a request to it needs."""
+class Failure(NamedTuple):
+    """A model that could not be loaded."""
 
-    def __init__(
-        self, number: int, prepared: Prepared, settings: Settings,
-        loop: asyncio.AbstractEventLoop, load_s: float,
-    ) -> None:  # fmt: skip
-        self.name = prepared.contract.name
-        self.number = str(number)
-        self.config = prepared.config
-        self.contract = prepared.contract
-        self.note = prepared.note
-        self.runs_on = prepared.loaded.runs_on
-        self.load_s = load_s
-        self.codec = JsonCodec(self.contract)
-        self.encoder = ResponseEncoder(self.contract)
-        self.statistics = ModelStatistics()
-        instances = prepared.loaded.instances(Place(self.contract, self.number, loop))
-        self.runner = Runner(
-            _scheduler(self.config), instances, self.statistics, loop, settings.max_waiting
-        )
-
-    @property
-    def platform(self) -> str:
-        """What really runs it, as the metadata says: a fallback is no TensorRT plan."""
-        if self.note:
-            return "onnxruntime_onnx"
-        return str(self.config.platform or self.config.backend)
-
-    def submit(self, request: InferRequest) -> None:
-        """Queue a request. Raises `ServeError` where there is no room."""
-        self.runner.submit(request)
-
-    def warm_up_batches(self, directory: Path) -> list[Batch]:
-        """What the config's `model_warmup` runs. Raises `ServeError`."""
-        return list(warmup.batches(self.config, self.contract, directory))
-
-    async def retire(self) -> None:
-        """Answer what was accepted, then free everything."""
-        await self.runner.drain()
-        self.runner.close()
-
-
-def _scheduler(config: Any) -> Scheduler:
-    if config.WhichOneof("scheduling_choice") == "dynamic_batching" and config.max_batch_size > 0:
-        return DynamicScheduler(policy_from_config(config))
-    return DirectScheduler()
-
-
-class Model:
-    """One model of the repositories: its loaded versions, or why there are none."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.versions: dict[int, Version] = {}
-        self.reason = ""  # why the last load failed, or "unloaded"
-        self.failed_versions: tuple[int, ...] = ()
-        self.fingerprint: Fingerprint | None = None
-        self.lock = asyncio.Lock()  # loads and unloads of one model come one after the other
-
-    def index(self) -> list[dict[str, str]]:
-        """The model's entries of the repository index."""
-        rows = [
-            {"name": self.name, "version": str(number), "state": "READY"}
-            for number in sorted(self.versions)
-        ]
-        if self.reason and not self.versions:
-            numbers = self.failed_versions or (1,)
-            rows += [
-                {"name": self.name, "version": str(number), "state": "UNAVAILABLE",
-                 "reason": self.reason}
-                for number in numbers
-            ]  # fmt: skip
-        return rows
+    name: str
+    versions: tuple[int, ...]  # those that were to be loaded; empty where it did not come so far
+    reason: str
 
 
 class Models:
@@ -113,10 +34,10 @@ class Models:
 
     def __init__(self, settings: Settings, loop: asyncio.AbstractEventLoop) -> None:
         self._settings = settings
-        self._loop = loop
-        self._threads = ThreadPoolExecutor(settings.load_threads, "load")
+        self._loader = Loader(settings, loop)
         self._models: dict[str, Model] = {}
-        self._retiring: set[asyncio.Task[None]] = set()
+        self._problems: dict[str, str] = {}  # names that are nobody's
+        self._closing = False
         self.generation = 0  # grows whenever a name may mean another version than before
 
     # Look-up
@@ -128,10 +49,7 @@ class Models:
             raise _unknown(f"'{name}' is not found")
         if not number:
             if not model.versions:
-                raise ServeError(
-                    Kind.UNAVAILABLE,
-                    f"Request for unknown model: '{name}' has no available versions",
-                )
+                raise _unknown(f"'{name}' has no available versions")
             return model.versions[max(model.versions)]
         if not (number.isascii() and number.isdecimal() and len(number) < 19):
             raise invalid(f"failed to get model version from specified version string '{number}'")
@@ -155,170 +73,130 @@ class Models:
         ]
 
     @property
-    def all_ready(self) -> bool:
-        """Every model that should be served is."""
-        return all(model.versions or model.reason == "unloaded" for model in self._models.values())
+    def is_empty(self) -> bool:
+        """No model was found or asked for yet."""
+        return not self._models and not self._problems
 
-    def index(self) -> list[dict[str, str]]:
+    @property
+    def all_ready(self) -> bool:
+        """Every model that should be served is, where readiness is strict."""
+        return not self._settings.strict_readiness or all(
+            model.as_asked for model in self._models.values()
+        )
+
+    async def index(self) -> list[dict[str, str]]:
         """The repository index: what is loaded, and what lies in the repositories."""
+        lying: Mapping[str, Path] = {}
+        try:
+            lying = await self._loader.look(self._directories)
+        except OSError as error:  # what is loaded is there all the same
+            _log.error("cannot look at the repositories: %s", error)
         rows = [row for _, model in sorted(self._models.items()) for row in model.index()]
         known = {row["name"] for row in rows}
-        rows += [{"name": name} for name in sorted(self._directories()) if name not in known]
-        return rows
+        return rows + [{"name": name} for name in sorted(lying) if name not in known]
 
     # Loading
 
     def _directories(self) -> dict[str, Path]:
-        found, problems = model_directories(self._settings.repositories)
-        for name, problem in problems.items():
-            _log.error("model '%s' %s", name, problem)
-        return found
+        """Raises `OSError` where a repository has vanished."""
+        listing = model_directories(self._settings.repositories)
+        for name, problem in listing.problems.items():
+            if self._problems.get(name) != problem:
+                _log.error("model '%s' %s", name, problem)
+        self._problems = listing.problems
+        return listing.directories
 
-    async def start(self) -> list[ServeError]:
-        """Load what the control mode loads at start. Returns what failed."""
-        names = list(self._directories())
-        if self._settings.control == "explicit":
-            asked = self._settings.load_models
-            names = names if asked == ("*",) else list(dict.fromkeys(asked))
-        results = await asyncio.gather(*map(self.load, names), return_exceptions=True)
-        for result in results:
-            if isinstance(result, BaseException) and not isinstance(result, ServeError):
-                raise result
-        return [result for result in results if isinstance(result, ServeError)]
-
-    async def load(self, name: str, override: Any = None, directory: Path | None = None) -> None:
-        """Load or reload a model. Raises `ServeError`, and then everything is as it was."""
-        directory = directory or self._directories().get(name)
-        if directory is None:
+    async def _lying(self, name: str) -> Mapping[str, Path]:
+        """The directories of all models, to find that of `name`. Raises `ServeError`."""
+        try:
+            return await self._loader.look(self._directories)
+        except OSError as error:
             raise ServeError(
-                Kind.INTERNAL, f"failed to load '{name}', failed to poll from model repository"
-            )
-        model = self._models.setdefault(name, Model(name))
-        async with model.lock:
-            await self._load(model, directory, override)
+                Kind.INTERNAL, f"cannot look at the repositories for '{name}': {error}"
+            ) from None
 
-    async def _load(self, model: Model, directory: Path, override: Any) -> None:
-        in_thread = self._loop.run_in_executor
-        fingerprint = await in_thread(self._threads, fingerprint_of, directory)
-        if override is None and model.versions and fingerprint == model.fingerprint:
-            return
-        began = time.monotonic()
-        numbers: tuple[int, ...] = ()
-        try:
-            found: Candidate = await in_thread(
-                self._threads, candidate, directory, self._settings, override, model.name
-            )
-            numbers = found.versions
-            prepared = await asyncio.gather(
-                *(in_thread(self._threads, prepare, found, number, self._settings)
-                  for number in numbers)
-            )  # fmt: skip
-        except ServeError as error:
-            raise self._failed(model, numbers, error) from None
-        seconds = time.monotonic() - began
-        new = {
-            number: Version(number, each, self._settings, self._loop, seconds)
-            for number, each in zip(numbers, prepared, strict=True)
-        }
-        try:
-            for version in new.values():
-                samples = await in_thread(self._threads, version.warm_up_batches, found.directory)
-                await version.runner.warm(samples)
-        except ServeError as error:
-            for version in new.values():
-                version.runner.close()
-            raise self._failed(model, numbers, error) from None
-        self._swap(model, new)
-        model.fingerprint = None if override is not None else fingerprint
-        for version in new.values():
-            note = f" ({version.note})" if version.note else ""
-            level = logging.WARNING if version.note else logging.INFO
-            _log.log(level, "'%s' version %s is ready: %s%s", model.name, version.number,
-                     version.runs_on, note)  # fmt: skip
+    def _model(self, name: str) -> Model:
+        if self._closing:
+            raise ServeError(Kind.UNAVAILABLE, "the server is shutting down")
+        if name not in self._models:
+            self._models[name] = Model(name, self._loader, self._has_changed)
+        return self._models[name]
 
-    @staticmethod
-    def _failed(model: Model, numbers: tuple[int, ...], error: ServeError) -> ServeError:
-        """Note why a load failed. Returns what its client is told."""
-        model.reason, model.failed_versions = str(error), numbers
-        _log.error("failed to load '%s': %s", model.name, error)
-        return ServeError(Kind.INVALID_ARG, f"load failed for model '{model.name}': {error}")
-
-    def _swap(self, model: Model, new: dict[int, Version]) -> None:
-        old, model.versions = model.versions, new
-        model.reason, model.failed_versions = "", ()
+    def _has_changed(self) -> None:
         self.generation += 1
-        for version in old.values():
-            self._retire(version)
 
-    def _retire(self, version: Version) -> None:
-        task = self._loop.create_task(version.retire())
-        self._retiring.add(task)
-        task.add_done_callback(self._retiring.discard)
+    async def start(self) -> list[Failure]:
+        """Load what the control mode loads at start. Returns what failed."""
+        directories = await self._loader.look(self._directories)
+        asked: list[str] = [*directories, *self._problems]
+        if self._settings.control == "explicit" and self._settings.load_models != ("*",):
+            asked = list(dict.fromkeys(self._settings.load_models))
+        failures = await asyncio.gather(*map(self._try, asked))
+        return [failure for failure in failures if failure is not None]
+
+    async def _try(self, name: str) -> Failure | None:
+        try:
+            await self.load(name)
+        except ServeError as error:
+            model = self._models.get(name)
+            if model is None:
+                return Failure(name, (), str(error))
+            return Failure(name, model.failed_versions, model.reason)
+        return None
+
+    async def load(
+        self, name: str, config: Any = None, files: Mapping[PurePosixPath, bytes] | None = None
+    ) -> None:
+        """Load or reload a model. Raises `ServeError`, and then everything is as it was.
+
+        `config` stands in for the directory's config.pbtxt, `files` for the whole directory.
+        """
+        if files:
+            override = await self._loader.in_thread(Override, name, files)
+            await self._model(name).load(override, config)
+            return
+        lying = await self._lying(name)
+        if name not in lying:
+            near = ", ".join(difflib.get_close_matches(name, lying))
+            absent = "is in no model repository" + (f"; near it are: {near}" if near else "")
+            why = self._problems.get(name, absent)
+            raise ServeError(
+                Kind.INTERNAL,
+                f"failed to load '{name}', failed to poll from model repository: it {why}",
+            )
+        await self._model(name).load(lying[name], config)
 
     async def unload(self, name: str) -> None:
         """Take a model out of service; what it had accepted is still answered."""
-        model = self._models.get(name)
-        if model is None:
-            raise (
-                _unknown(f"'{name}' is not found")
-                if name not in self._directories()
-                else (ServeError(Kind.INVALID_ARG, f"model '{name}' is not loaded"))
-            )
-        async with model.lock:
-            numbers = tuple(model.versions)
-            self._swap(model, {})
-            model.reason, model.failed_versions = "unloaded", numbers
-            model.fingerprint = None
+        if name in self._models:
+            await self._models[name].unload()
+        elif name in await self._lying(name):
+            raise invalid(f"model '{name}' is not loaded")
+        else:
+            raise _unknown(f"'{name}' is not found")
 
     async def poll(self) -> None:
-        """Follow what has changed in the repositories since the last look."""
-        directories = self._directories()
+        """Follow what has changed in the repositories since the last look.
+
+        Raises `OSError` where one of them has vanished; everything is served on then.
+        """
+        directories = await self._loader.look(self._directories)
         for name, directory in directories.items():
-            model = self._models.get(name)
-            fingerprint = await self._loop.run_in_executor(self._threads, fingerprint_of, directory)
-            if model is None or model.fingerprint != fingerprint:
-                try:
-                    await self.load(name)
-                except ServeError:
-                    # Remembered, so that the same broken state is not tried at every look.
-                    self._models[name].fingerprint = fingerprint
+            seen = self._models[name].seen if name in self._models else None
+            # The same broken state is not tried at every look.
+            if seen is None or seen != await self._loader.look(fingerprint_of, directory):
+                with contextlib.suppress(ServeError):  # it is in the log and in the index
+                    await self._model(name).load(directory)
         for name in set(self._models) - set(directories):
-            await self.unload(name)
+            if self._models[name].versions or not self._models[name].as_asked:
+                await self._models[name].unload()
 
     async def close(self) -> None:
-        """Retire everything."""
-        for model in self._models.values():
-            self._swap(model, {})
-        await asyncio.gather(*self._retiring)
-        self._threads.shutdown()
-
-
-def model_directories(repositories: Sequence[Path]) -> tuple[dict[str, Path], dict[str, str]]:
-    """Every model's directory by its name, and the names that are nobody's, with the reason."""
-    found: dict[str, Path] = {}
-    problems = {}
-    for repository in repositories:
-        for path in repository.iterdir():
-            if not path.is_dir():
-                continue
-            if path.name in found:
-                problems[path.name] = "is not unique across all model repositories"
-            found[path.name] = path
-    return {name: path for name, path in found.items() if name not in problems}, problems
+        """Retire everything, and wait until all is answered and freed."""
+        self._closing = True
+        await asyncio.gather(*(model.close() for model in self._models.values()))
+        await asyncio.get_running_loop().run_in_executor(None, self._loader.close)
 
 
 def _unknown(text: str) -> ServeError:
     return ServeError(Kind.NOT_FOUND, f"Request for unknown model: {text}")
-
-
-def fingerprint_of(directory: Path) -> Fingerprint:
-    """What tells whether anything in a model's directory has changed: names, times, sizes."""
-    rows = []
-    for path in sorted(directory.rglob("*")):
-        try:
-            stat = path.stat()
-        except OSError:  # it vanished, or is a broken link: that is a state of its own
-            rows.append((str(path), 0, -1))
-            continue
-        rows.append((str(path), stat.st_mtime_ns, stat.st_size))
-    return tuple(rows)

@@ -48,6 +48,7 @@ class Call(NamedTuple):
     priority: int  # 0: the model's default level
     timeout_us: int  # 0: none asked for
     sizes: tuple[int, ...]  # expected bytes of each input; -1: BYTES, which say it themselves
+    wanted: tuple[str, ...]  # the names of `outputs`
 
 
 class OutputTensor(NamedTuple):
@@ -74,12 +75,17 @@ Reply = Callable[["InferRequest", "InferResponse | ServeError"], None]
 class InferRequest:
     """One request on its way. Whoever holds it must call `answer` exactly once."""
 
-    __slots__ = ("call", "cancelled", "data", "deadline_ns", "reply", "started_ns", "waiting")
+    __slots__ = (
+        "call", "cancelled", "data", "deadline_ns", "origin", "reply", "started_ns", "waiting",
+    )  # fmt: skip
 
-    def __init__(self, call: Call, data: Sequence[Buffer], reply: Reply, started_ns: int) -> None:
+    def __init__(
+        self, call: Call, data: Sequence[Buffer], reply: Reply, started_ns: int, origin: Any = None
+    ) -> None:
         self.call = call
         self.data = data  # one buffer for each of call.inputs
         self.reply: Reply | None = reply
+        self.origin = origin  # what `reply` needs to know
         self.started_ns = started_ns  # monotonic clock, when its first byte was read
         self.deadline_ns = 0  # monotonic; 0: waits without limit
         self.waiting = True  # no batch has it yet

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import importlib.util
 import logging
-import os
-import signal
-import sys
 import time
 from typing import Any
 
-from trtbuild.errors import RepositoryError, TrtbuildError, UsageError
+from trtbuild.errors import RepositoryError, UsageError
+from trtserve import memory
 from trtserve.endpoints import Endpoints
 from trtserve.grpc_api import GrpcApi
 from trtserve.grpc_extras import extra_methods
@@ -20,7 +17,9 @@ from trtserve.http_api import HttpApi
 from trtserve.logs import LogSettings
 from trtserve.metrics import MetricsApi
 from trtserve.models import Models
+from trtserve.protocols.budget import Budget
 from trtserve.protocols.grpc import GrpcApplication
+from trtserve.repositories import check_repositories
 from trtserve.settings import Settings
 from trtserve.sockets.connections import Connections
 from trtserve.sockets.http1 import HttpProtocol
@@ -29,9 +28,7 @@ from trtserve.sockets.http2 import GrpcProtocol
 _log = logging.getLogger("trtserve")
 _BACKLOG = 4096
 _WATCH_S = 1.0
-# Instances' threads ask for the GIL while the loop's thread holds it: at Python's default of 5 ms
-# a small model's batch would wait longer than it runs.
-_SWITCH_INTERVAL_S = 0.0005
+_FREE_S = 1.0  # for models to be freed, where all requests took the whole timeout
 
 
 class Server:
@@ -43,7 +40,11 @@ class Server:
         self._logs = LogSettings(settings.log_verbose)
         self.models = Models(settings, self._loop)
         self.endpoints = Endpoints(self.models, self._logs, settings.control)
-        self.connections = Connections(settings.max_connections, settings.stall_timeout_s)
+        # One request of the greatest size can always be served.
+        self._budget = Budget(max(settings.max_held_bytes, 2 * settings.max_input_bytes))
+        self.connections = Connections(
+            settings.max_connections, settings.stall_timeout_s, self._budget
+        )
         self._metrics_connections = Connections(100, settings.stall_timeout_s)
         self._listeners: list[asyncio.Server] = []
         self._watchers: list[asyncio.Task[None]] = []
@@ -51,22 +52,28 @@ class Server:
 
     async def start(self) -> None:
         """Listen, load, be ready. Raises `TrtbuildError`."""
-        for repository in self._settings.repositories:
-            if not repository.is_dir():
-                raise RepositoryError(f"the model repository {repository} is no directory")
+        check_repositories(self._settings.repositories)
         await self._listen()
         failed = await self.models.start()
         if failed and self._settings.exit_on_error:
             raise RepositoryError(
-                "failed to load all models:\n" + "\n".join(f"  {error}" for error in failed),
+                "failed to load all models:\n"
+                + "\n".join(f"  '{each.name}': {each.reason}" for each in failed),
                 "mend or remove them, or serve the others with --exit-on-error=false",
             )
+        self._warn_if_empty()
         self.endpoints.ready = True
         self._watchers.append(self._loop.create_task(self._watch()))
         if self._settings.control == "poll":
             self._watchers.append(self._loop.create_task(self._poll()))
         for protocol, port in self.ports.items():
-            _log.info("%s on %s:%d", protocol, self._settings.host, port)
+            _log.info("%s on %s:%d", protocol, self._settings.host_of(protocol), port)
+
+    def _warn_if_empty(self) -> None:
+        """Say that nothing is served where something was to be: a mistyped folder looks so."""
+        if self._settings.control != "explicit" and self.models.is_empty:
+            where = ", ".join(map(str, self._settings.repositories))
+            _log.warning("nothing is served: there is no model in %s", where)
 
     async def _listen(self) -> None:
         settings, loop = self._settings, self._loop
@@ -74,6 +81,7 @@ class Server:
         grpc = GrpcApplication(
             {**GrpcApi(self.endpoints).methods(), **extra_methods(self.endpoints)},
             settings.max_input_bytes,
+            self._budget,
         )
         metrics = MetricsApi(self.models)
         for protocol, port, factory in (
@@ -86,23 +94,29 @@ class Server:
                 await self._listen_on(protocol, port, factory)
 
     async def _listen_on(self, protocol: str, port: int, factory: Any) -> None:
+        host = self._settings.host_of(protocol)
         try:
-            listener = await self._loop.create_server(
-                factory, self._settings.host, port, backlog=_BACKLOG
-            )
+            listener = await self._loop.create_server(factory, host, port, backlog=_BACKLOG)
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 raise UsageError(
-                    f"{protocol} port {port} of {self._settings.host} is in use",
+                    f"{protocol} port {port} of {host} is in use",
                     f"choose another with --{protocol}-port",
                 ) from None
-            raise UsageError(f"cannot listen on {self._settings.host}:{port}: {error}") from None
+            raise UsageError(
+                f"cannot listen for {protocol} on {host}:{port}: {error.strerror or error}",
+                f"choose another with --host, --{protocol}-address or --{protocol}-port",
+            ) from None
         self._listeners.append(listener)
         self.ports[protocol] = listener.sockets[0].getsockname()[1]
 
     async def _watch(self) -> None:
+        generation = -1
         while True:
             await asyncio.sleep(_WATCH_S)
+            if generation != self.models.generation:  # models came or went
+                generation = self.models.generation
+                memory.set_aside()
             now = time.monotonic()
             self.connections.abort_stalled(now)
             self._metrics_connections.abort_stalled(now)
@@ -111,66 +125,33 @@ class Server:
         while True:
             await asyncio.sleep(self._settings.poll_s)
             try:
-                await self.models.poll()
+                # What has begun to load goes on when this ends: `Models.close` waits for it.
+                await asyncio.shield(self.models.poll())
             except OSError as error:
                 _log.error("cannot look at the repositories: %s", error)
 
     async def stop(self, timeout_s: float) -> bool:
-        """Refuse what is new, finish what is under way. False: something had to be cut off."""
-        self.endpoints.ready = False
+        """Refuse what is new, finish what is under way. False: something had to be cut off.
+
+        Until the last answer is out, whoever connects is told that the server is not ready.
+        """
+        end = self._loop.time() + timeout_s
+        self.endpoints.end()
         for watcher in self._watchers:
             watcher.cancel()
+        complete = await self.connections.drain(timeout_s)
         for listener in self._listeners:
             listener.close()
-        complete = await self.connections.drain(timeout_s)
         await self._metrics_connections.drain(0)
         if complete:
-            await self.models.close()
+            complete = await self._free(max(_FREE_S, end - self._loop.time()))
         self._logs.close()
         return complete
 
-
-async def serve(settings: Settings) -> int:
-    """Run a server until SIGTERM or SIGINT; a second one forces the end. Returns the exit code."""
-    sys.setswitchinterval(_SWITCH_INTERVAL_S)
-    loop = asyncio.get_running_loop()
-    server = Server(settings)
-    ending = asyncio.Event()
-    forced = asyncio.Event()
-
-    def on_signal() -> None:
-        (forced if ending.is_set() else ending).set()
-        server.endpoints.ready = False
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, on_signal)
-    try:
-        await server.start()
-    except TrtbuildError:
-        await server.stop(0)
-        raise
-    await ending.wait()
-    _log.info("ending: waiting up to %g s for requests under way", settings.exit_timeout_s)
-    stop = loop.create_task(server.stop(settings.exit_timeout_s))
-    force = loop.create_task(forced.wait())
-    await asyncio.wait((stop, force), return_when=asyncio.FIRST_COMPLETED)
-    if not stop.done():
-        _log.warning("ending at once: a second signal came")
-        return 1
-    force.cancel()
-    return 0 if stop.result() else 1
-
-
-def run(settings: Settings) -> int:
-    """Run a server in this thread, on uvloop where it is installed. Returns the exit code."""
-    if importlib.util.find_spec("uvloop"):
-        import uvloop
-
-        code = uvloop.run(serve(settings))
-    else:
-        code = asyncio.run(serve(settings))
-    if code:
-        # Instances are still computing in native code, which must not see the interpreter go.
-        logging.shutdown()
-        os._exit(code)
-    return code
+    async def _free(self, timeout_s: float) -> bool:
+        """Let go of all models. False: one is still loading, or runs what nobody waits for."""
+        try:
+            await asyncio.wait_for(self.models.close(), timeout_s)
+        except asyncio.TimeoutError:
+            return False
+        return True

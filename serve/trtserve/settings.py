@@ -19,15 +19,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     strict_readiness: bool = True
     exit_on_error: bool = True  # a model that fails at start ends the server
     host: str = "127.0.0.1"
+    hosts: dict[str, str] = {}  # where a protocol has another: "http", "grpc", "metrics"
     http_port: int = 8000
     grpc_port: int = 8001
     metrics_port: int = 8002
     device: str = "auto"  # auto, cpu, cuda:N
     fallback: Literal["onnx", "none"] = "onnx"
     max_input_bytes: int = 64 << 20  # of one request, decompressed
+    max_held_bytes: int = 4 << 30  # of all requests and unsent answers together
     max_waiting: int = 65_536  # requests in one model's queue
     max_connections: int = 20_000
     stall_timeout_s: float = 60.0  # for a client that stops amid a request
     exit_timeout_s: float = 30.0
     load_threads: int = 4
     log_verbose: int = 0
+
+    def host_of(self, protocol: str) -> str:
+        """The address that a protocol is served on; metrics follow HTTP, as tritonserver's."""
+        following = self.hosts.get("http", self.host) if protocol == "metrics" else self.host
+        return self.hosts.get(protocol, following)

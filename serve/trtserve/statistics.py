@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 # Upper bounds of latency buckets, in microseconds: powers of two, so that a bucket is a bit length.
 BUCKETS_US = tuple(1 << exponent for exponent in range(6, 26))  # 64 us .. 33.5 s
-_FIRST_BITS = 6
+# Index of a latency's bucket, by the bit length of its microseconds.
+_BUCKET = [min(max(0, bits - 6), len(BUCKETS_US)) for bits in range(65)]
 
 
 class Duration:
@@ -74,30 +75,29 @@ class ModelStatistics:
 
     def executed(self, batch: Batch, outcome: Outcome) -> None:
         """A batch ran."""
+        answers, started, infer_started, infer_ended, ended = outcome
         count = len(batch.requests)
-        ended = outcome.ended_ns
-        self.last_inference_ms = int(time.time() * 1000)
-        good, waited, rows = 0, 0, 0
+        self.last_inference_ms = time.time_ns() // 1_000_000
+        good = rows = waited = taken = 0
         latency = self.latency
-        for request, answer in zip(batch.requests, outcome.answers, strict=True):
+        for request, answer in zip(batch.requests, answers, strict=True):
             ns = ended - request.started_ns
             if isinstance(answer, ServeError):
                 self.failed(answer, ns)
                 continue
             good += 1
             rows += request.call.rows
-            waited += outcome.started_ns - request.started_ns
-            self.success.ns += ns
-            bits = (ns // 1000).bit_length() - _FIRST_BITS
-            latency[0 if bits < 0 else min(bits, len(BUCKETS_US))] += 1
+            waited += started - request.started_ns
+            taken += ns
+            latency[_BUCKET[(ns // 1000).bit_length()]] += 1
         if not good:
             return
-        self.success.count += good
+        self.success.add(taken, good)
         self.inference_count += rows
         self.execution_count += 1
-        input_ns = outcome.infer_started_ns - outcome.started_ns
-        infer_ns = outcome.infer_ended_ns - outcome.infer_started_ns
-        output_ns = outcome.ended_ns - outcome.infer_ended_ns
+        input_ns = infer_started - started
+        infer_ns = infer_ended - infer_started
+        output_ns = ended - infer_ended
         self.queue.add(waited, good)
         # Triton counts a batch's time once for each of its requests.
         self.input.add(input_ns * count, good)

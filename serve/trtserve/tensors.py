@@ -29,9 +29,11 @@ NUMPY: dict[str, np.dtype[Any]] = {
 }
 # Wire name -> bytes an element; 0: BYTES.
 SIZES: dict[str, int] = {row.kserve: row.bits // 8 for row in DTYPES.values() if row.kserve}
-_MAX_BYTES = 2**63 - 1
+_MAX_ELEMENTS = 2**60 - 1  # of eight bytes each: the bytes are a 63-bit number
 _MAX_DEPTH = 100  # nested lists; Triton's limit on JSON nesting
 _NO_JSON = ("FP16", "BF16")
+# Up to here a copy costs less than a view does.
+_COPY_BYTES = 4096
 _LENGTH = struct.Struct("<I")
 # What each kind of NumPy type takes from JSON. `bool` is not among the numbers: Triton refuses it.
 _JSON_TYPES: dict[str, set[type]] = {
@@ -44,19 +46,18 @@ _JSON_TYPES: dict[str, set[type]] = {
 
 
 def element_count(shape: Sequence[int], name: str) -> int:
-    """How many elements `shape` has. Raises `ServeError` where that is no 63-bit number."""
-    count = math.prod(shape)
-    if min(shape, default=0) < 0 or count > _MAX_BYTES:
+    """How many elements `shape` has. Raises `ServeError` where their bytes overflow 63 bits."""
+    # NumPy and ONNX Runtime multiply the dims beside a 0 too, for strides.
+    span = math.prod(filter(None, shape))
+    if min(shape, default=0) < 0 or span > _MAX_ELEMENTS:
         raise invalid(f"input '{name}' has the shape {shape_text(shape)}, which no tensor can have")
-    return count
+    return 0 if 0 in shape else span
 
 
 def byte_size(dtype: str, shape: Sequence[int], name: str) -> int:
     """Bytes of a tensor in wire form, -1 for BYTES. Raises `ServeError` on overflow."""
     size = SIZES[dtype]
     count = element_count(shape, name)
-    if count * size > _MAX_BYTES:
-        raise invalid(f"input '{name}' of shape {shape_text(shape)} is too large for any machine")
     return count * size if size else -1
 
 
@@ -75,11 +76,11 @@ def array_from_wire(data: Buffer, dtype: str, shape: Sequence[int]) -> Array:
 
 
 def wire_from_array(array: Array, dtype: str) -> Buffer:
-    """An array's elements in wire form; a view where the array is contiguous."""
+    """An array's elements in wire form; a view where the array is large and contiguous."""
     if dtype == "BYTES":
         return wire_from_elements(_as_bytes(element) for element in array.ravel())
-    if not array.size:
-        return b""
+    if array.nbytes <= _COPY_BYTES:
+        return array.tobytes()
     return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
 
 
@@ -127,8 +128,9 @@ def wire_from_json(data: Any, dtype: str, shape: Sequence[int], name: str) -> Bu
     if wanted.kind == "O":
         return wire_from_elements(text.encode() for text in flat)
     try:
-        return np.array(flat, wanted).tobytes()
-    except OverflowError:
+        with np.errstate(over="raise"):
+            return np.array(flat, wanted).tobytes()
+    except (OverflowError, FloatingPointError):
         raise invalid(f"input '{name}': 'data' holds a number that {dtype} cannot hold") from None
 
 

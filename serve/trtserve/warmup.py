@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from trtbuild.repository.directory import below, lies_in
 from trtserve.contract import Contract
 from trtserve.errors import Kind, ServeError, invalid
 from trtserve.request import Buffer, CallInput, InferRequest, InferResponse
@@ -35,19 +36,13 @@ def batches(config: Any, contract: Contract, directory: Path) -> Iterator[Batch]
 
 def _batch(sample: Any, contract: Contract, directory: Path) -> Batch:
     batch = (sample.batch_size,) if contract.max_batch_size else ()
-    inputs, data = [], []
-    for name, stated in sample.inputs.items():
-        rule = contract.inputs.get(name)
-        if rule is None:
-            raise invalid(f"the model has no input '{name}'")
-        if any(dim < 0 for dim in stated.dims):
-            raise invalid(f"input '{name}': all variable-size dimensions must be specified")
-        inner = tuple(stated.dims)
-        one = _data(name, stated, rule.dtype, math.prod(inner), directory)
-        check = CallInput(name, rule.dtype, (*batch, *inner))
-        inputs.append(check)
-        data.append(bytes(one) * (sample.batch_size if batch else 1))
-    call = contract.call("", inputs, [], {}, binary=True)
+    inputs = [_input(name, stated, contract, batch) for name, stated in sample.inputs.items()]
+    call = contract.call("", inputs, [], {}, binary=True)  # so nothing is made that is too large
+    data = [
+        bytes(_data(each, sample.inputs[each.name], math.prod(each.shape[len(batch) :]), directory))
+        * (sample.batch_size if batch else 1)
+        for each in call.inputs
+    ]
     request = InferRequest(call, data, _ignored, 0)
     return Batch([request], call.rows)
 
@@ -56,8 +51,18 @@ def _ignored(_request: InferRequest, _answer: InferResponse | ServeError) -> Non
     """A warm-up request has no client."""
 
 
-def _data(name: str, stated: Any, dtype: str, count: int, directory: Path) -> Buffer:
-    """One batch entry's data in wire form."""
+def _input(name: str, stated: Any, contract: Contract, batch: tuple[int, ...]) -> CallInput:
+    rule = contract.inputs.get(name)
+    if rule is None:
+        raise invalid(f"the model has no input '{name}'")
+    if any(dim < 0 for dim in stated.dims):
+        raise invalid(f"input '{name}': all variable-size dimensions must be specified")
+    return CallInput(name, rule.dtype, (*batch, *stated.dims))
+
+
+def _data(tensor: CallInput, stated: Any, count: int, directory: Path) -> Buffer:
+    """One batch entry's data in wire form; `count`: its elements."""
+    name, dtype, _ = tensor
     choice = stated.WhichOneof("input_data_type")
     if choice is None:
         raise invalid(f"input '{name}' must have one of zero_data, random_data, input_data_file")
@@ -72,8 +77,8 @@ def _data(name: str, stated: Any, dtype: str, count: int, directory: Path) -> Bu
 
 def _from_file(name: str, file: str, dtype: str, count: int, directory: Path) -> bytes:
     folder = directory / "warmup"
-    path = folder / file
-    if not path.resolve().is_relative_to(folder.resolve()):
+    path = below(folder, file)
+    if not lies_in(path, folder):
         raise invalid(f"'{file}' must stay within the model's folder 'warmup'")
     try:
         data = path.read_bytes()

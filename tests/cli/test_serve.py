@@ -10,9 +10,13 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from trtserve import running
+from trtserve.settings import Settings
+from typer.testing import CliRunner
 
 from tests.cli.conftest import Trtbuild
 from tests.models import linear
+from trtbuild.cli.app import app
 
 
 @pytest.fixture
@@ -34,6 +38,16 @@ def test_check_says_what_would_run_where_and_why(trtbuild: Trtbuild, repo: Path)
     assert "8.9" in refused.stdout
 
 
+def test_check_validates_too(trtbuild: Trtbuild, repo: Path) -> None:
+    config = repo / "tiny" / "config.pbtxt"
+    config.write_text(config.read_text() + "version_policy { latest {} }\n")
+    done = trtbuild("serve", repo, "--check")
+    assert done.returncode == 1
+    assert re.search(r"error L\d+ .*version", done.stdout)  # the validator
+    assert "error: tiny: at least one version must be available" in done.stdout  # the load
+    assert done.stderr == ""
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [
@@ -45,6 +59,40 @@ def test_misuse_is_said(trtbuild: Trtbuild, options: list[str], says: str) -> No
     done = trtbuild("serve", *options)
     assert done.returncode == 2
     assert says in done.stderr
+
+
+def test_every_option_reaches_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is set to other than its default; what is not has no option."""
+    found: list[Settings] = []
+
+    def run(settings: Settings) -> int:
+        found.append(settings)
+        return 0
+
+    monkeypatch.setattr(running, "run", run)
+    arguments = [
+        "serve", "a", "--model-repository=b", "--model-control-mode", "explicit", "--load-model",
+        "m", "--load-model=n", "--repository-poll-secs=2", "--strict-config",
+        "--model-load-thread-count=7", "--strict-readiness=false", "--exit-on-error=false",
+        "--host=h", "--http-address=ha", "--grpc-address=ga", "--metrics-address=ma",
+        "--http-port=1", "--grpc-port=2", "--metrics-port=3", "--http-max-input-size=4",
+        "--max-held-bytes=5", "--device=cuda:0", "--fallback=none", "--exit-timeout-secs=6",
+        "--log-verbose=8",
+    ]  # fmt: skip
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    (settings,) = found
+    assert settings == Settings(
+        repositories=(Path("a"), Path("b")), control="explicit", load_models=("m", "n"), poll_s=2,
+        strict_config=True, load_threads=7, strict_readiness=False, exit_on_error=False, host="h",
+        hosts={"http": "ha", "grpc": "ga", "metrics": "ma"}, http_port=1, grpc_port=2,
+        metrics_port=3, max_input_bytes=4, max_held_bytes=5, device="cuda:0", fallback="none",
+        exit_timeout_s=6, log_verbose=8,
+    )  # fmt: skip
+    default = Settings(repositories=())
+    same = {name for name in Settings.__struct_fields__
+            if getattr(settings, name) == getattr(default, name)}  # fmt: skip
+    assert same == {"max_waiting", "max_connections", "stall_timeout_s"}
 
 
 def test_a_converted_model_answers_over_http_and_ends_on_sigterm(repo: Path) -> None:

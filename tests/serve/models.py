@@ -103,3 +103,12 @@ def put(repository: Path, name: str, content: bytes, config: str | None = None,
     if config is not None:
         (repository / name / "config.pbtxt").write_text(config)
     return repository / name
+
+
+def put_python(repository: Path, name: str, code: str, config: str) -> Path:
+    """Write version 1 of a Python model."""
+    folder = repository / name / "1"
+    folder.mkdir(parents=True)
+    (folder / "model.py").write_text(code)
+    (repository / name / "config.pbtxt").write_text(config)
+    return repository / name

@@ -52,6 +52,27 @@ def test_one_request_is_not_copied() -> None:
     assert np.shares_memory(wanted.inputs["x"], np.frombuffer(alone.data[0], np.float32))
 
 
+def test_requests_are_joined_where_the_backend_has_room_for_them() -> None:
+    model = contract()
+    memory = np.zeros(3_000_000, np.uint8)
+    asked = []
+
+    def room(size_bytes: int) -> np.ndarray:
+        asked.append(size_bytes)
+        return memory[:size_bytes]
+
+    # One of more than a megabyte among small ones.
+    values = [np.random.default_rng(size).random((size, 25_000, 2), np.float32)
+              for size in (1, 6, 2)]  # fmt: skip
+    requests = [request(model, each) for each in values]
+    found = gather(Batch(requests, 9), model, room).inputs["x"]
+    np.testing.assert_array_equal(found, np.concatenate(values))
+    assert np.shares_memory(found, memory)
+    assert asked == [9 * 200_000]
+    alone = gather(Batch(requests[1:2], 6), model, room).inputs["x"]
+    assert np.shares_memory(alone, np.frombuffer(requests[1].data[0], np.float32))
+
+
 def test_reshape_goes_in_and_out() -> None:
     model = contract(dims=[1], reshape={"shape": []})
     values = np.arange(3, dtype=np.float32).reshape(3, 1)

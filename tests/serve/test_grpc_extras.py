@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ from google.protobuf import descriptor_pb2, message_factory
 from trtserve import grpc_extras
 
 from tests.serve.conftest import Running
+from tests.serve.gated import until
 from tests.serve.models import identity, put
 
 
@@ -46,6 +48,17 @@ def test_health_watch_tells_changes(channel: grpc.Channel, server: Running) -> N
     watch.cancel()
 
 
+def test_a_watch_that_says_nothing_of_sense_harms_no_other_call(channel: grpc.Channel) -> None:
+    other = channel.unary_stream("/grpc.health.v1.Health/Watch")(b"")
+    assert next(other) == b"\x08\x01"
+    with pytest.raises(grpc.RpcError) as caught:
+        list(channel.unary_stream("/grpc.health.v1.Health/Watch")(b"\xff\xff", timeout=60))
+    assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert "HealthCheckRequest" in (caught.value.details() or "")
+    assert other.is_active()  # they share a connection
+    other.cancel()
+
+
 @pytest.mark.parametrize("package", ["grpc.reflection.v1", "grpc.reflection.v1alpha"])
 def test_reflection(channel: grpc.Channel, package: str) -> None:
     file = grpc_extras._reflection(package)
@@ -74,6 +87,23 @@ def test_reflection(channel: grpc.Channel, package: str) -> None:
     assert [each.name for each in files] == ["grpc_service.proto", "model_config.proto"]
     assert "ModelInfer" in [each.name for each in files[0].service[0].method]
     assert nothing.error_response.error_code == 5
+
+
+def test_calls_that_are_over_watch_no_more(channel: grpc.Channel, server: Running) -> None:
+    """Each of them would be kept as long as the server runs."""
+    watchers = server.server.endpoints._watchers
+    until(lambda: not watchers)
+    paths = [f"/{name}/ServerReflectionInfo" for name in grpc_extras._services()[2:]]
+    streams = [channel.stream_stream(path) for path in paths]
+    streams.append(channel.stream_stream("/grpc.health.v1.Health/Watch"))
+    for end in (lambda call: call.cancel(), list):
+        told = threading.Event()
+        calls = [stream(iter(told.wait, True)) for stream in streams[: 2 if end is list else 3]]
+        until(lambda calls=calls: len(watchers) == len(calls))  # type: ignore[misc]  # its default
+        told.set()
+        for call in calls:
+            end(call)
+        until(lambda: not watchers)
 
 
 def test_unknown_methods_and_services(channel: grpc.Channel) -> None:

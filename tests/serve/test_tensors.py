@@ -25,13 +25,23 @@ def test_bytes_come_back(elements: list[bytes]) -> None:
 
 
 @pytest.mark.parametrize("dtype", [*NUMBERS, "BOOL", "FP16"])
-def test_arrays_come_back_without_a_copy(dtype: str) -> None:
-    array = np.arange(12).reshape(3, 4).astype(tensors.NUMPY[dtype])
+@pytest.mark.parametrize("columns", [4, 4096])
+def test_arrays_come_back(dtype: str, columns: int) -> None:
+    array = np.arange(3 * columns).reshape(3, columns).astype(tensors.NUMPY[dtype])
     wire = tensors.wire_from_array(array, dtype)
-    assert np.shares_memory(np.frombuffer(wire, np.uint8), array)
-    np.testing.assert_array_equal(tensors.array_from_wire(wire, dtype, (3, 4)), array)
+    np.testing.assert_array_equal(tensors.array_from_wire(wire, dtype, array.shape), array)
     transposed = tensors.wire_from_array(array.T, dtype)
-    np.testing.assert_array_equal(tensors.array_from_wire(transposed, dtype, (4, 3)), array.T)
+    np.testing.assert_array_equal(
+        tensors.array_from_wire(transposed, dtype, array.T.shape), array.T
+    )
+
+
+def test_large_arrays_are_not_copied() -> None:
+    array = np.zeros((1, 3, 224, 224), np.float32)
+    wire = tensors.wire_from_array(array, "FP32")
+    assert np.shares_memory(np.frombuffer(wire, np.uint8), array)
+    again = tensors.array_from_wire(wire, "FP32", array.shape)
+    assert np.shares_memory(again, array)
 
 
 @pytest.mark.parametrize("dtype", NUMBERS)

@@ -13,7 +13,17 @@ from typing import NoReturn
 
 import typer
 
-from trtbuild.cli import cache, check, convert, doctor, explain, inspect, repo, serve
+from trtbuild.cli import (
+    cache,
+    check,
+    convert,
+    doctor,
+    explain,
+    inspect,
+    repo,
+    serve,
+    tritonserver,
+)
 from trtbuild.cli.errors import exit_code_of
 
 app = typer.Typer(
@@ -28,7 +38,7 @@ app.command("convert")(convert.command)
 app.command("check")(check.command)
 app.command("inspect")(inspect.command)
 app.command("doctor")(doctor.command)
-app.command("serve")(serve.command)
+app.command("serve", cls=tritonserver.ServeCommand)(serve.command)
 app.command("explain")(explain.command)
 app.add_typer(repo.app, name="repo")
 app.add_typer(cache.app, name="cache")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -47,22 +48,37 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
             help="Take configs as they are; fill nothing in from the model file.",
         ),
     ] = False,
+    model_load_thread_count: Annotated[
+        int, _option(_MODELS, min=1, help="How many versions load at a time.")
+    ] = 4,
+    strict_readiness: Annotated[
+        _Switch, _option(_MODELS, help="Ready only when every model that should be served is.")
+    ] = "true",
     exit_on_error: Annotated[
         _Switch, _option(_MODELS, help="End when a model fails to load at start.")
     ] = "true",
     host: Annotated[
         str,
         _option(
-            _NETWORK, "--host", "--http-address", "--grpc-address", "--metrics-address",
-            help="The address to listen on.",
+            _NETWORK, "--host", help="The address to listen on.",
         ),
     ] = "127.0.0.1",
+    http_address: Annotated[
+        str | None, _option(_NETWORK, help="Another one for HTTP, and for metrics.")
+    ] = None,
+    grpc_address: Annotated[str | None, _option(_NETWORK, help="Another one for gRPC.")] = None,
+    metrics_address: Annotated[
+        str | None, _option(_NETWORK, help="Another one for metrics.")
+    ] = None,
     http_port: Annotated[int, _port("-1: no HTTP; 0: any free port.")] = 8000,
     grpc_port: Annotated[int, _port("-1: no gRPC; 0: any free port.")] = 8001,
     metrics_port: Annotated[int, _port("-1: no metrics; 0: any free port.")] = 8002,
     http_max_input_size: Annotated[
         int, _option(_NETWORK, min=1, help="The most bytes a request may have, over gRPC too.")
     ] = 64 << 20,
+    max_held_bytes: Annotated[
+        int, _option(_NETWORK, min=1, help="The most bytes of requests and unread answers at once.")
+    ] = 4 << 30,
     device: Annotated[
         str, _option(_DEVICE, help="auto, cpu or cuda:N.")
     ] = "auto",
@@ -80,34 +96,69 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
 ) -> None:  # fmt: skip
     """Run model repositories behind the protocol that Triton's clients speak."""
     paths = (*(repositories or ()), *(model_repository or ()))
-    if not paths:
-        raise UsageError("no model repository is given", "trtbuild serve REPO")
-    if device not in ("auto", "cpu") and not device.removeprefix("cuda:").isdecimal():
-        raise UsageError(f"there is no device '{device}'", "give auto, cpu or cuda:N")
+    names = tuple(load_model or ())
+    _refuse_contradictions(paths, device, names, model_control_mode)
     try:
-        from trtserve import checking, server, settings
+        from trtserve import running, settings
     except ModuleNotFoundError as error:
         raise MissingPackageError.of(error.name or "?", "serve", "trtbuild serve") from error
+    addresses = {"http": http_address, "grpc": grpc_address, "metrics": metrics_address}
     chosen = settings.Settings(
         repositories=paths,
         control=model_control_mode,
-        load_models=tuple(load_model or ()),
+        load_models=names,
+        load_threads=model_load_thread_count,
         poll_s=repository_poll_secs,
         strict_config=strict_config,
+        strict_readiness=strict_readiness == "true",
         exit_on_error=exit_on_error == "true",
         host=host,
+        hosts={protocol: address for protocol, address in addresses.items() if address},
         http_port=http_port,
         grpc_port=grpc_port,
         metrics_port=metrics_port,
         max_input_bytes=http_max_input_size,
+        max_held_bytes=max_held_bytes,
         device=device,
         fallback=fallback,
         exit_timeout_s=exit_timeout_secs,
         log_verbose=log_verbose,
     )
-    if not check:
-        raise typer.Exit(server.run(chosen))
-    rows = checking.check(chosen)
+    raise typer.Exit(_check(chosen) if check else running.run(chosen))
+
+
+def _refuse_contradictions(
+    repositories: tuple[Path, ...], device: str, models: tuple[str, ...], control: str
+) -> None:
+    if not repositories:
+        raise UsageError("no model repository is given", "trtbuild serve REPO")
+    if device not in ("auto", "cpu") and not device.removeprefix("cuda:").isdecimal():
+        raise UsageError(f"there is no device '{device}'", "give auto, cpu or cuda:N")
+    if models and control != "explicit":
+        raise UsageError(
+            f"--load-model {models[0]} needs explicit control", "add --model-control-mode=explicit"
+        )
+    if "*" in models and len(models) > 1:
+        raise UsageError("--load-model '*' is all models", "leave out the other --load-model")
+
+
+def _check(chosen: Any) -> int:
+    """Validate, then load; print both. Returns the exit code."""
+    from trtserve.checking import check
+    from trtserve.repositories import check_repositories
+
+    from trtbuild.validate.finding import Severity
+    from trtbuild.validate.formats import text
+    from trtbuild.validate.run import validate
+    from trtbuild.validate.settings import Settings
+
+    check_repositories(chosen.repositories)
+    rules = Settings(server="trtbuild", strict_config=chosen.strict_config)
+    report = validate(list(dict.fromkeys(chosen.repositories)), rules)
+    typer.echo(text.render(report, color=sys.stdout.isatty()))
+    rows = check(chosen)
     for row in rows:
         typer.echo(str(row))
-    raise typer.Exit(1 if any(row.problem for row in rows) else 0)
+    if not rows:
+        typer.echo("there is no model in the repositories: nothing would be served")
+    return 1 if report.fails(Severity.ERROR) or any(row.problem for row in rows) else 0

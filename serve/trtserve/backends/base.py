@@ -1,6 +1,6 @@
 """What a backend is: it loads a model version and runs batches of it.
 
-A backend is one file and one line in `BACKENDS`. `load` runs on a helper thread and may take its
+A backend is one file and one line in `BACKENDS`. `load` runs beside the event loop and may take its
 time. Where the engine runs in this process, the backend gives `Executor`s and `thread.instances`
 puts each on a thread of its own; any other `Instance` will do as well.
 """
@@ -12,14 +12,19 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from trtserve.batch import Room
 from trtserve.contract import Contract
+from trtserve.placement import Seat
+from trtserve.plans import Chosen
 from trtserve.schedulers.loop import Instance
 from trtserve.tensors import Array
 
 # Backend name in the config -> "module:function(LoadRequest) -> Loaded".
 BACKENDS = {
-    "onnxruntime": "trtserve.backends.onnxruntime:load",
+    "onnxruntime": "trtserve.backends.onnxruntime.backend:load",
     "python": "trtserve.backends.python.backend:load",
+    "tensorrt": "trtserve.backends.tensorrt.load:load",
+    "tensorrt_rtx": "trtserve.backends.tensorrt.load:load",
 }
 
 
@@ -32,11 +37,20 @@ class LoadRequest(NamedTuple):
     file: Path  # the model file of this version
     config: Any  # inference.ModelConfig
     complete: bool  # fill what the config leaves out (auto-complete)
-    device: str  # "cpu" or "cuda:N"
+    seats: tuple[Seat, ...]  # one for each instance
+    plans: Chosen | None = None  # of a backend that runs plans: one for each device
 
 
 class Executor(Protocol):
     """What a `ThreadInstance` runs, where the engine is in this process."""
+
+    @property
+    def steady(self) -> bool:
+        """Whether an execution's time depends on the batch's shapes alone, not on its values."""
+
+    @property
+    def room(self) -> Room | None:
+        """Where inputs are to be gathered: memory that a GPU copies from. None: anywhere."""
 
     def execute(self, inputs: Mapping[str, Array], outputs: Sequence[str]) -> Mapping[str, Array]:
         """Run one batch: tensors as arrays (BYTES: object arrays of bytes, BF16: uint16).

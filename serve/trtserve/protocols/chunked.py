@@ -17,16 +17,21 @@ class ChunkedBody:
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
-        self._parts: list[bytes] = []
+        self._body = bytearray()  # one: a list of bytes that came one by one would be 40 times it
         self._left = -1  # bytes of the current chunk with its CRLF; -1: a size line is next
         self._count = 0
         self._trailer_bytes = -1  # -1: not in the trailers yet
         self.size = 0
         self.done = False
 
-    def body(self) -> bytes:
+    def body(self) -> memoryview:
         """All chunks as one."""
-        return b"".join(self._parts)
+        return memoryview(self._body)
+
+    @property
+    def received(self) -> int:
+        """Bytes of the body so far; `size` also counts what the current chunk still promises."""
+        return len(self._body)
 
     def receive(self, data: bytes) -> bytes:
         """Take as much of `data` as belongs to the body and return the rest.
@@ -55,7 +60,7 @@ class ChunkedBody:
         payload = self._left - 2
         if payload:
             part = data[offset : offset + payload]
-            self._parts.append(part)
+            self._body += part
             self._left -= len(part)
             return offset + len(part)
         if len(data) - offset < 2:

@@ -7,13 +7,15 @@ bytes. Most calls come as one DATA frame with one message, which stays a view of
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from trtserve.errors import Kind, ServeError
+from trtserve.errors import Kind, ServeError, invalid
+from trtserve.protocols.budget import Budget, Share
 from trtserve.protocols.compression import decompressed
 from trtserve.protocols.headers import Headers, literal, status
 from trtserve.protocols.http2_stream import Stream
@@ -23,6 +25,11 @@ _log = logging.getLogger("trtserve")
 _HEADERS = status(200) + literal(b"content-type", b"application/grpc")
 _OK = literal(b"grpc-status", b"0")
 _ACCEPTS = literal(b"grpc-accept-encoding", b"identity,deflate,gzip")
+_CONTENT_TYPE = re.compile(rb"application/grpc(\+proto)?([ \t]*;|\Z)", re.IGNORECASE)
+_HEALTH = b"/grpc.health."  # answered whatever the load: it decides whether the server may live
+# Smaller messages are bounded by the number of requests that may wait.
+_SMALL_BYTES = 4096
+_LARGE_BYTES = 64 * 1024  # of answers: smaller ones are bounded by the calls that were let in
 _MESSAGE_PLAIN = frozenset(range(0x20, 0x7F)) - {0x25}
 _MAX_STATUS_TEXT = 4096
 
@@ -51,11 +58,12 @@ class GrpcApplication:
     """The methods of all services; one for all connections."""
 
     def __init__(
-        self, methods: Mapping[bytes, Method], max_message_bytes: int, *,
-        clock_ns: Callable[[], int] = time.monotonic_ns,
+        self, methods: Mapping[bytes, Method], max_message_bytes: int,
+        budget: Budget | None = None, *, clock_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:  # fmt: skip
         self._methods = methods
         self.max_message_bytes = max_message_bytes
+        self.budget = budget or Budget()
         self.clock_ns = clock_ns
 
     def stream_opened(self, stream: Stream, headers: Headers) -> GrpcCall:
@@ -65,9 +73,11 @@ class GrpcApplication:
         if (
             method is None
             or headers[b":method"] != b"POST"
-            or not headers.get(b"content-type", b"").startswith(b"application/grpc")
+            or not _CONTENT_TYPE.match(headers.get(b"content-type", b""))
         ):
             self._refuse(call, headers)
+        elif self.budget.full and not headers[b":path"].startswith(_HEALTH):
+            call.fail(ServeError(Kind.TOO_LARGE, self.budget.refusal))
         elif method.stream is not None:
             call.handler = method.stream(call)
         else:
@@ -77,7 +87,7 @@ class GrpcApplication:
     def _refuse(self, call: GrpcCall, headers: Headers) -> None:
         if headers[b":method"] != b"POST":
             call.refuse_http(405)
-        elif not headers.get(b"content-type", b"").startswith(b"application/grpc"):
+        elif not _CONTENT_TYPE.match(headers.get(b"content-type", b"")):
             call.refuse_http(415)
         else:
             path = headers[b":path"].decode("latin-1")
@@ -88,8 +98,8 @@ class GrpcCall:
     """One call: takes the stream's bytes, hands whole messages on, sends the answer."""
 
     __slots__ = (
-        "_application", "_body", "_compressed", "_filled", "_message", "_prefix", "_stream",
-        "cancelled", "handler", "headers", "on_cancel", "started_ns", "unary",
+        "_application", "_body", "_compressed", "_filled", "_message", "_prefix", "_share",
+        "_stream", "cancelled", "handler", "headers", "on_cancel", "started_ns", "unary",
     )  # fmt: skip
 
     def __init__(self, application: GrpcApplication, stream: Stream, headers: Headers) -> None:
@@ -106,16 +116,17 @@ class GrpcCall:
         self._prefix = b""
         self._filled = 0
         self._compressed = False
+        self._share: Share | None = None  # of the budget, for messages that are not small
 
     # What comes in (http2.Receiver)
 
     def data(self, data: memoryview) -> None:
-        """Some of the request's bytes."""
+        """Some of the request's bytes; what can be written to will be, so none of it is kept."""
         if self._body is None and not self._prefix and len(data) >= 5 and self._message is None:
             length = int.from_bytes(data[1:5], "big")
             if length == len(data) - 5 and data[0] == 0:
-                if self._allowed(length):
-                    self._whole(data[5:])
+                if self._allowed(length) and self._hold(length, length):
+                    self._whole(data[5:] if data.readonly else memoryview(bytes(data[5:])))
                 return
         self._assemble(data)
 
@@ -133,14 +144,32 @@ class GrpcCall:
             body[self._filled : self._filled + len(part)] = part
             self._filled += len(part)
             data = data[len(part) :]
-            if self._filled == len(body):
-                self._body = None
-                self._complete(body)
+            if not self._has_filled(body):
+                return
+
+    def _has_filled(self, body: memoryview) -> bool:
+        if not self._hold(self._filled, len(body)):
+            return False
+        if self._filled == len(body):
+            self._body = None
+            self._complete(body)
+        return True
+
+    def space(self) -> memoryview | None:
+        """Where the next of the request's bytes belong, None where that is not known."""
+        return None if self._body is None else self._body[self._filled :]
+
+    def filled(self, count: int) -> None:
+        """`count` bytes were written into `space`."""
+        body = self._body
+        assert body is not None
+        self._filled += count
+        self._has_filled(body)
 
     def _begin(self) -> bool:
         length = int.from_bytes(self._prefix[1:5], "big")
         if self._prefix[0] > 1:
-            self.fail(ServeError(Kind.INTERNAL, "a message has a flag that gRPC does not know"))
+            self.fail(invalid(f"a message has the flag {self._prefix[0]}; there are 0 and 1"))
             return False
         if not self._allowed(length):
             return False
@@ -165,32 +194,57 @@ class GrpcCall:
             )
         return length <= limit
 
+    def _hold(self, needed: int, at_most: int) -> bool:
+        """Take room for `needed` bytes of a message; if there is none, the call fails."""
+        if needed <= _SMALL_BYTES:
+            return True
+        budget = self._application.budget
+        if self._share is None:
+            self._share = Share(budget)
+        fits = self._share.grow(needed, at_most)
+        if not fits:
+            self.fail(ServeError(Kind.TOO_LARGE, budget.refusal))
+        return fits
+
+    def _release(self) -> None:
+        if self._share is not None:
+            self._share.set(0)
+            self._share = None
+
     def _complete(self, body: memoryview) -> None:
         if self._compressed:
             try:
-                coding = self.headers.get(b"grpc-encoding", b"identity").decode("latin-1")
-                body = memoryview(decompressed(body, coding, self._application.max_message_bytes))
+                body = self._decompressed(body)
             except ServeError as error:
                 self.fail(error)
                 return
+            if not self._hold(len(body), len(body)):
+                return
         self._whole(body)
+
+    def _decompressed(self, body: memoryview) -> memoryview:
+        coding = self.headers.get(b"grpc-encoding", b"identity").decode("latin-1")
+        if coding == "identity":
+            raise invalid("a message is marked as compressed, but grpc-encoding names no coding")
+        return memoryview(decompressed(body, coding, self._application.max_message_bytes))
 
     def _whole(self, message: memoryview) -> None:
         if self.handler is not None:
             self.handler.message(message)
+            self._release()
         elif self._message is not None:
-            self.fail(ServeError(Kind.INTERNAL, "a unary call has more than one message"))
+            self.fail(ServeError(Kind.UNSUPPORTED, "a unary call takes one message, not more"))
         else:
             self._message = message
 
     def end(self) -> None:
         """The request is whole."""
         if self._prefix or self._body is not None:
-            self.fail(ServeError(Kind.INTERNAL, "the request ends within a message"))
+            self.fail(invalid("the request ends within a message"))
         elif self.handler is not None:
             self.handler.end()
         elif self._message is None:
-            self.fail(ServeError(Kind.INTERNAL, "a unary call without a message"))
+            self.fail(ServeError(Kind.UNSUPPORTED, "a unary call takes one message, not none"))
         else:
             assert self.unary is not None
             message, self._message = self._message, None
@@ -206,9 +260,15 @@ class GrpcCall:
         """More of a message, or the message of a unary call, has to come."""
         return self.handler is None or bool(self._prefix) or self._body is not None
 
+    @property
+    def received_bytes(self) -> int:
+        """Bytes of the message that is coming."""
+        return len(self._prefix) + self._filled
+
     def reset(self) -> None:
         """The client is gone."""
         self.cancelled = True
+        self._release()
         if self.handler is not None:
             self.handler.reset()
         if self.on_cancel is not None:
@@ -220,7 +280,12 @@ class GrpcCall:
         """The one message of a unary call, in parts, and status OK."""
         if not self._stream.local_closed:
             length = sum(map(len, parts))
+            budget = self._application.budget
+            if length > _LARGE_BYTES and budget.full:
+                self.fail(ServeError(Kind.TOO_LARGE, budget.refusal))
+                return
             prefix = b"\x00" + length.to_bytes(4, "big")
+            self._release()
             self._stream.respond(_HEADERS, (prefix, *parts), _OK)
 
     def start(self) -> None:
@@ -241,12 +306,20 @@ class GrpcCall:
     def fail(self, error: ServeError) -> None:
         """Status and message of an error, and nothing else ("trailers only")."""
         if not self._stream.local_closed:
+            self._drop()
             text = literal(b"grpc-message", status_text(error.message))
             code = literal(b"grpc-status", b"%d" % error.status.grpc)
             self._stream.send_headers(_HEADERS + code + text + _ACCEPTS, end=True)
 
+    def _drop(self) -> None:
+        """Of a call that failed nothing is wanted any more."""
+        self._release()
+        self._message = self._body = None
+        self._prefix = b""
+
     def refuse_http(self, code: int) -> None:
         """An answer to what is no gRPC call."""
+        self._drop()
         self._stream.send_headers(status(code), end=True)
 
 

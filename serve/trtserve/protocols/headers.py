@@ -6,6 +6,7 @@ table; clients send such blocks with every call but the first.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from hpack import Decoder, HPACKError
@@ -13,7 +14,11 @@ from hpack.exceptions import OversizedHeaderListError
 
 MAX_LIST_BYTES = 64 * 1024
 _KNOWN_MAX = 64
+_KNOWN_BLOCK_BYTES = 2048
+_BAD_NAME = re.compile(rb"[\x00-\x20A-Z\x7f-\xff]|.:", re.DOTALL)
+_BAD_VALUE = re.compile(rb"[\0\r\n]|^[ \t]|[ \t]\Z")
 _PSEUDO = frozenset((b":method", b":path", b":scheme", b":authority"))
+_ONCE = frozenset((b"host", b"content-length"))
 _CONNECTION_SPECIFIC = frozenset(
     (b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade")
 )
@@ -51,7 +56,7 @@ class HeaderDecoder:
         if changes:
             self._known.clear()
         headers = _request(fields)
-        if not changes:
+        if not changes and len(block) <= _KNOWN_BLOCK_BYTES:
             if len(self._known) >= _KNOWN_MAX:
                 self._known.clear()
             self._known[block] = headers
@@ -62,8 +67,10 @@ class HeaderDecoder:
         fields = self._decoded(block)
         if changes_table(block):
             self._known.clear()
-        if any(name.startswith(b":") for name, _ in fields):
-            raise MalformedError("a pseudo-header among trailers")
+        for name, value in fields:
+            if name.startswith(b":"):
+                raise MalformedError("a pseudo-header among trailers")
+            _check_field(name, value)
 
     def _decoded(self, block: bytes) -> list[tuple[bytes, bytes]]:
         try:
@@ -85,15 +92,40 @@ def _request(fields: list[tuple[bytes, bytes]]) -> Headers:
                 raise MalformedError(f"pseudo-header {name!r} is unknown, late or given twice")
         else:
             regular = True
-            if name != name.lower() or not name or name in _CONNECTION_SPECIFIC:
-                raise MalformedError(f"header {name!r} has no place in HTTP/2")
-            if name == b"te" and value != b"trailers":
-                raise MalformedError("'te' may only say 'trailers'")
+            if name in _ONCE and headers.get(name, value) != value:
+                raise MalformedError(f"header {name!r} is given twice")
+        _check_field(name, value)
         headers[name] = value
-    for needed in (b":method", b":path", b":scheme"):
-        if not headers.get(needed):
-            raise MalformedError(f"the request has no {needed.decode()}")
+    _check_request(headers)
     return headers
+
+
+def _check_field(name: bytes, value: bytes) -> None:
+    """RFC 9113, sections 8.2.1 and 8.2.2."""
+    if not name or name in _CONNECTION_SPECIFIC or _BAD_NAME.search(name):
+        raise MalformedError(f"header {name!r} has no place in HTTP/2")
+    if _BAD_VALUE.search(value):
+        raise MalformedError(f"the value of {name!r} has bytes that have no place there")
+    if name == b"te" and value.lower() != b"trailers":
+        raise MalformedError("'te' may only say 'trailers'")
+
+
+def _check_request(headers: dict[bytes, bytes]) -> None:
+    """RFC 9113, sections 8.1.1 and 8.3.1."""
+    if headers.get(b":method") == b"CONNECT":  # what it connects to stands in :authority alone
+        if b":path" in headers or b":scheme" in headers:
+            raise MalformedError("CONNECT has neither :path nor :scheme")
+        headers[b":path"] = b""
+    else:
+        for needed in (b":method", b":path", b":scheme"):
+            if not headers.get(needed):
+                raise MalformedError(f"the request has no {needed.decode()}")
+    authority = headers.get(b":authority", headers.get(b"host"))
+    if authority is None or headers.get(b"host", authority) != authority:
+        raise MalformedError("the request needs one :authority or host")
+    length = headers.get(b"content-length", b"0")
+    if not length.isdigit() or len(length) > 18:
+        raise MalformedError("content-length is no number of bytes")
 
 
 def changes_table(block: bytes) -> bool:

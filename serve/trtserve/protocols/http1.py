@@ -1,51 +1,24 @@
 """HTTP/1.1 on the server's side, without I/O: bytes in, requests out; responses to bytes.
 
-The head is parsed by httptools (llhttp), strictly, once: clients repeat their heads byte for
-byte, and what a head says is decided by its bytes alone. Bodies are ours: `space` hands out the
-memory that the rest of a body belongs in, so that the socket reads straight into it.
+Bodies go where they belong at once: `space` hands out the memory that the rest of a body needs,
+so that the socket reads straight into it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import httptools
 import numpy as np
 
+from trtserve.protocols.budget import Budget, Share
 from trtserve.protocols.chunked import ChunkedBody
+from trtserve.protocols.http1_head import MAX_HEAD_BYTES, Head, HttpError, known_head
 from trtserve.request import Buffer
 
-MAX_HEAD_BYTES = 32 * 1024
-_MAX_HEADERS = 128
-_KNOWN_MAX = 512
-_KNOWN_HEAD_BYTES = 2048
 # Bodies up to this size are cut out of what was read; larger ones get memory of their own.
 _SMALL_BODY_BYTES = 64 * 1024
-
-
-class HttpError(Exception):
-    """The peer does not speak HTTP as it must: answer `status` and close."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.message = message
-
-
-class Head(NamedTuple):
-    """Request line and headers; header names in lower case."""
-
-    method: str
-    path: str
-    query: str
-    headers: Mapping[str, str]
-    keep_alive: bool
-    content_length: int
-    chunked: bool
-    expects_continue: bool
-    infer_header_length: int | None  # Inference-Header-Content-Length
 
 
 class HttpRequest(NamedTuple):
@@ -55,95 +28,6 @@ class HttpRequest(NamedTuple):
     body: Buffer
 
 
-class _HeadParser:
-    """Collects what httptools calls back."""
-
-    def __init__(self) -> None:
-        self.url = b""
-        self.headers: list[tuple[str, str]] = []
-        self.done = False
-        self.keep_alive = True
-        self.parser = httptools.HttpRequestParser(self)
-
-    def on_url(self, url: bytes) -> None:
-        self.url += url
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self.headers.append((name.decode("latin-1").lower(), value.decode("latin-1").strip()))
-
-    def on_headers_complete(self) -> None:
-        self.done = True
-        # Here, as llhttp forgets "Connection: close" once the message is complete.
-        self.keep_alive = self.parser.should_keep_alive()
-
-
-def parse_head(data: bytes) -> Head:
-    """A head, from the request line to its empty line. Raises `HttpError`."""
-    collected = _HeadParser()
-    try:
-        collected.parser.feed_data(data)
-        url = httptools.parse_url(collected.url)
-    except httptools.HttpParserUpgrade:
-        raise HttpError(400, "protocol upgrades are not served") from None
-    except (httptools.HttpParserError, httptools.HttpParserInvalidURLError) as error:
-        raise HttpError(400, f"no HTTP/1.1 request: {error}") from None
-    if not collected.done or collected.parser.get_method() == b"CONNECT":
-        raise HttpError(400, "no HTTP/1.1 request")
-    if len(collected.headers) > _MAX_HEADERS:
-        raise HttpError(431, f"more than {_MAX_HEADERS} headers")
-    return _head(collected, url)
-
-
-def _head(collected: _HeadParser, url: Any) -> Head:
-    headers = dict(collected.headers)
-    coding = headers.get("transfer-encoding", "").lower()
-    if coding and coding != "chunked":
-        raise HttpError(501, f"transfer coding '{coding}' is not served, only 'chunked'")
-    if coding and "content-length" in headers:
-        # Two lengths are how requests are smuggled past proxies (RFC 9112, section 6.3).
-        raise HttpError(400, "both Content-Length and Transfer-Encoding are given")
-    if sum(name == "content-length" for name, _ in collected.headers) > 1:
-        raise HttpError(400, "Content-Length is given twice")
-    version = collected.parser.get_http_version()
-    if version not in ("1.1", "1.0"):
-        raise HttpError(505, f"HTTP/{version} is not served")
-    return Head(
-        method=collected.parser.get_method().decode(),
-        path=(url.path or b"/").decode("latin-1"),
-        query=(url.query or b"").decode("latin-1"),
-        headers=headers,
-        keep_alive=collected.keep_alive,
-        content_length=_number(headers, "content-length") or 0,
-        chunked=bool(coding),
-        expects_continue=headers.get("expect", "").lower() == "100-continue",
-        infer_header_length=_number(headers, "inference-header-content-length"),
-    )
-
-
-def _number(headers: Mapping[str, str], name: str) -> int | None:
-    text = headers.get(name)
-    if text is None:
-        return None
-    if not (text.isascii() and text.isdecimal() and len(text) < 19):
-        raise HttpError(400, f"header {name} must be a length in bytes, got '{text[:40]}'")
-    return int(text)
-
-
-_known: dict[bytes, Head] = {}
-
-
-def known_head(data: bytes) -> Head:
-    """`parse_head`, remembered. Raises `HttpError`."""
-    head = _known.get(data)
-    if head is None:
-        head = parse_head(data)
-        if len(data) <= _KNOWN_HEAD_BYTES:
-            if len(_known) >= _KNOWN_MAX:
-                _known.clear()
-            _known[data] = head
-    return head
-
-
 class RequestReader:
     """One connection's bytes to requests, in order.
 
@@ -151,8 +35,10 @@ class RequestReader:
     requests with `next_request` until it gives None.
     """
 
-    def __init__(self, max_body_bytes: int) -> None:
+    def __init__(self, max_body_bytes: int, budget: Budget | None = None) -> None:
         self._max_body_bytes = max_body_bytes
+        self._budget = budget or Budget()
+        self._share = Share(self._budget)  # of the body being read, then of the request under way
         self._data = b""
         self._head: Head | None = None  # its body is being read
         self._body: memoryview | None = None
@@ -170,13 +56,37 @@ class RequestReader:
         """How much was received that no request has been made of."""
         return len(self._data)
 
+    @property
+    def received_bytes(self) -> int:
+        """How much has come of the request that is being read."""
+        chunked = 0 if self._chunks is None else self._chunks.received
+        return len(self._data) + self._filled + chunked
+
+    def hold(self, count: int) -> None:
+        """The request under way takes `count` bytes of memory. Raises `HttpError`."""
+        if not self._share.grow(count, count):
+            raise HttpError(503, self._budget.refusal)
+
+    def release(self) -> None:
+        """The request under way was answered, or nobody waits for its answer any more."""
+        if self._share.held_bytes:
+            self._share.set(0)
+
+    def abandon(self) -> None:
+        """No request comes of what is here."""
+        self._head = self._body = self._chunks = None
+        self._data = b""
+        self._filled = 0
+        self.release()
+
     def receive(self, data: bytes) -> None:
         """Take bytes as they were read."""
         self._data = self._data + data if self._data else data
 
     def space(self) -> memoryview | None:
         """Where the next bytes of the body belong; None: give them to `receive`."""
-        return None if self._body is None else self._body[self._filled :]
+        body = self._body
+        return None if body is None or self._filled == len(body) else body[self._filled :]
 
     def filled(self, count: int) -> None:
         """`count` bytes were read into `space`."""
@@ -202,6 +112,7 @@ class RequestReader:
             if end < 0 and not data.startswith(b"\r\n"):
                 if len(data) > MAX_HEAD_BYTES:
                     raise HttpError(431, f"the head is larger than {MAX_HEAD_BYTES} bytes")
+                _refuse_bare_newline(data)
                 return None
             # Empty lines before a request line are to be skipped (RFC 9112, section 2.2).
             self._data = data.lstrip(b"\r\n")
@@ -211,6 +122,8 @@ class RequestReader:
         head = known_head(data[: end + 4])
         if head.content_length > self._max_body_bytes:
             raise HttpError(413, self._too_large())
+        if self._budget.full and (head.content_length or head.chunked):
+            raise HttpError(503, self._budget.refusal)  # not for probes, which have no body
         self._data = data[end + 4 :]
         self._head = head
         if head.chunked:
@@ -236,11 +149,18 @@ class RequestReader:
             self._filled = len(data)
             self._body[: self._filled] = data
             self._data = b""
+            self._charge(self._filled, length)
         return None
+
+    def _charge(self, received: int, at_most: int) -> None:
+        if not self._share.grow(received, at_most):
+            raise HttpError(503, self._budget.refusal)
 
     def _take_filled(self, head: Head) -> HttpRequest | None:
         body = self._body
         assert body is not None
+        if self._filled > self._share.held_bytes:
+            self._charge(self._filled, len(body))
         if self._filled < len(body):
             return None
         self._head = self._body = None
@@ -256,10 +176,18 @@ class RequestReader:
             raise HttpError(400, f"the chunked body is broken: {error}") from None
         if chunks.size > self._max_body_bytes:
             raise HttpError(413, self._too_large())
+        if chunks.received > _SMALL_BODY_BYTES:
+            self._charge(chunks.received, self._max_body_bytes)
         if not chunks.done:
             return None
         self._head = self._chunks = None
         return HttpRequest(head, chunks.body())
+
+
+def _refuse_bare_newline(data: bytes) -> None:
+    """A line that ends without CR never ends a head: say so at once, and never guess."""
+    if data.count(b"\n") != data.count(b"\r\n"):
+        raise HttpError(400, "lines of a head must end with CR LF")
 
 
 _STATUS_LINES = {
@@ -287,9 +215,11 @@ _INFER = (
 _INFER_JSON = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
 
 
-def infer_head(header_length: int, parts: Sequence[Buffer]) -> bytes:
-    """The head of a good answer to an inference request; `header_length` -1: all JSON."""
-    total = sum(map(len, parts))
-    if header_length < 0:
+def infer_head(header_length: int | None, total: int) -> bytes:
+    """The head of a good answer of `total` bytes to an inference request.
+
+    `header_length`: how many of them are JSON; None: all.
+    """
+    if header_length is None:
         return _INFER_JSON % total
     return _INFER % (header_length, total)

@@ -18,17 +18,18 @@ from trtserve.protocols.headers import (
     OversizedError,
 )
 from trtserve.protocols.http2_control import HANDLERS
+from trtserve.protocols.http2_data import DataFrames
 from trtserve.protocols.http2_frames import (
+    CANCEL,
     COMPRESSION_ERROR,
-    CONNECTION_WINDOW,
     CONTINUATION,
     DATA,
     END_HEADERS,
     END_STREAM,
     ENHANCE_YOUR_CALM,
-    FLOW_CONTROL_ERROR,
     FRAME_SIZE_ERROR,
     GOAWAY,
+    HEAD,
     HEADERS,
     MAX_CONTINUATIONS,
     MAX_FRAME_BYTES,
@@ -41,16 +42,15 @@ from trtserve.protocols.http2_frames import (
     SETTINGS,
     STREAM_CLOSED,
     STREAM_WINDOW,
-    WINDOW_UPDATE,
     ConnectionLost,
     frame,
     unpadded,
 )
 from trtserve.protocols.http2_stream import Stream
-from trtserve.protocols.http2_streams import Application, Streams
+from trtserve.protocols.http2_streams import Application
 
 
-class Http2Connection(Streams):
+class Http2Connection(DataFrames):
     """One connection. `receive` takes bytes; `out` is what to write; `closing`: then close."""
 
     def __init__(self, application: Application) -> None:
@@ -59,23 +59,34 @@ class Http2Connection(Streams):
         self._decoder = HeaderDecoder()
         self._rest = b""
         self._started = False
-        self._block: tuple[int, int, list[bytes]] | None = None  # stream, flags, fragments
-        self._data_left = 0  # of a DATA frame that is coming: payload, then padding
-        self._padding_left = 0
-        self._data_stream: Stream | None = None
-        self._data_ends = False
-        self._receive_window = CONNECTION_WINDOW
+        self.failed = False  # the peer broke the protocol
 
     @property
-    def incomplete(self) -> bool:
-        """The peer has begun something that it has not ended: a frame, a block, a request."""
-        return bool(self._rest or self._block or self._data_left) or any(
-            not stream.remote_closed and stream.receiver.unfinished
-            for stream in self.streams.values()
-        )
+    def torn(self) -> tuple[object, int]:
+        """The frame or header block that the peer has begun, and how much of it is here."""
+        if self.block is not None:
+            return "block", sum(map(len, self.block[2]))
+        return self._rest[:9] or None, len(self._rest)
 
-    def receive(self, data: bytes, now: float) -> None:
-        """Bytes as they were read, `now` in seconds of any clock that does not go back."""
+    def reset_stalled(self, now: float, timeout_s: float) -> None:
+        """Give up streams whose request does not come, or whose answer is not let through."""
+        for stream in list(self.streams.values()):
+            if stream.stalled(now, timeout_s):
+                self.reset(stream, CANCEL)
+
+    def peer_ended(self) -> None:
+        """The peer sends no more: what it has begun never ends, what it has asked is answered."""
+        for stream in list(self.streams.values()):
+            if not stream.remote_closed:
+                self.reset(stream, CANCEL)
+        self.draining = True  # without a GOAWAY: there is nothing that it could still keep back
+        self.closing = self.closing or not self.streams
+
+    def receive(self, data: bytes | memoryview, now: float) -> None:
+        """Bytes as they were read, `now` in seconds of any clock that does not go back.
+
+        A memoryview is memory that is used again: what is to be kept of it is copied.
+        """
         if self.closing:
             return
         self.now = now
@@ -84,18 +95,18 @@ class Http2Connection(Streams):
         except ConnectionLost as lost:
             self._fail(lost)
 
-    def _receive(self, data: bytes) -> None:
+    def _receive(self, data: bytes | memoryview) -> None:
         offset = 0
         if not self._started:
-            if not PREFACE.startswith(data[:24]):
+            if not PREFACE.startswith(bytes(data[:24])):
                 raise ConnectionLost(PROTOCOL_ERROR, "no HTTP/2 connection preface")
             if len(data) < len(PREFACE):
-                self._rest = data
+                self._rest = bytes(data)
                 return
             self._started, offset = True, len(PREFACE)
         end = len(data)
         view = memoryview(data)
-        from_bytes = int.from_bytes
+        unpack = HEAD.unpack_from
         while True:
             if self._data_left or self._padding_left:
                 offset = self._more_data(view, offset)
@@ -103,9 +114,9 @@ class Http2Connection(Streams):
                     break
             if end - offset < 9:
                 break
-            length = from_bytes(data[offset : offset + 3], "big")
-            type_, flags = data[offset + 3], data[offset + 4]
-            stream = from_bytes(data[offset + 5 : offset + 9], "big") & 0x7FFFFFFF
+            high, low, type_, flags, stream = unpack(data, offset)
+            length = high << 8 | low
+            stream &= 0x7FFFFFFF
             if type_ == DATA and length <= MAX_FRAME_BYTES:
                 begun = self._begin_data(view, offset + 9, length, flags, stream)
                 if begun < 0:
@@ -116,120 +127,27 @@ class Http2Connection(Streams):
                 raise ConnectionLost(FRAME_SIZE_ERROR, f"a frame of {length} bytes")
             if end - offset - 9 < length:
                 break
-            payload = data[offset + 9 : offset + 9 + length]
+            payload = bytes(data[offset + 9 : offset + 9 + length])
             offset += 9 + length
             self._frame(type_, flags, stream, payload)
-        self._rest = data[offset:] if offset < end else b""
-
-    # DATA
-
-    def _begin_data(
-        self, view: memoryview, offset: int, length: int, flags: int, stream_id: int
-    ) -> int:
-        """The head of a DATA frame. Returns the offset behind it, -1: the pad length is missing."""
-        if self._block or not self.settled:
-            raise ConnectionLost(PROTOCOL_ERROR, "DATA where it has no place")
-        padding = 0
-        payload = length
-        if flags & PADDED:
-            if length == 0:
-                raise ConnectionLost(FRAME_SIZE_ERROR, "DATA without its pad length")
-            if offset >= len(view):
-                return -1
-            padding = view[offset]
-            offset += 1
-            payload -= 1 + padding
-            if payload < 0:
-                raise ConnectionLost(PROTOCOL_ERROR, "DATA with more padding than bytes")
-        stream = self._stream_for_data(stream_id)
-        self._account(stream, length)
-        if payload == 0 and not flags & END_STREAM:
-            self.patience.spend(1.0, self.now)
-        self._data_stream, self._data_ends = stream, bool(flags & END_STREAM)
-        self._data_left, self._padding_left = payload, padding
-        if payload == 0 and padding == 0:
-            self._end_data()
-        return offset
-
-    def _stream_for_data(self, stream_id: int) -> Stream | None:
-        stream = self.streams.get(stream_id)
-        if stream is not None and not stream.remote_closed:
-            return stream
-        if stream is None and stream_id in self.reset_streams:
-            return None
-        if stream_id == 0 or stream_id > self.last_stream or not stream_id & 1:
-            raise ConnectionLost(PROTOCOL_ERROR, f"DATA on stream {stream_id}, which is not open")
-        raise ConnectionLost(STREAM_CLOSED, f"DATA on stream {stream_id}, which is closed")
-
-    def _account(self, stream: Stream | None, length: int) -> None:
-        """Windows count whole frames, padding too. Both are refilled by half."""
-        self._receive_window -= length
-        if self._receive_window < 0:
-            raise ConnectionLost(FLOW_CONTROL_ERROR, "more data than the connection's window")
-        if self._receive_window < CONNECTION_WINDOW // 2:
-            self._refill(0, CONNECTION_WINDOW - self._receive_window)
-            self._receive_window = CONNECTION_WINDOW
-        if stream is None:
-            return
-        stream.receive_window -= length
-        if stream.receive_window < 0:
-            raise ConnectionLost(FLOW_CONTROL_ERROR, "more data than the stream's window")
-        if stream.receive_window < STREAM_WINDOW // 2:
-            self._refill(stream.id, STREAM_WINDOW - stream.receive_window)
-            stream.receive_window = STREAM_WINDOW
-
-    def _refill(self, stream_id: int, count: int) -> None:
-        self.out.append(frame(WINDOW_UPDATE, 0, stream_id, struct.pack(">I", count)))
-
-    def _more_data(self, view: memoryview, offset: int) -> int:
-        """Pass on what has come of the current DATA frame."""
-        if self._data_left:
-            part = view[offset : offset + self._data_left]
-            self._data_left -= len(part)
-            offset += len(part)
-            if self._data_stream is not None and part and not self._data_stream.local_closed:
-                self._data_stream.receiver.data(part)
-            if self._data_left:
-                return offset
-        if self._padding_left:
-            skipped = min(self._padding_left, len(view) - offset)
-            self._padding_left -= skipped
-            offset += skipped
-            if self._padding_left:
-                return offset
-        self._end_data()
-        return offset
-
-    def _end_data(self) -> None:
-        stream, self._data_stream = self._data_stream, None
-        if stream is not None and self._data_ends:
-            self._remote_end(stream)
-
-    def _remote_end(self, stream: Stream) -> None:
-        stream.remote_closed = True
-        if stream.local_closed:
-            self.forget(stream)
-        else:
-            stream.receiver.end()
+        self._rest = bytes(data[offset:]) if offset < end else b""
 
     # Every other frame
 
     def _frame(self, type_: int, flags: int, stream: int, payload: bytes) -> None:
-        if self._block is not None and (type_ != CONTINUATION or stream != self._block[0]):
+        if self.block is not None and (type_ != CONTINUATION or stream != self.block[0]):
             raise ConnectionLost(PROTOCOL_ERROR, "a header block is interrupted")
         if not self.settled and type_ != SETTINGS:
             raise ConnectionLost(PROTOCOL_ERROR, "the first frame is not SETTINGS")
         if type_ == HEADERS:
             self._headers(flags, stream, payload)
-            return
-        if type_ == CONTINUATION:
+        elif type_ == CONTINUATION:
             self._continuation(flags, stream, payload)
-            return
-        handler = HANDLERS.get(type_)
-        if handler is None:
+        elif (handler := HANDLERS.get(type_)) is not None:
+            handler(self, flags, stream, payload)
+        else:
             self.patience.spend(1.0, self.now)  # unknown types are to be ignored (section 4.1)
-            return
-        handler(self, flags, stream, payload)
+        self.patience.check()
 
     def _headers(self, flags: int, stream_id: int, payload: bytes) -> None:
         if not stream_id & 1:
@@ -237,19 +155,19 @@ class Http2Connection(Streams):
         if flags & (PADDED | PRIORITIZED):
             payload = unpadded(flags, stream_id, payload)
         if not flags & END_HEADERS:
-            self._block = (stream_id, flags, [payload])
+            self.block = (stream_id, flags, [payload])
             return
         self._whole_block(flags, stream_id, payload)
 
     def _continuation(self, flags: int, stream_id: int, payload: bytes) -> None:
-        if self._block is None:
+        if self.block is None:
             raise ConnectionLost(PROTOCOL_ERROR, "CONTINUATION without a header block")
-        _, first_flags, fragments = self._block
+        _, first_flags, fragments = self.block
         fragments.append(payload)
         if len(fragments) > MAX_CONTINUATIONS or sum(map(len, fragments)) > MAX_LIST_BYTES:
             raise ConnectionLost(ENHANCE_YOUR_CALM, "a header block without an end")
         if flags & END_HEADERS:
-            self._block = None
+            self.block = None
             self._whole_block(first_flags, stream_id, b"".join(fragments))
 
     def _whole_block(self, flags: int, stream_id: int, block: bytes) -> None:
@@ -271,9 +189,12 @@ class Http2Connection(Streams):
             self.reset_unopened(stream_id, REFUSED_STREAM)
             return
         stream = Stream(self, stream_id, self.peer_initial_window, STREAM_WINDOW)
+        if b"content-length" in headers:
+            stream.body_left = int(headers[b"content-length"])
         self.streams[stream_id] = stream
+        stream.remote_closed = ends  # who is refused at once need not be told to stop
         stream.receiver = self._application.stream_opened(stream, headers)
-        if ends:
+        if ends and not stream.local_closed:
             self._remote_end(stream)
 
     def _trailers(self, stream_id: int, block: bytes, *, ends: bool) -> None:
@@ -300,4 +221,5 @@ class Http2Connection(Streams):
     def _fail(self, lost: ConnectionLost) -> None:
         goaway = struct.pack(">II", self.last_stream, lost.code) + lost.message.encode()
         self.out.append(frame(GOAWAY, 0, 0, goaway))
+        self.failed = True
         self.lost()

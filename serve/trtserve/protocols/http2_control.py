@@ -10,6 +10,7 @@ from trtserve.protocols.http2_frames import (
     FLOW_CONTROL_ERROR,
     FRAME_SIZE_ERROR,
     GOAWAY,
+    MAX_STREAM_ID,
     MAX_WINDOW,
     PING,
     PRIORITY,
@@ -23,6 +24,10 @@ from trtserve.protocols.http2_frames import (
 )
 from trtserve.protocols.http2_streams import Streams
 
+_DRIBBLE_BYTES = 256
+
+_TABLE_BYTES = 4096  # of a header table unless settings say otherwise
+
 
 def _priority(connection: Streams, _flags: int, stream_id: int, payload: bytes) -> None:
     connection.patience.spend(1.0, connection.now)
@@ -30,6 +35,8 @@ def _priority(connection: Streams, _flags: int, stream_id: int, payload: bytes) 
         raise ConnectionLost(PROTOCOL_ERROR, "PRIORITY on stream 0")
     if len(payload) != 5:
         raise ConnectionLost(FRAME_SIZE_ERROR, "PRIORITY has 5 bytes")
+    if int.from_bytes(payload[:4], "big") & MAX_STREAM_ID == stream_id:
+        raise ConnectionLost(PROTOCOL_ERROR, "a stream depends on itself")
 
 
 def _rst_stream(connection: Streams, _flags: int, stream_id: int, payload: bytes) -> None:
@@ -40,8 +47,7 @@ def _rst_stream(connection: Streams, _flags: int, stream_id: int, payload: bytes
     # Opening and resetting costs the peer two frames and us a request: it weighs more.
     connection.patience.spend(1.0 if stream is None else 5.0, connection.now)
     if stream is not None:
-        stream.local_closed = stream.remote_closed = True
-        stream.pending.clear()
+        stream.abandon()
         connection.remember_reset(stream_id)
         stream.receiver.reset()
 
@@ -52,28 +58,37 @@ def _settings(connection: Streams, flags: int, stream_id: int, payload: bytes) -
     if len(payload) % 6 or (flags & ACK and payload):
         raise ConnectionLost(FRAME_SIZE_ERROR, "SETTINGS of a wrong size")
     connection.settled = True
+    connection.patience.spend(1.0 + len(payload) / 60, connection.now)
     if flags & ACK:
         return
-    connection.patience.spend(1.0 + len(payload) / 60, connection.now)
     # First, as data that only the new windows allow may not go out before it.
     connection.out.append(frame(SETTINGS, ACK, 0))
+    window = connection.peer_initial_window
     for identifier, value in struct.iter_unpack(">HI", payload):
         _setting(connection, identifier, value)
+    # Once a frame: ten thousand settings times a thousand streams are minutes of work.
+    if connection.peer_initial_window != window:
+        _widen(connection, connection.peer_initial_window - window)
+
+
+def _widen(connection: Streams, change: int) -> None:
+    for stream in list(connection.streams.values()):
+        stream.send_window += change
+        if stream.send_window > MAX_WINDOW:
+            raise ConnectionLost(FLOW_CONTROL_ERROR, "a window grew over its limit")
+        stream.pump()
 
 
 def _setting(connection: Streams, identifier: int, value: int) -> None:
-    if identifier == 2 and value > 1:
-        raise ConnectionLost(PROTOCOL_ERROR, "SETTINGS_ENABLE_PUSH is 0 or 1")
+    if identifier == 1 and value < _TABLE_BYTES:
+        # We use no dynamic table, but must say so once the peer's has shrunk (RFC 7541, 4.2).
+        connection.table_update = b"\x20"
+    if identifier in (2, 8) and value > 1:
+        raise ConnectionLost(PROTOCOL_ERROR, f"SETTINGS {identifier} is 0 or 1, not {value}")
     if identifier == 4:
         if value > MAX_WINDOW:
             raise ConnectionLost(FLOW_CONTROL_ERROR, "SETTINGS_INITIAL_WINDOW_SIZE too large")
-        change = value - connection.peer_initial_window
         connection.peer_initial_window = value
-        for stream in list(connection.streams.values()):
-            stream.send_window += change
-            if stream.send_window > MAX_WINDOW:
-                raise ConnectionLost(FLOW_CONTROL_ERROR, "a window grew over its limit")
-            stream.pump()
     if identifier == 5:
         if not 16384 <= value <= 2**24 - 1:
             raise ConnectionLost(PROTOCOL_ERROR, "SETTINGS_MAX_FRAME_SIZE out of range")
@@ -105,25 +120,33 @@ def _goaway(connection: Streams, _flags: int, stream_id: int, payload: bytes) ->
 def _window_update(connection: Streams, _flags: int, stream_id: int, payload: bytes) -> None:
     if len(payload) != 4:
         raise ConnectionLost(FRAME_SIZE_ERROR, "WINDOW_UPDATE has 4 bytes")
-    connection.patience.spend(0.1, connection.now)
     increment = int.from_bytes(payload, "big") & MAX_WINDOW
+    if not increment:
+        raise ConnectionLost(PROTOCOL_ERROR, "WINDOW_UPDATE by 0")
+    # Windows that grow a byte at a time make a frame of each byte (CVE-2019-9511).
+    connection.patience.spend(1.0 if increment < _DRIBBLE_BYTES else 0.02, connection.now)
     if stream_id == 0:
-        connection.send_window += increment
-        if not increment or connection.send_window > MAX_WINDOW:
-            code = FLOW_CONTROL_ERROR if increment else PROTOCOL_ERROR
-            raise ConnectionLost(code, f"WINDOW_UPDATE by {increment}")
-        for stream in list(connection.streams.values()):
-            stream.pump()
+        _widen_connection(connection, increment)
         return
     _must_not_be_idle(connection, stream_id, "WINDOW_UPDATE")
     opened = connection.streams.get(stream_id)
     if opened is None:
         return
     opened.send_window += increment
-    if not increment or opened.send_window > MAX_WINDOW:
-        connection.reset(opened, FLOW_CONTROL_ERROR if increment else PROTOCOL_ERROR)
+    if opened.send_window > MAX_WINDOW:
+        connection.reset(opened, FLOW_CONTROL_ERROR)
         return
     opened.pump()
+
+
+def _widen_connection(connection: Streams, increment: int) -> None:
+    connection.send_window += increment
+    if connection.send_window > MAX_WINDOW:
+        raise ConnectionLost(FLOW_CONTROL_ERROR, f"WINDOW_UPDATE by {increment}")
+    if connection.unsent_bytes:
+        connection.patience.spend(0.001 * len(connection.streams), connection.now)
+        for stream in list(connection.streams.values()):
+            stream.pump()
 
 
 def _must_not_be_idle(connection: Streams, stream_id: int, what: str) -> None:

@@ -20,10 +20,10 @@ MAX_STREAMS = 1024
 MAX_FRAME_BYTES = 1 << 20  # DATA frames are passed on as they come, others are held to 64 KiB
 CONNECTION_WINDOW = 32 << 20
 STREAM_WINDOW = 8 << 20
-MAX_WINDOW = 2**31 - 1
+MAX_WINDOW = MAX_STREAM_ID = 2**31 - 1
 MAX_CONTINUATIONS = 32
 REMEMBERED_RESETS = 1000
-_HEAD = struct.Struct(">HBBBI")  # length (24 bits: 16 + 8), type, flags, stream
+HEAD = struct.Struct(">HBBBI")  # length (24 bits: 16 + 8), type, flags, stream
 
 
 def frame(type_: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
@@ -33,7 +33,7 @@ def frame(type_: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
 
 def frame_head(length: int, type_: int, flags: int, stream: int) -> bytes:
     """The nine bytes before a payload."""
-    return _HEAD.pack(length >> 8, length & 0xFF, type_, flags, stream)
+    return HEAD.pack(length >> 8, length & 0xFF, type_, flags, stream)
 
 
 class ConnectionLost(Exception):  # noqa: N818  # an end that is told, not an error of ours
@@ -56,10 +56,13 @@ class Patience:
         self._since = 0.0
 
     def spend(self, cost: float, now: float) -> None:
-        """Raises `ConnectionLost` when the peer has sent too much that leads nowhere."""
+        """The peer has sent something that leads nowhere."""
         earned = (now - self._since) * self._PER_SECOND
         self._since = now
         self._spent = max(0.0, self._spent - earned) + cost
+
+    def check(self) -> None:
+        """Raises `ConnectionLost` when that was too much. Only where the peer is listened to."""
         if self._spent > self._LIMIT:
             raise ConnectionLost(ENHANCE_YOUR_CALM, "too many frames that lead to no request")
 
@@ -74,6 +77,8 @@ OUR_SETTINGS = frame(
     struct.pack(">HIHIHIHI", 3, MAX_STREAMS, 4, STREAM_WINDOW, 5, MAX_FRAME_BYTES,
                 6, MAX_LIST_BYTES),
 ) + frame(WINDOW_UPDATE, 0, 0, struct.pack(">I", CONNECTION_WINDOW - 65535))  # fmt: skip
+
+PROBE = frame(PING, 0, 0, bytes(8))  # for no other purpose than to hear whether a peer is there
 
 
 def unpadded(flags: int, stream_id: int, payload: bytes) -> bytes:

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from trtserve.protocols.pace import Pace
 from trtserve.request import Buffer
 
 if TYPE_CHECKING:
@@ -25,8 +26,8 @@ class Stream:
     """A request's stream. `send_*` queue what the peer's windows do not yet allow."""
 
     __slots__ = (
-        "_connection", "_ends", "id", "local_closed", "pending", "receive_window", "receiver",
-        "remote_closed", "send_window",
+        "_connection", "_ends", "_pace", "body_left", "id", "local_closed", "pending",
+        "receive_window", "receiver", "remote_closed", "send_window",
     )  # fmt: skip
 
     receiver: Receiver
@@ -42,12 +43,13 @@ class Stream:
         self.local_closed = False  # all was said; it may still be waiting in `pending`
         self.pending: deque[memoryview] = deque()
         self._ends: bytes | None = None  # the trailers' block, once it was given
+        self._pace: Pace | None = None
+        self.body_left = -1  # of what content-length says; -1: it says nothing
 
     def send_headers(self, block: bytes, *, end: bool = False) -> None:
         """The response's header block; `end`: there is nothing behind it."""
         flags = _END_HEADERS | (_END_STREAM if end else 0)
-        out = self._connection.out
-        out += (_head(len(block), _HEADERS, flags, self.id), block)
+        self._put_block(flags, block)
         if end:
             self.local_closed = True
             self._over()
@@ -56,6 +58,7 @@ class Stream:
     def send_data(self, parts: Sequence[Buffer]) -> None:
         """Some of the response's body; more may follow."""
         self.pending.extend(memoryview(part).cast("B") for part in parts if len(part))
+        self._connection.unsent_bytes += sum(map(len, parts))
         self.pump()
         self._connection.wake()
 
@@ -74,6 +77,7 @@ class Stream:
             length > connection.peer_max_frame
             or length > self.send_window
             or length > connection.send_window
+            or connection.table_update
         ):
             self.send_headers(headers)
             self.send_data(parts)
@@ -104,18 +108,62 @@ class Stream:
                 return
             part = pending.popleft()
             if len(part) > allowed:
-                pending.appendleft(part[allowed:])
+                sent = self._send_full_frames(part) or allowed
+                pending.appendleft(part[sent:])
+                if sent > allowed:
+                    continue
                 part = part[:allowed]
             self.send_window -= len(part)
             connection.send_window -= len(part)
+            connection.unsent_bytes -= len(part)
             connection.out += (_head(len(part), _DATA, 0, self.id), part)
         if self._ends is not None:
             block, self._ends = self._ends, None
-            connection.out += (
-                _head(len(block), _HEADERS, _END_HEADERS | _END_STREAM, self.id),
-                block,
-            )
+            self._put_block(_END_HEADERS | _END_STREAM, block)
             self._over()
+
+    def _put_block(self, flags: int, block: bytes) -> None:
+        connection = self._connection
+        if connection.table_update:  # must begin the next block, whichever that is
+            block, connection.table_update = connection.table_update + block, b""
+        connection.out += (_head(len(block), _HEADERS, flags, self.id), block)
+
+    def _send_full_frames(self, part: memoryview) -> int:
+        """Send the start of a large part in frames of the largest size; how much that was.
+
+        0 where that is one frame or none.
+        """
+        connection = self._connection
+        size = connection.peer_max_frame
+        count = min(self.send_window, connection.send_window, len(part)) // size
+        if count < 2:
+            return 0
+        head = _head(size, _DATA, 0, self.id)
+        out = connection.out
+        for start in range(0, count * size, size):
+            out += (head, part[start : start + size])
+        self.send_window -= count * size
+        connection.send_window -= count * size
+        connection.unsent_bytes -= count * size
+        return count * size
+
+    def abandon(self) -> None:
+        """Nothing comes and nothing goes any more."""
+        self.local_closed = self.remote_closed = True
+        self._connection.unsent_bytes -= sum(map(len, self.pending))
+        self.pending.clear()
+
+    def stalled(self, now: float, timeout_s: float) -> bool:
+        """Whether the peer goes on too slowly with its request, or with letting the answer go."""
+        if not self.remote_closed and self.receiver.unfinished:
+            what, moved = "request", self.receiver.received_bytes
+        elif self.pending:
+            what, moved = "answer", -sum(map(len, self.pending))
+        else:
+            self._pace = None
+            return False
+        self._pace = self._pace or Pace()
+        return self._pace.stalled(what, moved, now, timeout_s)
 
     def _over(self) -> None:
         if self.remote_closed:

@@ -24,7 +24,13 @@ class Receiver(Protocol):
     """What takes a stream's request; made by `Application.stream_opened`."""
 
     def data(self, data: memoryview) -> None:
-        """Some of the request's body."""
+        """Some of the request's body, in memory that may be used again if it can be written to."""
+
+    def space(self) -> memoryview | None:
+        """Where the body's next bytes belong; None: give them to `data`."""
+
+    def filled(self, count: int) -> None:
+        """`count` bytes were written into `space`."""
 
     def end(self) -> None:
         """The body is whole."""
@@ -35,6 +41,10 @@ class Receiver(Protocol):
     @property
     def unfinished(self) -> bool:
         """More has to come soon; a streaming call may instead rest between messages."""
+
+    @property
+    def received_bytes(self) -> int:
+        """How much has come of what is unfinished."""
 
 
 class Application(Protocol):
@@ -56,8 +66,10 @@ class Streams:
         self.streams: dict[int, Stream] = {}
         self.reset_streams: dict[int, None] = {}  # lately; frames for these may still come
         self.send_window = 65535
+        self.unsent_bytes = 0  # of all answers, for want of window
         self.peer_initial_window = 65535
         self.peer_max_frame = 16384
+        self.table_update = b""  # what the next header block must begin with
         self.out: list[Buffer] = [OUR_SETTINGS]
         self.closing = False
         self.wake: Callable[[], None] = _nothing  # called when `out` has grown between reads
@@ -66,8 +78,7 @@ class Streams:
         """Give a stream up; its receiver hears of it."""
         if self.streams.pop(stream.id, None) is None:
             return
-        stream.local_closed = stream.remote_closed = True
-        stream.pending.clear()
+        stream.abandon()
         self.reset_unopened(stream.id, code)
         stream.receiver.reset()
 
@@ -112,8 +123,7 @@ class Streams:
         streams, self.streams = self.streams, {}
         self.closing = True
         for stream in streams.values():
-            stream.local_closed = stream.remote_closed = True
-            stream.pending.clear()
+            stream.abandon()
             stream.receiver.reset()
 
 

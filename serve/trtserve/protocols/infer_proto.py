@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from trtserve.contract import Contract
-from trtserve.errors import Kind, ServeError, invalid
+from trtserve.contract import Contract, check_parameter
+from trtserve.errors import invalid
 from trtserve.protocols.answer import answered
 from trtserve.protocols.messages import message
 from trtserve.request import (
@@ -135,10 +135,13 @@ def decode(
     """A parsed header and its raw tensors as a checked call. Raises `ServeError`."""
     inputs = [CallInput(each.name, _dtype(each), tuple(each.shape)) for each in request.inputs]
     outputs = [_output(each) for each in request.outputs]
+    if len({each.name for each in outputs}) < len(outputs):
+        # As Triton does over gRPC: named twice, the first that asks for classes counts.
+        outputs.sort(key=lambda each: not each.classification)
     stated = parameters(request.parameters, "request")
     call = contract.call(request.id, inputs, outputs, stated, binary=True)
     if not raw and any(each.HasField("contents") for each in request.inputs):
-        return call, [_contents(each) for each in request.inputs]
+        return call, [_contents(each, contract.name) for each in request.inputs]
     if len(raw) != len(inputs):
         raise invalid(
             f"expected {len(inputs)} raw_input_contents, one for each input, got {len(raw)}"
@@ -175,9 +178,15 @@ def _dtype(tensor: Any) -> str:
 
 def _output(tensor: Any) -> CallOutput:
     stated = parameters(tensor.parameters, f"output '{tensor.name}'")
-    classes = stated.get("classification", 0)
-    if type(classes) is not int or classes < 0:
-        raise invalid(f"output '{tensor.name}': 'classification' must be a number of classes")
+    if "classification" not in stated:
+        return CallOutput(tensor.name, 0, True)
+    classes = stated["classification"]
+    kind = tensor.parameters["classification"].WhichOneof("parameter_choice")
+    if kind != "int64_param" or classes <= 0:
+        raise invalid(
+            f"output '{tensor.name}': parameter 'classification' must be a number of classes, "
+            f"an int64_param from 1, got {classes!r} as {kind}"
+        )
     return CallOutput(tensor.name, classes, True)
 
 
@@ -188,17 +197,21 @@ def parameters(entries: Any, of: str) -> Parameters:
         choice = parameter.WhichOneof("parameter_choice")
         if choice is None:
             raise invalid(f"parameter '{name}' of the {of} has no value")
-        if name.startswith("triton_") and name != "triton_enable_empty_final_response":
-            raise invalid(f"parameter '{name}': names that begin with 'triton_' are reserved")
-        if name.startswith("shared_memory_"):
-            raise ServeError(Kind.UNSUPPORTED, f"'{name}': shared memory is not served")
+        check_parameter(name, of)
         values[name] = getattr(parameter, choice)
     return values
 
 
-def _contents(tensor: Any) -> Buffer:
+def _contents(tensor: Any, model: str) -> Buffer:
     """An input's typed contents in wire form. Raises `ServeError`."""
     field = _CONTENTS.get(tensor.datatype)
+    for other, _ in tensor.contents.ListFields():
+        if other.name != field:
+            raise invalid(
+                f"unexpected explicit tensor data for input tensor '{tensor.name}' for model "
+                f"'{model}': {other.name} is set, {tensor.datatype} takes "
+                f"{field or 'raw_input_contents'}"
+            )
     if field is None:
         raise invalid(
             f"input '{tensor.name}': {tensor.datatype} has no typed contents, use "

@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from trtserve.contract import Contract, TensorRule
-from trtserve.errors import Kind, ServeError, invalid
+from trtserve.contract import Contract, TensorRule, check_parameter
+from trtserve.errors import invalid
 from trtserve.protocols.answer import answered
+from trtserve.protocols.http1 import infer_head
 from trtserve.request import (
     Buffer,
     Call,
@@ -32,6 +33,7 @@ _JSON = orjson.OPT_SERIALIZE_NUMPY
 # new headers (an id in each request) cost a miss and no memory.
 _KNOWN_MAX = 512
 _KNOWN_HEADER_BYTES = 2048
+_MAX_ERROR = 4096
 
 
 class _Known(NamedTuple):
@@ -41,10 +43,18 @@ class _Known(NamedTuple):
 
 
 class HttpAnswer(NamedTuple):
-    """The body of a response, in parts that are written one after the other."""
+    """A response to an inference request."""
 
-    parts: Sequence[Buffer]
-    header_length: int  # of the JSON before binary tensors; -1: no binary tensors
+    start: bytes  # status line, HTTP headers and the JSON
+    header: bytes  # the JSON alone
+    tensors: Sequence[Buffer] | None  # what follows the JSON; None: it says everything
+
+
+class _KnownAnswer(NamedTuple):
+    call: Call
+    form: list[tuple[tuple[int, ...], int]]  # shape and bytes of each output
+    start: bytes
+    header: bytes
 
 
 class JsonCodec:
@@ -53,7 +63,8 @@ class JsonCodec:
     def __init__(self, contract: Contract) -> None:
         self.contract = contract
         self._known: dict[bytes, _Known] = {}
-        self._headers: dict[Any, tuple[bytes, int]] = {}
+        self._raw_calls: dict[int, Call] = {}  # by size of the body
+        self._answers: dict[int, _KnownAnswer] = {}  # by the identity of their calls
 
     def decode(self, body: Buffer, header_length: int | None) -> tuple[Call, list[Buffer]]:
         """A request's body as a checked call and its tensors. Raises `ServeError`."""
@@ -83,7 +94,7 @@ class JsonCodec:
             raise invalid("parameter 'binary_data_output' must be true or false")
         texts = _array(request, "inputs", "request")
         inputs = [_input(each) for each in texts]
-        outputs = [_output(each, binary_output) for each in _array(request, "outputs", "", ())]
+        outputs = [_output(each) for each in _array(request, "outputs", "", ())]
         call = self.contract.call(_id(request), inputs, outputs, stated, binary=binary_output)
         data, sizes = _tensors(call, texts, memoryview(body), len(header))
         if all(size >= 0 for size in sizes) and "BYTES" not in {each.dtype for each in inputs}:
@@ -102,6 +113,9 @@ class JsonCodec:
                 "a raw binary request (header length 0) needs a model with one input, "
                 f"'{self.contract.name}' has {len(self.contract.inputs)}"
             )
+        known = self._raw_calls.get(len(body))
+        if known is not None:
+            return known, [body]
         (rule,) = self.contract.inputs.values()
         shape = _raw_shape(rule, len(body), batching=self.contract.max_batch_size > 0)
         data: Buffer = body
@@ -111,26 +125,40 @@ class JsonCodec:
             "", [CallInput(rule.name, rule.dtype, shape)], [], {}, binary=True
         )
         _check_size(call, 0, len(data))
+        if rule.dtype != "BYTES":
+            if len(self._raw_calls) >= _KNOWN_MAX:
+                self._raw_calls.clear()
+            self._raw_calls[len(body)] = call
         return call, [data]
 
     def encode(self, call: Call, response: InferResponse) -> HttpAnswer:
-        """A response as parts of a body. Raises `ServeError` for what JSON cannot say."""
+        """A response to `call`. Raises `ServeError` for what JSON cannot say."""
+        known = self._answers.get(id(call))
+        if known is not None and known.call is call and response.parameters is None:
+            outputs = response.outputs
+            if len(outputs) == 1:  # most models have one
+                (output,) = outputs
+                if (output.shape, len(output.data)) == known.form[0]:
+                    return HttpAnswer(known.start, known.header, (output.data,))
+            elif [(each.shape, len(each.data)) for each in outputs] == known.form:
+                return HttpAnswer(known.start, known.header, [each.data for each in outputs])
+        return self._encode(call, response)
+
+    def _encode(self, call: Call, response: InferResponse) -> HttpAnswer:
         outputs = answered(self.contract, call, response)
-        key = (call.id, call.outputs, *((each.shape, len(each.data)) for each in outputs))
-        if response.parameters is None:
-            kept = self._headers.get(key)
-            if kept is not None:
-                return HttpAnswer([kept[0], *(each.data for each in outputs)], kept[1])
         binary = [wanted.binary for wanted in call.outputs]
         header = orjson.dumps(_response(call, response, outputs), option=_JSON)
         if not any(binary):
-            return HttpAnswer([header], -1)
-        if all(binary) and response.parameters is None:
-            if len(self._headers) >= _KNOWN_MAX:
-                self._headers.clear()
-            self._headers[key] = (header, len(header))
+            return HttpAnswer(infer_head(None, len(header)) + header, header, None)
         data = [each.data for each, flag in zip(outputs, binary, strict=True) if flag]
-        return HttpAnswer([header, *data], len(header))
+        total = len(header) + sum(map(len, data))
+        start = infer_head(len(header), total) + header
+        if all(binary) and response.parameters is None and outputs is response.outputs:
+            if len(self._answers) >= _KNOWN_MAX:
+                self._answers.clear()
+            form = [(each.shape, len(each.data)) for each in outputs]
+            self._answers[id(call)] = _KnownAnswer(call, form, start, header)
+        return HttpAnswer(start, header, data)
 
 
 def _split(view: memoryview, start: int, sizes: Sequence[int]) -> list[Buffer]:
@@ -181,10 +209,7 @@ def _stated_parameters(holder: dict[str, Any], of: str) -> Parameters:
     for name, each in value.items():
         if not isinstance(each, str | int | float):
             raise invalid(f"parameter '{name}' must be a string, a number or true or false")
-        if name.startswith("triton_") and name != "triton_enable_empty_final_response":
-            raise invalid(f"parameter '{name}': names that begin with 'triton_' are reserved")
-        if name.startswith("shared_memory_"):
-            raise ServeError(Kind.UNSUPPORTED, f"'{name}': shared memory is not served")
+        check_parameter(name, of)
     return value
 
 
@@ -199,14 +224,14 @@ def _input(value: dict[str, Any]) -> CallInput:
     return CallInput(name, dtype, tuple(shape))
 
 
-def _output(value: dict[str, Any], binary: bool) -> CallOutput:
+def _output(value: dict[str, Any]) -> CallOutput:
     name = _text(value, "name", "an output")
     stated = _stated_parameters(value, f"output '{name}'")
     classes = stated.get("classification", 0)
     if type(classes) is not int or classes < 0:
         raise invalid(f"output '{name}': 'classification' must be a number of classes")
-    # As Triton does: an output with parameters of its own does not heed the request's.
-    flag = stated.get("binary_data", binary and "parameters" not in value)
+    # As Triton does: `binary_data_output` is for requests that name no outputs.
+    flag = stated.get("binary_data", False)
     if not isinstance(flag, bool):
         raise invalid(f"output '{name}': 'binary_data' must be true or false")
     return CallOutput(name, classes, flag)
@@ -259,12 +284,12 @@ def _raw_shape(rule: TensorRule, size: int, *, batching: bool) -> tuple[int, ...
     batch = (1,) if batching else ()
     variable = sum(dim < 0 for dim in rule.dims)
     if rule.dtype == "BYTES":
-        if variable > 1 or math.prod(dim for dim in rule.dims if dim > 0) != 1:
+        if rule.dims != (1,):
             raise invalid(
-                f"a raw binary request holds one BYTES element; input '{rule.name}' has the "
-                f"dims {list(rule.dims)}"
+                f"a raw binary request holds one BYTES element, for dims [1]; input '{rule.name}' "
+                f"has the dims {list(rule.dims)}"
             )
-        return (*batch, *(1 for _ in rule.dims))
+        return (*batch, 1)
     if variable > 1:
         raise invalid(
             f"the shape of input '{rule.name}' cannot be told from a raw binary request: dims "
@@ -299,4 +324,4 @@ def _described(output: OutputTensor, binary: bool) -> dict[str, Any]:
 
 def error_body(message: str) -> bytes:
     """The body of every answer that is an error."""
-    return orjson.dumps({"error": message})
+    return orjson.dumps({"error": message[:_MAX_ERROR]})  # it may quote what the client sent

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections import deque
-
 from trtserve.errors import Kind, ServeError
 from trtserve.request import InferRequest
 from trtserve.schedulers.policy import Batch, Dropped
+from trtserve.schedulers.waiting import Queue
 
 
 class DirectScheduler:
     """First in, first out, one request a batch."""
 
     def __init__(self) -> None:
-        self._waiting: deque[InferRequest] = deque()
-        self._cancelled = 0  # of those in _waiting
+        self._waiting = Queue()
         self.dropped: list[Dropped] = []
 
     def __len__(self) -> int:
-        return len(self._waiting) - self._cancelled
+        return len(self._waiting)
 
     def add(self, request: InferRequest, now_ns: int) -> None:  # noqa: ARG002  # nothing expires
         """Let a request wait its turn."""
@@ -26,30 +24,25 @@ class DirectScheduler:
 
     def next_batch(self, now_ns: int) -> Batch | None:  # noqa: ARG002  # nothing waits for time
         """The oldest request."""
-        while self._waiting:
-            request = self._waiting.popleft()
-            if not request.cancelled:
-                return Batch([request], request.call.rows)
-            self._cancelled -= 1
-            self.dropped.append(Dropped(request, CANCELLED))
-        return None
+        if not self._waiting:
+            return None
+        request = self._waiting.popleft()
+        return Batch([request], request.call.rows)
 
     def cancel(self, request: InferRequest) -> None:
-        """Forget a waiting request, lazily: it is skipped when its turn comes."""
-        if not request.cancelled:
-            request.cancelled = True
-            self._cancelled += 1
+        """Take a waiting request out."""
+        request.cancelled = True
+        if self._waiting.remove(request):
+            self.dropped.append(Dropped(request, cancelled()))
 
-    def settle(self, now_ns: int) -> None:  # noqa: ARG002  # nothing expires
-        """Take out what was cancelled."""
-        if self._cancelled:
-            self.dropped += [Dropped(each, CANCELLED) for each in self._waiting if each.cancelled]
-            self._waiting = deque(each for each in self._waiting if not each.cancelled)
-            self._cancelled = 0
+    def settle(self, now_ns: int) -> None:
+        """Nothing expires."""
 
     def deadline(self) -> int | None:
         """Nothing here depends on time."""
         return None
 
 
-CANCELLED = ServeError(Kind.CANCELLED, "the request was cancelled")
+def cancelled() -> ServeError:
+    """What nobody hears. New each time: an error raised twice holds the frames of both."""
+    return ServeError(Kind.CANCELLED, "the request was cancelled")

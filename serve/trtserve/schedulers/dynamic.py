@@ -2,23 +2,23 @@
 
 Follows Triton's dynamic batcher (core/src/dynamic_batch_scheduler.cc, scheduler_utils.cc): batches
 grow to the largest preferred size that the queue allows; where it allows none, requests wait up
-to the queue delay, which is 0 unless the config sets it. An idle instance then runs at once what
-is there, and batches grow only while every instance is busy.
+to the queue delay. Once the oldest has waited that long, a batch is all that fits the model. The
+delay is 0 unless the config sets it: an idle instance then runs at once what is there, and batches
+grow only while every instance is busy. A delay that is set also holds up an idle instance: that
+is what it is for, and nothing is added to it.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from trtserve.errors import Kind, ServeError
 from trtserve.request import InferRequest
-from trtserve.schedulers.direct import CANCELLED
+from trtserve.schedulers.direct import cancelled
 from trtserve.schedulers.policy import Batch, Dropped
+from trtserve.schedulers.waiting import Deadlines, Queue
 
-_FULL = ServeError(Kind.UNAVAILABLE, "Exceeds maximum queue size")
-_EXPIRED = ServeError(Kind.UNAVAILABLE, "Request timeout expired")
 _NS_PER_US = 1000
 
 
@@ -71,12 +71,11 @@ class _Level:
 
     def __init__(self, policy: QueuePolicy) -> None:
         self.policy = policy
-        self.waiting: deque[InferRequest] = deque()
-        self.late: deque[InferRequest] = deque()
-        self.cancelled = 0
+        self.waiting = Queue()
+        self.late = Queue()
 
     def __len__(self) -> int:
-        return len(self.waiting) + len(self.late) - self.cancelled
+        return len(self.waiting) + len(self.late)
 
 
 class DynamicScheduler:
@@ -92,29 +91,33 @@ class DynamicScheduler:
             number: _Level(policy.queues.get(number, policy.default_queue)) for number in numbers
         }
         self._in_order = [self._levels[number] for number in numbers]
-        self._expires_ns: int | None = None  # the earliest deadline of a waiting request
+        self._only = self._in_order[0] if len(numbers) == 1 else None
+        # Where one request is all that waits, and nothing says to wait for more, it is the batch.
+        self._alone = None if self._delay_ns else self._only
+        self._deadlines = Deadlines()
         self._wait_until_ns: int | None = None  # the batch that is growing runs at this time
-        self._settle_needed = False
         self.dropped: list[Dropped] = []
 
     def __len__(self) -> int:
+        only = self._only
+        if only is not None:
+            return len(only.waiting) + len(only.late)
         return sum(map(len, self._in_order))
 
     def add(self, request: InferRequest, now_ns: int) -> None:
         """Queue a request at its priority. Raises `ServeError` where that queue is full."""
-        level = self._level(request)
+        level = self._level(request) if self._only is None else self._only
         policy = level.policy
         if policy.max_size and len(level) >= policy.max_size:
-            raise _FULL
+            raise ServeError(Kind.UNAVAILABLE, "Exceeds maximum queue size")
         timeout_us = policy.timeout_us
         asked = request.call.timeout_us
         if policy.allow_override and 0 < asked < timeout_us:
             timeout_us = asked
+        level.waiting.append(request)
         if timeout_us:
             request.deadline_ns = now_ns + timeout_us * _NS_PER_US
-            if self._expires_ns is None or request.deadline_ns < self._expires_ns:
-                self._expires_ns = request.deadline_ns
-        level.waiting.append(request)
+            self._deadlines.add(request, level.waiting)
 
     def _level(self, request: InferRequest) -> _Level:
         if not self._policy.levels:
@@ -122,37 +125,48 @@ class DynamicScheduler:
         return self._levels[request.call.priority or self._policy.default_level]
 
     def cancel(self, request: InferRequest) -> None:
-        """Free a waiting request's place; it is taken out at the next look at the queue."""
-        if not request.cancelled:
-            request.cancelled = True
-            self._level(request).cancelled += 1
-            self._settle_needed = True
+        """Take a waiting request out; its place is free."""
+        request.cancelled = True
+        level = self._level(request)
+        if level.waiting.remove(request) or level.late.remove(request):
+            self.dropped.append(Dropped(request, cancelled()))
 
     def deadline(self) -> int | None:
         """When the growing batch has waited long enough, or a request expires."""
-        times = [time for time in (self._wait_until_ns, self._expires_ns) if time is not None]
-        return min(times, default=None)
+        growing, expires = self._wait_until_ns, self._deadlines.next_ns()
+        if growing is None or expires is None:
+            return expires if growing is None else growing
+        return min(growing, expires)
 
     def next_batch(self, now_ns: int) -> Batch | None:
         """The batch to run now, None while there is nothing or it should grow."""
-        self.settle(now_ns)
+        if self._deadlines:
+            self.settle(now_ns)
         self._wait_until_ns = None
-        requests, rows, best, best_rows, closed = self._grown()
+        alone = self._alone
+        if alone is not None and len(alone.waiting) == 1 and not alone.late:
+            request = alone.waiting.popleft()
+            return Batch([request], request.call.rows)
+        requests, rows, best, best_rows, closed = self._grown(self._most)
         if not requests:
             return None
+        if self._delay_ns:
+            run_at = min([request.started_ns for request in requests]) + self._delay_ns
+            if now_ns >= run_at:
+                if self._most < self._policy.max_batch_size:
+                    requests, rows, *_ = self._grown(self._policy.max_batch_size)
+                best = 0
+            elif not best and not closed:
+                self._wait_until_ns = run_at
+                return None
         if best:
             del requests[best:]
             rows = best_rows
-        elif not closed and self._delay_ns:
-            run_at = min(request.started_ns for request in requests) + self._delay_ns
-            if now_ns < run_at:
-                self._wait_until_ns = run_at
-                return None
         self._remove(requests)
         return Batch(requests, rows)
 
-    def _grown(self) -> tuple[list[InferRequest], int, int, int, bool]:
-        """As many requests as fit one batch: (requests, rows, the same at the best preferred size).
+    def _grown(self, most: int) -> tuple[list[InferRequest], int, int, int, bool]:
+        """As many requests as `most` rows hold: (requests, rows, both at the best preferred size).
 
         The last value: no later request can make this batch larger.
         """
@@ -163,18 +177,18 @@ class DynamicScheduler:
             call = request.call
             if not requests:
                 group = call.group
-            elif call.group is None or call.group != group or rows + call.rows > self._most:
+            elif call.group is None or call.group != group or rows + call.rows > most:
                 return requests, rows, best, best_rows, True
             requests.append(request)
             rows += call.rows
             if rows in self._preferred:
                 best, best_rows = len(requests), rows
-        return requests, rows, best, best_rows, rows >= self._most
+        return requests, rows, best, best_rows, rows >= most
 
     def _waiting(self) -> Iterator[InferRequest]:
         for level in self._in_order:
-            yield from level.waiting
-            yield from level.late
+            yield from level.waiting.values()
+            yield from level.late.values()
 
     def _remove(self, requests: list[InferRequest]) -> None:
         left = len(requests)
@@ -185,32 +199,11 @@ class DynamicScheduler:
                     left -= 1
 
     def settle(self, now_ns: int) -> None:
-        """Take out what was cancelled and what has expired."""
-        expired = self._expires_ns is not None and now_ns >= self._expires_ns
-        if not expired and not self._settle_needed:
-            return
-        self._settle_needed = False
-        for level in self._in_order:
-            self._settle_level(level, now_ns)
-        self._expires_ns = min(
-            (each.deadline_ns for level in self._in_order for each in level.waiting
-             if each.deadline_ns),
-            default=None,
-        )  # fmt: skip
-
-    def _settle_level(self, level: _Level, now_ns: int) -> None:
-        keep: deque[InferRequest] = deque()
-        for request in level.waiting:
-            if request.cancelled:
-                self.dropped.append(Dropped(request, CANCELLED))
-            elif not request.deadline_ns or now_ns < request.deadline_ns:
-                keep.append(request)
-            elif level.policy.delay_expired:
+        """Take out what has expired."""
+        for request in self._deadlines.expired(now_ns):
+            level = self._level(request)
+            if level.policy.delay_expired:
                 level.late.append(request)
             else:
-                self.dropped.append(Dropped(request, _EXPIRED))
-        level.waiting = keep
-        for request in [each for each in level.late if each.cancelled]:
-            level.late.remove(request)
-            self.dropped.append(Dropped(request, CANCELLED))
-        level.cancelled = 0
+                error = ServeError(Kind.UNAVAILABLE, "Request timeout expired")
+                self.dropped.append(Dropped(request, error))

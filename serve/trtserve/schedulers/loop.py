@@ -54,6 +54,7 @@ class Runner:
         self._loop = loop
         self._max_waiting = max_waiting
         self._armed = False
+        self._starting = False
         self._timer: asyncio.TimerHandle | None = None
         self._drained: asyncio.Future[None] | None = None  # set while draining
 
@@ -92,6 +93,7 @@ class Runner:
         self._armed = False
         scheduler = self._scheduler
         now = time.monotonic_ns()
+        self._starting = True  # an instance may be done before `start` returns
         while self._idle:
             batch = scheduler.next_batch(now)
             if batch is None:
@@ -101,39 +103,42 @@ class Runner:
             self._idle.pop().start(batch, self._done)
         else:
             scheduler.settle(now)
+        self._starting = False
         if scheduler.dropped:
             self._answer_dropped(now)
         self._set_timer(now)
-        self._check_drained()
+        if self._drained is not None:
+            self._check_drained()
 
     def _answer_dropped(self, now: int) -> None:
         dropped, self._scheduler.dropped = self._scheduler.dropped, []
         for request, error in dropped:
             self._statistics.failed(error, now - request.started_ns)
+            request.waiting = False  # its answer may be held back: there is nothing to cancel
             request.answer(error)
 
     def _set_timer(self, now: int) -> None:
+        deadline = self._scheduler.deadline()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        deadline = self._scheduler.deadline()
         if deadline is not None:
             self._timer = self._loop.call_later(max(0, deadline - now) / 1e9, self._kick)
 
     def _done(self, instance: Instance, batch: Batch, outcome: Outcome) -> None:
         self._idle.append(instance)
+        if len(self._scheduler) and not self._starting:
+            self._kick()  # first of all: the instance works on while this batch is answered
         self._statistics.executed(batch, outcome)
         for request, answer in zip(batch.requests, outcome.answers, strict=True):
             request.answer(answer)
-        if len(self._scheduler) and not self._armed:
-            self._armed = True
-            self._loop.call_soon(self._kick)
-        self._check_drained()
+        if self._drained is not None:
+            self._check_drained()
 
     def _check_drained(self) -> None:
+        assert self._drained is not None
         if (
-            self._drained is not None
-            and not self._drained.done()
+            not self._drained.done()
             and len(self._idle) == len(self._instances)
             and not len(self._scheduler)
         ):
@@ -169,3 +174,6 @@ class Runner:
             self._timer.cancel()
         for instance in self._instances:
             instance.close()
+        # Who keeps the version for its name must not keep its engine in memory.
+        self._instances.clear()
+        self._idle.clear()

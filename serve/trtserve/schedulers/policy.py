@@ -29,7 +29,7 @@ class Dropped(NamedTuple):
 class Scheduler(Protocol):
     """Requests in, batches out."""
 
-    dropped: list[Dropped]  # since the last call of next_batch; the caller empties it
+    dropped: list[Dropped]  # the caller answers and empties it
 
     def __len__(self) -> int:
         """Requests that wait."""
@@ -44,7 +44,7 @@ class Scheduler(Protocol):
         """A waiting request's client has left: its place is free at once."""
 
     def settle(self, now_ns: int) -> None:
-        """Take out what was cancelled or has expired, where no instance is idle to ask for more."""
+        """Take out what has expired, where no instance is idle to ask for more."""
 
     def deadline(self) -> int | None:
         """When `next_batch` would answer otherwise than now though nothing was added."""

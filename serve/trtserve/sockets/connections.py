@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
+from trtserve.protocols.budget import Budget
+
 # Every connection reads into this: the loop reads one at a time and nothing of a read outlives it.
 _SCRATCH_BYTES = 256 * 1024
 scratch = memoryview(bytearray(_SCRATCH_BYTES))
@@ -17,8 +19,8 @@ class Connection(Protocol):
     def busy(self) -> bool:
         """Requests are under way."""
 
-    def stalled_since(self) -> float | None:
-        """When the peer last sent a byte of a request it has begun; None: it has begun none."""
+    def stalled(self, now: float, timeout_s: float) -> bool:
+        """Whether the peer has left something undone for `timeout_s`; asked once a second."""
 
     def drain(self) -> None:
         """Take no more requests and close after the last answer."""
@@ -30,10 +32,13 @@ class Connection(Protocol):
 class Connections:
     """The open connections. One of these for a whole server."""
 
-    def __init__(self, max_connections: int, stall_timeout_s: float) -> None:
+    def __init__(
+        self, max_connections: int, stall_timeout_s: float, budget: Budget | None = None
+    ) -> None:
         self._max_connections = max_connections
         self._stall_timeout_s = stall_timeout_s
         self._open: set[Connection] = set()
+        self.budget = budget or Budget()
         self.draining = False
 
     def __len__(self) -> int:
@@ -41,7 +46,7 @@ class Connections:
 
     def enter(self, connection: Connection) -> bool:
         """Take a new connection in, unless there are too many."""
-        if len(self._open) >= self._max_connections or self.draining:
+        if len(self._open) >= self._max_connections:
             return False
         self._open.add(connection)
         return True
@@ -51,27 +56,25 @@ class Connections:
         self._open.discard(connection)
 
     def abort_stalled(self, now: float) -> int:
-        """Close those that stopped amid a request (slow loris). Returns how many."""
-        stalled = [
-            connection
-            for connection in self._open
-            if (since := connection.stalled_since()) is not None
-            and now - since > self._stall_timeout_s
-        ]
+        """Close those that stopped amid a request or an answer (slow loris). Returns how many."""
+        stalled = [each for each in self._open if each.stalled(now, self._stall_timeout_s)]
         for connection in stalled:
             connection.abort()
         return len(stalled)
 
     async def drain(self, timeout_s: float) -> bool:
-        """Let every connection finish. False: some had to be cut off after `timeout_s`."""
+        """Let every connection finish. False: some had to be cut off after `timeout_s`.
+
+        Those that come meanwhile are served, so that they hear how things are, but not waited for.
+        """
         self.draining = True
-        for connection in list(self._open):
+        for connection in (leaving := list(self._open)):
             connection.drain()
         loop = asyncio.get_running_loop()
         end = loop.time() + timeout_s
-        while self._open and loop.time() < end:
+        while not self._open.isdisjoint(leaving) and loop.time() < end:
             await asyncio.sleep(0.01)
-        complete = not any(connection.busy for connection in self._open)
+        complete = not any(connection.busy for connection in self._open.intersection(leaving))
         for connection in list(self._open):
             connection.abort()
         return complete

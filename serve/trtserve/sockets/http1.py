@@ -5,17 +5,32 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol, cast
+from typing import NamedTuple, Protocol, cast
 
-from trtserve.protocols.http1 import CONTINUE, HttpError, HttpRequest, RequestReader, response_head
+from trtserve.errors import Kind, ServeError
+from trtserve.protocols.budget import Share
+from trtserve.protocols.http1 import CONTINUE, HttpRequest, RequestReader, response_head
+from trtserve.protocols.http1_head import HttpError
+from trtserve.protocols.pace import Pace
 from trtserve.protocols.v2_json import error_body
-from trtserve.request import Buffer
+from trtserve.request import Buffer, Call, InferRequest
 from trtserve.sockets.connections import Connections, scratch
+from trtserve.sockets.leaving import HalfClosed, Lingering
 
 _JOIN_BYTES = 64 * 1024
 # A client may send the next request before it has the answer; more than this has to wait.
 _MAX_PIPELINED_BYTES = 64 * 1024
 JSON = (("Content-Type", "application/json"),)
+
+
+class Again(NamedTuple):
+    """A request that came before, but for the end of its body: how to serve it in one step."""
+
+    start: bytes  # its head and what its body begins with
+    total: int  # bytes of head and body
+    request: HttpRequest
+    # (the whole request, ...) as `HttpApplication.handle`; False: it has to be handled anew
+    serve: Callable[[bytes, HttpProtocol, int], bool]
 
 
 class HttpApplication(Protocol):
@@ -32,38 +47,70 @@ class HttpProtocol(asyncio.BufferedProtocol):
 
     def __init__(self, application: HttpApplication, connections: Connections) -> None:
         self._application = application
-        self._reader = RequestReader(application.max_body_bytes)
+        self._reader = RequestReader(application.max_body_bytes, connections.budget)
         self._connections = connections
         self._transport: asyncio.Transport | None = None
+        self._space: memoryview | None = None  # what is being read into, where not `scratch`
         self._request: HttpRequest | None = None  # under way
-        self._last_read_s = 0.0
-        self._paused_s: float | None = None  # since when the peer does not read
+        self._served = 0  # requests that were begun
+        self._paused = False  # the peer does not read its answer
+        self._unsent = Share(connections.budget)  # of that answer
+        self._pace = Pace()
         self._advancing = False
         self._close_after = False
-        self.on_cancel: Callable[[], None] | None = None  # the client has left amid a request
+        self._half_closed: HalfClosed | None = None
+        # What to call if the client leaves amid the request, and with what.
+        self.on_cancel: tuple[Callable[[InferRequest], None], InferRequest] | None = None
+        # The application's: what it expects to come next, and what the last request asked.
+        self.again: Again | None = None
+        self.last_call: Call | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports do all that asyncio.Transport does without being its subclass.
         self._transport = transport = cast("asyncio.Transport", transport)
-        self._last_read_s = time.monotonic()
         if not self._connections.enter(self):
             transport.abort()
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002  # asyncio's signature
-        space = self._reader.space()
+        space = self._space = self._reader.space()
         return scratch if space is None else space
 
     def buffer_updated(self, nbytes: int) -> None:
         now_ns = time.monotonic_ns()
-        self._last_read_s = now_ns / 1e9
-        if self._reader.space() is None:
-            self._reader.receive(bytes(scratch[:nbytes]))
+        space, self._space = self._space, None  # what is kept here would keep the whole body
+        if space is None:
+            data = bytes(scratch[:nbytes])
+            again = self.again
+            if (
+                again is not None
+                and again.total == nbytes
+                and self._serve_again(again, data, now_ns)
+            ):
+                return
+            self._reader.receive(data)
         else:
             self._reader.filled(nbytes)
-        if self._request is None:
+        if self._request is None and not self._paused:
             self._advance(now_ns)
         elif self._reader.buffered_bytes > _MAX_PIPELINED_BYTES and self._transport is not None:
             self._transport.pause_reading()
+
+    def _serve_again(self, again: Again, data: bytes, now_ns: int) -> bool:
+        if (
+            not data.startswith(again.start)
+            or self._request is not None
+            or self._paused
+            or self._close_after
+            or not self._reader.idle
+            or self._connections.budget.full
+        ):
+            return False
+        self._request = again.request
+        self._served += 1
+        if again.serve(data, self, now_ns):
+            return True
+        self.again = self._request = None
+        return False
 
     def _advance(self, now_ns: int) -> None:
         """Serve what is whole. Answers that come at once must not nest: hence the loop."""
@@ -71,26 +118,40 @@ class HttpProtocol(asyncio.BufferedProtocol):
             return
         self._advancing = True
         try:
-            while self._request is None and not self._close_after:
+            # Whoever does not read its answers gets no more of them: they would pile up here.
+            while self._request is None and not self._close_after and not self._paused:
                 request = self._reader.next_request()
                 if request is None:
                     self._ask_for_body()
                     break
                 self._request = request
+                self._served += 1
                 self._application.handle(request, self, now_ns)
         except HttpError as error:
-            self._close_after = True
-            self._request = None
-            body = error_body(error.message)
-            self._send(response_head(error.status, JSON, len(body), keep_alive=False), [body])
+            self._refuse(error)
         finally:
             self._advancing = False
 
     def _ask_for_body(self) -> None:
-        if self._reader.continue_wanted:
+        if self._half_closed is not None:
+            self._end_half_closed()
+        elif self._reader.continue_wanted:
             self._reader.continue_wanted = False
             if self._transport is not None:
                 self._transport.write(CONTINUE)
+
+    def _refuse(self, error: HttpError) -> None:
+        """Answer what is no request, and end."""
+        self._request = None
+        self._reader.abandon()
+        body = error_body(error.message)
+        self._send(
+            response_head(error.status, JSON, len(body), keep_alive=False), [body], len(body)
+        )
+        self._close_after = True
+        transport = self._transport
+        if transport is not None and not transport.is_closing():
+            Lingering(transport, asyncio.get_running_loop(), self.connection_lost)
 
     # What the application answers with
 
@@ -113,25 +174,39 @@ class HttpProtocol(asyncio.BufferedProtocol):
             return
         self._request = None
         self.on_cancel = None
+        self._reader.release()
         if not request.head.keep_alive or self._connections.draining:
             self._close_after = True
-        self._send(head, parts)
+        size = sum(map(len, parts))
+        if size > _JOIN_BYTES and self._connections.budget.full:
+            self._refuse(HttpError(503, self._connections.budget.refusal))
+            return
+        self._send(head, parts, size)
         if not self._close_after:
             if self._reader.buffered_bytes:
                 self._continue()
+            elif self._half_closed is not None:
+                self._end_half_closed()
             elif self._connections.draining:
                 self.drain()
 
+    def hold(self, count: int) -> None:
+        """The request under way became `count` bytes. Raises `ServeError` if they are too many."""
+        try:
+            self._reader.hold(count)
+        except HttpError as error:
+            raise ServeError(Kind.UNAVAILABLE, error.message) from None
+
     def _continue(self) -> None:
-        if self._transport is not None and not self._paused_s:
+        if self._transport is not None and not self._paused and self._half_closed is None:
             self._transport.resume_reading()
         self._advance(time.monotonic_ns())
 
-    def _send(self, head: bytes, parts: Sequence[Buffer]) -> None:
+    def _send(self, head: bytes, parts: Sequence[Buffer], size: int) -> None:
         transport = self._transport
         if transport is None or transport.is_closing():
             return
-        if sum(map(len, parts)) <= _JOIN_BYTES:
+        if size <= _JOIN_BYTES:
             transport.write(b"".join((head, *parts)))
         else:
             transport.writelines((head, *parts))
@@ -141,27 +216,59 @@ class HttpProtocol(asyncio.BufferedProtocol):
     # What the transport tells
 
     def eof_received(self) -> bool:
-        """The client has left: it closes both directions alike, and its request is cancelled."""
-        return False
+        """The client sends no more. It still gets the answers to what it has sent."""
+        transport = self._transport
+        if transport is None or self._close_after:
+            return False
+        if self._request is None and not self._paused:
+            self._end_half_closed()
+            return False
+        # Clients skip what is below 200 (RFC 9110, section 15.2), but for those of HTTP/1.0.
+        modern = self._request is not None and self._request.head.version == "1.1"
+        loop = asyncio.get_running_loop()
+        self._half_closed = HalfClosed(transport, loop, CONTINUE if modern else b"")
+        return True
+
+    def _end_half_closed(self) -> None:
+        """All that came whole was answered; the rest of a torn request never comes."""
+        self._close_after = True
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        if not self._reader.idle:
+            body = error_body("the connection ended within a request")
+            transport.write(response_head(400, JSON, len(body), keep_alive=False) + body)
+        transport.close()
 
     def pause_writing(self) -> None:
         """The peer does not read: read nothing more from it either."""
-        self._paused_s = time.monotonic()
         assert self._transport is not None
-        self._transport.pause_reading()
+        self._paused = True
+        self._unsent.set(self._transport.get_write_buffer_size())
+        if self._half_closed is None:
+            self._transport.pause_reading()
 
     def resume_writing(self) -> None:
-        self._paused_s = None
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.resume_reading()
+        self._paused = False
+        self._unsent.set(0)
+        transport = self._transport
+        if transport is not None and not transport.is_closing():
+            if self._half_closed is None:
+                transport.resume_reading()
+            if self._request is None:
+                self._advance(time.monotonic_ns())
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # the same
         self._connections.leave(self)
         self._transport = None
         self._request = None
+        self._reader.release()
+        self._unsent.set(0)
+        if self._half_closed is not None:
+            self._half_closed.end()
         cancel, self.on_cancel = self.on_cancel, None
         if cancel is not None:
-            cancel()
+            cancel[0](cancel[1])
 
     # What `Connections` asks of every kind of connection
 
@@ -170,13 +277,16 @@ class HttpProtocol(asyncio.BufferedProtocol):
         """A request is under way."""
         return self._request is not None or not self._reader.idle
 
-    def stalled_since(self) -> float | None:
-        """Since when the peer has left something undone: reading an answer, or a request."""
-        if self._paused_s is not None:
-            return self._paused_s
+    def stalled(self, now: float, timeout_s: float) -> bool:
+        """Whether the peer goes on too slowly with reading its answer or sending its request."""
+        transport = self._transport
+        if transport is not None and self._paused:
+            unsent = transport.get_write_buffer_size()
+            return self._pace.stalled(("answer", self._served), -unsent, now, timeout_s)
         if self._request is None and not self._reader.idle:
-            return self._last_read_s
-        return None
+            received = self._reader.received_bytes
+            return self._pace.stalled(("request", self._served), received, now, timeout_s)
+        return self._pace.stalled(None, 0, now, timeout_s)
 
     def drain(self) -> None:
         """Close when nothing is under way; otherwise the last answer does."""

@@ -6,12 +6,18 @@ import asyncio
 import time
 from typing import cast
 
+from trtserve.protocols.budget import Share
 from trtserve.protocols.grpc import GrpcApplication
 from trtserve.protocols.http2 import Http2Connection
+from trtserve.protocols.http2_frames import PROBE
+from trtserve.protocols.pace import Pace
 from trtserve.sockets.connections import Connections, scratch
+from trtserve.sockets.leaving import HalfClosed, Lingering
 
 # Up to this size, parts are joined into one write; above, they are written as they are.
 _JOIN_BYTES = 64 * 1024
+# Reads of this size and more hold large messages, which are copied to where they belong.
+_COPY_BYTES = 32 * 1024
 
 
 class GrpcProtocol(asyncio.BufferedProtocol):
@@ -25,29 +31,39 @@ class GrpcProtocol(asyncio.BufferedProtocol):
         self._connections = connections
         self._loop = loop
         self._transport: asyncio.Transport | None = None
+        self._space: memoryview | None = None  # what is being read into, where not `scratch`
         self._flush_armed = False
         self._receiving = False
-        self._last_read_s = 0.0
-        self._paused_s: float | None = None  # since when the peer does not read
+        self._paused = False  # the peer does not read its answers
+        self._unsent = Share(connections.budget)  # answers that it has to read, or to allow
+        self._pace = Pace()
+        self._half_closed: HalfClosed | None = None
+        self._ending = False
         # Answers come between reads: the first of a turn of the loop asks for one write of all.
         self._connection.wake = self._wake
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports do all that asyncio.Transport does without being its subclass.
         self._transport = transport = cast("asyncio.Transport", transport)
-        self._last_read_s = time.monotonic()
         if not self._connections.enter(self):
             transport.abort()
             return
         self._flush()
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002  # asyncio's signature
-        return scratch
+        space = self._space = self._connection.space()
+        return scratch if space is None else space
 
     def buffer_updated(self, nbytes: int) -> None:
-        now = self._last_read_s = time.monotonic()
+        now = time.monotonic()
         self._receiving = True
-        self._connection.receive(bytes(scratch[:nbytes]), now)
+        space, self._space = self._space, None  # what is kept here would keep the whole message
+        if space is not None:
+            self._connection.filled(nbytes, now)
+        elif nbytes < _COPY_BYTES:  # of what is small, messages are views
+            self._connection.receive(bytes(scratch[:nbytes]), now)
+        else:
+            self._connection.receive(scratch[:nbytes], now)
         self._receiving = False
         self._flush()
 
@@ -69,23 +85,55 @@ class GrpcProtocol(asyncio.BufferedProtocol):
                 transport.write(b"".join(out))
             else:
                 transport.writelines(out)
-        if connection.closing:
+        if self._paused or connection.unsent_bytes or self._unsent.held_bytes:
+            self._charge(transport)
+        if connection.closing and not self._ending:
+            self._ending = True
+            self._close(transport)
+
+    def _charge(self, transport: asyncio.Transport) -> None:
+        written = transport.get_write_buffer_size() if self._paused else 0
+        self._unsent.set(written + self._connection.unsent_bytes)
+
+    def _close(self, transport: asyncio.Transport) -> None:
+        if self._connection.failed and self._half_closed is None:
+            Lingering(transport, self._loop, self.connection_lost)
+        else:
             transport.close()
+
+    def eof_received(self) -> bool:
+        """The client sends no more. It still gets the answers to what it has sent."""
+        self._receiving = True
+        self._connection.peer_ended()
+        self._receiving = False
+        transport = self._transport
+        if transport is None or self._connection.closing:
+            return False
+        self._half_closed = HalfClosed(transport, self._loop, PROBE)
+        self._flush()
+        return True
 
     def pause_writing(self) -> None:
         """The peer does not read: read nothing more from it either."""
-        self._paused_s = time.monotonic()
-        assert self._transport is not None
-        self._transport.pause_reading()
+        self._paused = True
+        if self._transport is not None:
+            self._charge(self._transport)
+            if self._half_closed is None:
+                self._transport.pause_reading()
 
     def resume_writing(self) -> None:
-        self._paused_s = None
+        self._paused = False
         if self._transport is not None and not self._transport.is_closing():
-            self._transport.resume_reading()
+            self._charge(self._transport)
+            if self._half_closed is None:
+                self._transport.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # the same
         self._connections.leave(self)
         self._transport = None
+        self._unsent.set(0)
+        if self._half_closed is not None:
+            self._half_closed.end()
         self._connection.lost()
 
     # What `Connections` asks of every kind of connection
@@ -95,18 +143,22 @@ class GrpcProtocol(asyncio.BufferedProtocol):
         """Requests are under way."""
         return bool(self._connection.streams)
 
-    def stalled_since(self) -> float | None:
-        """Since when the peer has left something undone: reading answers, or a request."""
-        if self._paused_s is not None:
-            return self._paused_s
-        if self._connection.incomplete:
-            return self._last_read_s
-        return None
+    def stalled(self, now: float, timeout_s: float) -> bool:
+        """Whether the peer goes on too slowly with its answers or a frame; single streams end."""
+        self._connection.reset_stalled(now, timeout_s)
+        self._flush()
+        if self._transport is not None and self._paused:
+            unsent = self._transport.get_write_buffer_size()
+            return self._pace.stalled("answers", -unsent, now, timeout_s)
+        frame, received = self._connection.torn
+        return self._pace.stalled(frame, received, now, timeout_s)
 
     def drain(self) -> None:
         """Take no more requests and close after the last answer."""
         self._connection.drain()
         self._flush()
+        if self._ending and self._transport is not None:
+            self._transport.close()
 
     def abort(self) -> None:
         """Close at once."""

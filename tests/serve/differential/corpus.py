@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import random
 import struct
+import zlib
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
 # name -> (data type, dims, max_batch_size); each is an identity from INPUT0 to OUTPUT0.
-# None of BYTES: the process of Triton's Python model ends over them, whatever they hold.
 MODELS: dict[str, tuple[str, tuple[int, ...], int]] = {
     "float": ("FP32", (16,), 8),
     "open": ("INT64", (-1, 2), 4),
@@ -19,9 +20,12 @@ MODELS: dict[str, tuple[str, tuple[int, ...], int]] = {
     "truth": ("BOOL", (3,), 2),
     "half": ("FP16", (2,), 2),
     "double": ("FP64", (-1,), 8),
+    "text": ("BYTES", (-1,), 4),
+    "word": ("BYTES", (1,), 2),
+    "count": ("UINT64", (2,), 3),
 }
 NUMPY = {"FP32": "<f4", "INT64": "<i8", "UINT8": "u1", "BOOL": "?", "FP16": "<f2", "FP64": "<f8",
-         "INT32": "<i4"}  # fmt: skip
+         "INT32": "<i4", "UINT64": "<u8"}  # fmt: skip
 
 
 class Question(NamedTuple):
@@ -56,7 +60,7 @@ class _Request:
         if batch:
             self.shape.insert(0, chance.randint(1, batch))
         self.count = int(np.prod(self.shape))
-        self.values = _values(self.dtype, self.count, chance)
+        self.values = values_of(self.dtype, self.count, chance)
         self.binary = self.dtype == "FP16" or chance.random() < 0.5
         self.json: dict[str, Any] = {
             "inputs": [{"name": "INPUT0", "datatype": self.dtype, "shape": self.shape}]
@@ -64,7 +68,7 @@ class _Request:
         self.binary_out = self.dtype == "FP16" or chance.random() < 0.5
         if chance.random() < 0.5:
             self.json["id"] = chance.choice(["", "a", "request 7", "ü"])
-        self.data = _wire(self.values, self.dtype)
+        self.data = wire(self.values, self.dtype)
         if self.binary:
             self.input["parameters"] = {"binary_data_size": len(self.data)}
         else:
@@ -79,6 +83,7 @@ class _Request:
             self.json["parameters"] = {"binary_data_output": self.binary_out}
         self.tail = b""
         self.length: int | None = None
+        self.coding = ""  # of the body
         self.headers: dict[str, str] = {}
         self.header: bytes | None = None
         self.path = f"/v2/models/{name}/infer"
@@ -98,10 +103,14 @@ class _Request:
             length = len(header) if self.length is None else self.length
             headers.setdefault("Inference-Header-Content-Length", str(length))
             body += (self.data if self.binary else b"") + self.tail
+        if self.coding:
+            compress = gzip.compress if self.coding == "gzip" else zlib.compress
+            body = compress(body)
+            headers["Content-Encoding"] = self.coding
         return Question("POST", self.path, headers, body)
 
 
-def _values(dtype: str, count: int, chance: random.Random) -> list[Any]:
+def values_of(dtype: str, count: int, chance: random.Random) -> list[Any]:
     if dtype == "BYTES":
         return [chance.choice(["", "a", "two words", "ünï", "x" * 40]) for _ in range(count)]
     if dtype == "BOOL":
@@ -111,7 +120,7 @@ def _values(dtype: str, count: int, chance: random.Random) -> list[Any]:
     return [chance.randint(0, 200) for _ in range(count)]
 
 
-def _wire(values: list[Any], dtype: str) -> bytes:
+def wire(values: list[Any], dtype: str) -> bytes:
     if dtype == "BYTES":
         texts = [value.encode() for value in values]
         return b"".join(struct.pack("<I", len(text)) + text for text in texts)
@@ -134,6 +143,8 @@ def _set(key: str, *choices: Any) -> Callable[[_Request, random.Random], None]:
 def _top(key: str, *choices: Any) -> Callable[[_Request, random.Random], None]:
     def change(request: _Request, chance: random.Random) -> None:
         request.json[key] = chance.choice(choices)
+        if key == "inputs":
+            request.binary = False
 
     return change
 
@@ -156,6 +167,8 @@ def _shape(request: _Request, chance: random.Random) -> None:
 
 
 def _size(request: _Request, chance: random.Random) -> None:
+    request.binary = True
+    request.input.pop("data", None)
     request.input["parameters"] = {
         "binary_data_size": chance.choice([0, 1, len(request.data) + 1, len(request.data) - 1, -1,
                                            2**40, "4", None, True]),
@@ -203,10 +216,29 @@ def _header(request: _Request, chance: random.Random) -> None:
     )
 
 
+def _raw(request: _Request, chance: random.Random) -> None:
+    """A raw binary request: no JSON, the one input's bytes."""
+    request.binary = True
+    request.header, request.length = b"", 0
+    if chance.random() < 0.4:
+        request.data = request.data[: chance.randrange(len(request.data) + 1)]
+
+
+def _compressed(request: _Request, chance: random.Random) -> None:
+    request.coding = chance.choice(["gzip", "deflate"])
+
+
+def _accepting(request: _Request, chance: random.Random) -> None:
+    request.headers["Accept-Encoding"] = chance.choice(
+        ["gzip", "deflate", "identity", "gzip, deflate", "deflate, gzip", "br", "", "*"]
+    )
+
+
 def _second(request: _Request, chance: random.Random) -> None:
     extra = dict(request.input)
     extra["name"] = chance.choice(["INPUT0", "INPUT1", ""])
     request.json["inputs"].append(extra)
+    request.data *= 2
 
 
 def _path(request: _Request, chance: random.Random) -> None:
@@ -221,6 +253,7 @@ def _path(request: _Request, chance: random.Random) -> None:
 _CHANGES: list[Callable[[_Request, random.Random], None]] = [
     _shape, _shape, _size, _cut, _tail, _length, _length_text, _json_value, _json_value,
     _json_count, _header, _second, _path,
+    _raw, _raw, _compressed, _accepting,
     _set("name", "INPUT1", "", 7, None, "input0"),
     _set("datatype", "FP32", "INT32", "BYTES", "FP99", "", 7, None, "fp32"),
     _set("shape", [], 7, "1", None, [1.5], ["1"], [[1]]),

@@ -19,7 +19,7 @@ US = 1000
 
 def request(rows: int = 1, group: Any = (), at: int = 0, priority: int = 0, timeout_us: int = 0,
             ) -> InferRequest:  # fmt: skip
-    call = Call("", (), (), rows, group, {}, priority, timeout_us, ())
+    call = Call("", (), (), rows, group, {}, priority, timeout_us, (), ())
     return InferRequest(call, [], lambda *_: None, at)
 
 
@@ -73,6 +73,40 @@ def test_the_delay_lets_a_batch_grow_and_ends() -> None:
     assert batcher.deadline() is None
 
 
+def test_without_a_delay_an_idle_instance_runs_at_once_what_is_there() -> None:
+    """Zero added delay: nothing is waited for, by no clock, whatever size is preferred."""
+    batcher = scheduler(preferred=(4, 8))
+    batcher.add(request(at=7), 7)
+    assert rows(batcher.next_batch(7)) == [1]
+    assert batcher.deadline() is None
+
+
+def test_a_delay_that_is_set_holds_up_an_idle_instance_and_by_no_more() -> None:
+    """Triton's GetDynamicBatch: it is counted from the oldest request of the batch."""
+    batcher = scheduler(preferred=(4,), delay_us=100)
+    batcher.add(request(at=10 * US), 60 * US)
+    assert batcher.next_batch(60 * US) is None
+    assert batcher.deadline() == 110 * US
+    assert batcher.next_batch(110 * US - 1) is None
+    assert rows(batcher.next_batch(110 * US)) == [1]
+
+
+def test_after_the_delay_a_batch_is_all_that_fits_the_model() -> None:
+    """Not the preferred size alone: what has waited long enough waits no more."""
+    batcher = scheduler(preferred=(2,), delay_us=100)
+    for _ in range(11):
+        batcher.add(request(at=0), 0)
+    assert len(rows(batcher.next_batch(99 * US))) == 2
+    assert len(rows(batcher.next_batch(100 * US))) == 8
+    assert len(rows(batcher.next_batch(100 * US))) == 1
+
+
+def test_a_request_above_every_preferred_size_runs() -> None:
+    batcher = scheduler(preferred=(2,), delay_us=100)
+    batcher.add(request(7), 0)
+    assert rows(batcher.next_batch(0)) == [7]
+
+
 def test_a_batch_that_cannot_grow_does_not_wait() -> None:
     batcher = scheduler(delay_us=1000, preferred=(8,))
     batcher.add(request(5), 0)
@@ -114,6 +148,43 @@ def test_a_full_queue_refuses_at_once() -> None:
     assert [each.request for each in batcher.dropped] == [first]
 
 
+def test_each_level_has_a_queue_of_its_own() -> None:
+    batcher = scheduler(
+        levels=3, default_level=2, default_queue=QueuePolicy(max_size=1),
+        queues={1: QueuePolicy(max_size=2, timeout_us=10),
+                3: QueuePolicy(timeout_us=10, delay_expired=True)},
+    )  # fmt: skip
+    first = [request(priority=1), request(priority=1)]
+    unnamed, last = request(), request(priority=3)
+    for each in (last, unnamed, *first):
+        batcher.add(each, 0)
+    for level in (1, 2, 0):
+        with pytest.raises(ServeError, match="Exceeds maximum queue size"):
+            batcher.add(request(priority=level), 0)
+    batcher.add(request(priority=3), 0)  # no limit there
+    batch = batcher.next_batch(10 * US)
+    assert batch is not None
+    # Level 1 was refused by its timeout, level 2 has none, level 3 runs late.
+    assert batch.requests[:2] == [unnamed, last]
+    assert [each.request for each in batcher.dropped] == first
+
+
+def test_refusals_do_not_pile_up_in_memory() -> None:
+    """An error raised twice holds the frames, and so the requests, of both times."""
+    batcher = scheduler(default_queue=QueuePolicy(max_size=1, timeout_us=10))
+    batcher.add(request(), 0)
+    errors = []
+    for _ in range(2):
+        with pytest.raises(ServeError) as caught:
+            batcher.add(request(), 0)
+        errors.append(caught.value)
+    batcher.settle(10 * US)
+    batcher.add(request(), 20 * US)
+    batcher.settle(30 * US)
+    errors += [each.error for each in batcher.dropped]
+    assert len(set(map(id, errors))) == 4
+
+
 @pytest.mark.parametrize("delay", [False, True])
 def test_expired_requests_are_refused_or_run_last(delay: bool) -> None:
     batcher = scheduler(
@@ -139,6 +210,29 @@ def test_an_override_can_only_shorten_and_only_where_it_may() -> None:
         batcher = scheduler(default_queue=policy)
         batcher.add(request(timeout_us=asked), 0)
         assert batcher.deadline() == expected * US
+
+
+def test_without_a_timeout_there_is_nothing_to_shorten() -> None:
+    """As in Triton: an override counts where it is below the default, and 0 is below all."""
+    batcher = scheduler(default_queue=QueuePolicy(allow_override=True))
+    batcher.add(request(timeout_us=5), 0)
+    assert batcher.deadline() is None
+
+
+def test_models_that_do_not_batch_keep_limits_priorities_and_timeouts() -> None:
+    batcher = scheduler(
+        max_batch_size=0, levels=2, default_level=2, delay_us=100,
+        default_queue=QueuePolicy(max_size=2, timeout_us=10),
+    )  # fmt: skip
+    low, high = request(group=None), request(group=None, priority=1)
+    batcher.add(low, 0)
+    batcher.add(high, 0)
+    batcher.add(request(group=None), 0)
+    with pytest.raises(ServeError, match="Exceeds maximum queue size"):
+        batcher.add(request(group=None), 0)
+    found = [batcher.next_batch(0), batcher.next_batch(0), batcher.next_batch(10 * US)]
+    assert [each.requests if each else None for each in found] == [[high], [low], None]
+    assert len(batcher.dropped) == 1
 
 
 def test_expiry_is_seen_while_every_instance_is_busy() -> None:

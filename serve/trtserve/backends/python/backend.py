@@ -10,7 +10,7 @@ from typing import Any
 
 from google.protobuf import json_format
 
-from trtserve import completion
+from trtserve import completion, placement
 from trtserve.backends.base import Loaded, LoadRequest, Place
 from trtserve.backends.python.instance import PythonInstance, PythonModel, complete_config
 from trtserve.backends.python.looped import FINALIZE_S, LoopInstance
@@ -30,19 +30,17 @@ def load(request: LoadRequest) -> Loaded:
     if request.complete:
         found = complete_config(_model(request))
         take_completed(config, json.loads(found))
-    completion.normalize(config)
-    completion.validate(config)
+    completion.settle(config)
     if config.model_transaction_policy.decoupled:
         raise ServeError(
             Kind.UNSUPPORTED,
             f"model '{request.name}' is decoupled, which trtbuild serve does not support; set "
             "model_transaction_policy.decoupled to false and return one response a request",
         )
-    gpu = None if request.device == "cpu" else int(request.device.partition(":")[2])
-    completion.name_instances(config, gpu=gpu)
-    started = _start_all(_model(request), config)
+    placement.name_instances(config, request.seats)
+    started = _start_all(_model(request), request.seats)
     return Loaded(
-        f"python on {request.device}",
+        f"python on {', '.join(placement.devices_of(request.seats))}",
         partial(_on_loop, started),
         partial(_close_all, started),
     )
@@ -77,22 +75,16 @@ def take_completed(config: Any, found: dict[str, Any]) -> None:
         ) from None
 
 
-def _start_all(model: PythonModel, config: Any) -> list[PythonInstance]:
+def _start_all(model: PythonModel, seats: Sequence[placement.Seat]) -> list[PythonInstance]:
     """All instances at once: each may import for seconds. One that fails fails all."""
-    wanted = [
-        (f"{group.name}_{number}", group)
-        for group in config.instance_group
-        for number in range(max(1, group.count))
-    ]
 
-    def start(name: str, group: Any) -> PythonInstance:
-        on_gpu = bool(group.gpus)
-        return PythonInstance(
-            model, name, kind="GPU" if on_gpu else "CPU", device=group.gpus[0] if on_gpu else 0
-        )
+    def start(seat: placement.Seat) -> PythonInstance:
+        gpu = placement.gpu_index(seat.device)
+        kind = "CPU" if gpu is None else "GPU"
+        return PythonInstance(model, seat.name, kind=kind, device=gpu or 0)
 
-    with ThreadPoolExecutor(len(wanted), "start") as threads:
-        starts = [threads.submit(start, *each) for each in wanted]
+    with ThreadPoolExecutor(len(seats), "start") as threads:
+        starts = [threads.submit(start, seat) for seat in seats]
     started = [each.result() for each in starts if each.exception() is None]
     for each in starts:
         error = each.exception()
@@ -108,4 +100,6 @@ def _close_all(instances: Sequence[PythonInstance]) -> None:
 
 
 def _on_loop(instances: Sequence[PythonInstance], place: Place) -> list[LoopInstance]:
-    return [LoopInstance(instance, place) for instance in instances]
+    together: list[LoopInstance] = []
+    together.extend(LoopInstance(instance, place, together) for instance in instances)
+    return together

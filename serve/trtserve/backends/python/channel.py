@@ -106,7 +106,10 @@ class Channel:
     def receive(self) -> Received:
         """Wait for what the peer sends. Raises `PeerGoneError`."""
         try:
-            header = self._waiting(lambda: os.read(self._fd, _HEADER.size))
+            try:
+                header = os.read(self._fd, _HEADER.size)
+            except BlockingIOError:
+                header = self._waiting(lambda: os.read(self._fd, _HEADER.size))
             if not header:
                 raise self._peer_gone()
             kind, kept, used = _HEADER.unpack(header)

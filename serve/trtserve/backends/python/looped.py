@@ -2,15 +2,22 @@
 
 A thread between the loop and the process would cost two thread switches a batch, and the GIL's
 hand-over with each: more than a small batch itself.
+
+An instance without a process fails what it is given at once, so it would always be idle and draw
+what a healthy instance of the model could run. Its batches wait at a healthy one therefore, while
+it is restarted, and come back if they still wait then; where none is healthy, they fail.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from queue import SimpleQueue
+from typing import NamedTuple
 
 from trtserve.backends.base import Place
 from trtserve.backends.python.instance import PythonInstance
@@ -24,28 +31,93 @@ FINALIZE_S = 30.0  # Triton's --exit-timeout-secs
 _Work = Callable[[], list[Answer]]
 
 
-class LoopInstance:
-    """Runs batches of one `PythonInstance`, one at a time. Methods run on the loop's thread."""
+class _Job(NamedTuple):
+    """A batch, and the instance that it was given to: not always the one that runs it."""
 
-    def __init__(self, instance: PythonInstance, place: Place) -> None:
+    batch: Batch
+    done: Done
+    given_to: LoopInstance
+
+
+class LoopInstance:
+    """Runs batches of one `PythonInstance`, one at a time. Methods run on the loop's thread.
+
+    together: the instances of the model version, this one among them (now or later).
+    """
+
+    def __init__(
+        self, instance: PythonInstance, place: Place, together: Sequence[LoopInstance] = ()
+    ) -> None:
         self._instance = instance
+        self._together = together
         self._loop = place.loop
         self._watched: int | None = None  # the file descriptor that the loop watches
-        self._under_way: tuple[Batch, Done, int] | None = None
-        self._work: SimpleQueue[_Work | None] = SimpleQueue()
+        self._waiting: deque[_Job] = deque()  # those of instances without a process, and our own
+        self._under_way: tuple[_Job, int] | None = None
+        self._restarting = False  # set here, cleared by the thread
+        self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name=instance.name, daemon=True)
         self._thread.start()
 
     def start(self, batch: Batch, done: Done) -> None:
-        """Begin a batch, here if it takes no time, else on the thread."""
-        self._under_way = batch, done, time.monotonic_ns()
+        """Begin a batch, here if it takes no time, else on the thread, or let another run it."""
+        self._take(_Job(batch, done, self))
+
+    def _take(self, job: _Job) -> None:
+        self._waiting.append(job)
+        if self._under_way is None:
+            self._next()
+
+    def _next(self) -> None:
+        job = self._waiting.popleft()
+        self._under_way = job, time.monotonic_ns()
         instance = self._instance
-        if self._begun(batch):
+        if self._begun(job.batch):
             if self._watched is None:
                 self._watched = instance.fileno
                 self._loop.add_reader(self._watched, self._readable)
+        elif not instance.usable and (healthy := self._healthy()) is not None:
+            self._under_way = None
+            self._restart()
+            healthy._take(job)
+            if self._waiting:
+                self._next()
         else:
-            self._on_thread(lambda: instance.execute(batch.requests))
+            self._on_thread(lambda: instance.execute(job.batch.requests))
+
+    def _healthy(self) -> LoopInstance | None:
+        """Another instance with a process: the one where least waits."""
+        others = [each for each in self._together if each is not self and each._instance.usable]
+        return min(others, key=LoopInstance._load, default=None)
+
+    def _load(self) -> int:
+        return len(self._waiting) + (self._under_way is not None)
+
+    def _restart(self) -> None:
+        if self._restarting or self._instance.pausing:
+            return
+        self._restarting = True
+        self._unwatch()
+        self._work.put(self._restarted)
+
+    def _restarted(self) -> None:
+        try:
+            self._instance.restart()
+        except Exception as error:
+            _log.warning("'%s' cannot be started: %s", self._instance.name, error)
+        finally:
+            self._restarting = False
+        with contextlib.suppress(RuntimeError):  # the loop has ended: nothing waits any more
+            self._loop.call_soon_threadsafe(self._take_back)
+
+    def _take_back(self) -> None:
+        """Run here what still waits elsewhere: what runs there may take long."""
+        if not self._instance.usable:
+            return
+        for other in self._together:
+            for job in [each for each in other._waiting if each.given_to is self]:
+                other._waiting.remove(job)
+                self._take(job)
 
     def _begun(self, batch: Batch) -> bool:
         try:
@@ -71,7 +143,10 @@ class LoopInstance:
     def _on_thread(self, work: _Work) -> None:
         # The thread may close the process's socket, and another may get its number.
         self._unwatch()
-        self._work.put(work)
+        self._work.put(lambda: self._tell(self._answers(work)))
+
+    def _tell(self, answers: list[Answer]) -> None:
+        self._loop.call_soon_threadsafe(self._end, answers)
 
     def _unwatch(self) -> None:
         if self._watched is not None:
@@ -80,16 +155,18 @@ class LoopInstance:
 
     def _end(self, answers: list[Answer]) -> None:
         assert self._under_way is not None
-        batch, done, started = self._under_way
+        job, started = self._under_way
         self._under_way = None
         ended = time.monotonic_ns()
         put = min(max(self._instance.put_ns, started), ended)
         returned = min(max(self._instance.returned_ns, put), ended)
-        done(self, batch, Outcome(answers, started, put, returned, ended))
+        if self._waiting:
+            self._next()
+        job.done(job.given_to, job.batch, Outcome(answers, started, put, returned, ended))
 
     def _run(self) -> None:
         while (work := self._work.get()) is not None:
-            self._loop.call_soon_threadsafe(self._end, self._answers(work))
+            work()
 
     def _answers(self, work: _Work) -> list[Answer]:
         try:
@@ -103,7 +180,7 @@ class LoopInstance:
         self._instance.kill()
         assert self._under_way is not None
         text = f"model instance '{self._instance.name}' failed: {error}"
-        return [ServeError(Kind.INTERNAL, text)] * len(self._under_way[0].requests)
+        return [ServeError(Kind.INTERNAL, text)] * len(self._under_way[0].batch.requests)
 
     def close(self) -> None:
         """End the thread and the process, away from the loop."""

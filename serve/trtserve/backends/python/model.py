@@ -98,7 +98,7 @@ class Model:
             raise ModelError(f"Python model {self._file} does not implement `execute` method.")
         count = len(requests)  # the list is the model's: it may empty it
         responses = self._instance.execute(requests)
-        if inspect.iscoroutine(responses):
+        if type(responses) is not list and inspect.iscoroutine(responses):
             responses = asyncio.run(responses)
         _check_responses(responses, count)
         checked: list[InferenceResponse] = responses

@@ -110,9 +110,7 @@ class ModelProcess:
         """As `put`, but false and at once where the process has ended: it has run nothing."""
         try:
             self._channel.signal(wire.EXECUTE, self._channel.put(messages))
-        except PeerGoneError:
-            return False
-        except (OSError, ValueError):  # as in `_ending`
+        except (PeerGoneError, OSError, ValueError):  # as in `_ending`
             self.kill()
             return False
         return True

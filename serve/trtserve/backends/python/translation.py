@@ -61,7 +61,7 @@ class Translator:
 
     def answers(self, received: Received) -> list[Answer]:
         """One answer for each message. Their data is a copy: the slab is free then."""
-        data = memoryview(received.memory[: received.used_bytes].copy()).toreadonly()
+        data = memoryview(received.memory[: received.used_bytes].tobytes())
         answers: list[Answer] = []
         for run in received.runs:
             answers += (

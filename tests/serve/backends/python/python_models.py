@@ -1,6 +1,7 @@
 """Python models written into version directories, and requests to them."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from textwrap import indent
 from typing import Any
@@ -13,6 +14,16 @@ from trtserve.request import Call, CallInput, CallOutput, InferRequest, InferRes
 from trtserve.tensors import NUMPY, array_from_wire, wire_from_array
 
 WIRE = {dtype: name for name, dtype in NUMPY.items() if name != "BF16"}
+
+# Does what a request's input `do` says, an expression with `r`, `requests` and `pb_utils`.
+DOES = """
+def execute(self, requests):
+    names = globals() | {"r": requests[0], "requests": requests, "self": self}
+    return eval(requests[0].inputs()[0].as_numpy()[0].decode(), names)
+"""
+ECHO = "pb_utils.InferenceResponse([pb_utils.Tensor('y', {})])"
+ONE = np.arange(16, dtype=np.float32).reshape(1, 16)
+Load = Callable[..., PythonInstance]  # (methods, top, **config)
 
 IDENTITY = """
 def execute(self, requests):
@@ -59,7 +70,18 @@ def request(
     wanted = tuple(CallOutput(name) for name in outputs or inputs)
     sizes = tuple(array.nbytes for array in arrays.values())
     timeout = (parameters or {}).get("timeout", 0)
-    call = Call(id_, described, wanted, 1, None, parameters or {}, 0, timeout, sizes)
+    call = Call(
+        id_,
+        described,
+        wanted,
+        1,
+        None,
+        parameters or {},
+        0,
+        timeout,
+        sizes,
+        tuple(each.name for each in wanted),
+    )
     data = [wire_from_array(array, dtypes[name]) for name, array in arrays.items()]
     return InferRequest(call, data, lambda *_: None, 0)
 
@@ -76,3 +98,19 @@ def failed(answer: Answer) -> ServeError:
     """An answer that is an error."""
     assert isinstance(answer, ServeError), answer
     return answer
+
+
+def do(doer: PythonInstance, what: str, *wanted: str, **facts: Any) -> Any:
+    """What a model of `DOES` answers to one request that says `what`."""
+    (answer,) = doer.execute(
+        [request(*wanted or ("y",), do=np.array([what.encode()], object), **facts)]
+    )
+    return answer
+
+
+def told(doer: PythonInstance, expression: str, *wanted: str, **facts: Any) -> Any:
+    """What an expression gives in the model's process, by way of JSON."""
+    array = f"np.array([json.dumps({expression}).encode()], object)"
+    answer = do(doer, f"[{ECHO.format(array)} for json in [__import__('json')] for r in requests]",
+                *wanted, **facts)  # fmt: skip
+    return json.loads(outputs(answer)["y"][0])

@@ -1,0 +1,107 @@
+"""What a config says to ONNX Runtime: session options, and options of its CUDA provider.
+
+Names, values and defaults are those of Triton's ONNX Runtime backend (README and
+ModelState::LoadModel in onnxruntime.cc), but for one: cuDNN's algorithms are found by its
+heuristics, not by trying all of them, which takes seven times as long at every new batch size and
+found none that was faster (docs/benchmarks.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import onnxruntime
+
+from trtserve.errors import invalid
+from trtserve.placement import CPU, gpu_index
+
+_LEVELS = onnxruntime.GraphOptimizationLevel
+# optimization.graph.level -> ONNX Runtime's; every other number: all optimizations.
+_GRAPH_LEVELS = {
+    -1: _LEVELS.ORT_ENABLE_BASIC, 1: _LEVELS.ORT_ENABLE_EXTENDED, 2: _LEVELS.ORT_DISABLE_ALL,
+}  # fmt: skip
+_MODES = {
+    "0": onnxruntime.ExecutionMode.ORT_SEQUENTIAL,
+    "1": onnxruntime.ExecutionMode.ORT_PARALLEL,
+}
+_SWITCHES = {"0": False, "false": False, "1": True, "true": True}
+# Parameter -> the values that it can have -> what the CUDA provider is told.
+_CUDA_CHOICES = {
+    "cudnn_conv_algo_search": {"0": "EXHAUSTIVE", "1": "HEURISTIC", "2": "DEFAULT"},
+    "arena_extend_strategy": {"0": "kNextPowerOfTwo", "1": "kSameAsRequested"},
+    "do_copy_in_default_stream": {"0": "0", "1": "1", "false": "0", "true": "1"},
+}
+_SESSION_ENTRIES = ("session.use_device_allocator_for_initializers",)
+
+
+def session_options(config: Any) -> onnxruntime.SessionOptions:
+    """The session options that a config's parameters ask for. Raises `ServeError`."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # what goes wrong comes back as an exception
+    stated = _stated(config)
+    options.intra_op_num_threads = _number(stated, "intra_op_thread_count")
+    options.inter_op_num_threads = _number(stated, "inter_op_thread_count")
+    options.execution_mode = _choice(stated, "execution_mode", _MODES, "0")
+    options.enable_cpu_mem_arena = _choice(stated, "enable_mem_arena", _SWITCHES, "1")
+    options.enable_mem_pattern = _choice(stated, "enable_mem_pattern", _SWITCHES, "1")
+    if config.optimization.HasField("graph"):
+        level = config.optimization.graph.level
+        options.graph_optimization_level = _GRAPH_LEVELS.get(level, _LEVELS.ORT_ENABLE_ALL)
+    for name in _SESSION_ENTRIES:
+        if name in stated:
+            options.add_session_config_entry(name, stated[name])
+    # An idle server must not spin. Costs little: threads wake in microseconds.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.inter_op.allow_spinning", "0")
+    return options
+
+
+def shares_session(config: Any) -> bool:
+    """Whether the instances of a GPU are to share a session, and so its weights on the GPU."""
+    return bool(_choice(_stated(config), "share_session_between_instances", _SWITCHES, "0"))
+
+
+def providers(config: Any, device: str) -> Sequence[Any]:
+    """Execution providers in their order, with options, for `device`. Raises `ServeError`."""
+    accelerators = config.optimization.execution_accelerators
+    for each in accelerators.cpu_execution_accelerator:
+        raise invalid(f"unknown Execution Accelerator '{each.name}' is requested for the CPU")
+    if device == CPU:
+        return ["CPUExecutionProvider"]
+    return [("CUDAExecutionProvider", _cuda_options(config, device)), "CPUExecutionProvider"]
+
+
+def _cuda_options(config: Any, device: str) -> dict[str, str]:
+    options = {"cudnn_conv_algo_search": "HEURISTIC"}
+    for each in config.optimization.execution_accelerators.gpu_execution_accelerator:
+        if each.name != "cuda":
+            raise invalid(
+                f"unknown Execution Accelerator '{each.name}' is requested; there is 'cuda'"
+            )
+        options |= each.parameters
+    stated = _stated(config)
+    for name, values in _CUDA_CHOICES.items():
+        if name in stated:
+            options[name] = _choice(stated, name, values, "")
+    if "gpu_mem_limit" in stated:
+        options["gpu_mem_limit"] = str(_number(stated, "gpu_mem_limit"))
+    return {**options, "device_id": str(gpu_index(device))}
+
+
+def _stated(config: Any) -> Mapping[str, str]:
+    return {name: each.string_value for name, each in config.parameters.items()}
+
+
+def _number(stated: Mapping[str, str], name: str) -> int:
+    text = stated.get(name, "0")
+    if not (text.isascii() and text.isdecimal()):
+        raise invalid(f"parameter '{name}' must be a number, 0 or more, got '{text}'")
+    return int(text)
+
+
+def _choice(stated: Mapping[str, str], name: str, values: Mapping[str, Any], default: str) -> Any:
+    text = stated.get(name, default)
+    if text.lower() not in values:
+        raise invalid(f"parameter '{name}' must be one of {', '.join(values)}, got '{text}'")
+    return values[text.lower()]

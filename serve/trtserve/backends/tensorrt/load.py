@@ -1,0 +1,90 @@
+"""Loads plans: an engine for each device, an executor for each instance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from trtbuild.cuda import lasting_context
+from trtbuild.errors import CudaError
+from trtserve.backends.base import Loaded, LoadRequest
+from trtserve.backends.tensorrt.complete import check, complete
+from trtserve.backends.tensorrt.engine import Engine, open_engine
+from trtserve.backends.tensorrt.executor import TensorRtExecutor
+from trtserve.backends.tensorrt.graphs import captures
+from trtserve.backends.tensorrt.options import options_of
+from trtserve.backends.tensorrt.profiles import profile_indices
+from trtserve.backends.thread import instances
+from trtserve.placement import Seat, gpu_index
+from trtserve.plans import Chosen, PlanRefused
+
+
+def load(request: LoadRequest) -> Loaded:
+    """Deserialize the plan of each device, for all instances that sit there.
+
+    Raises `PlanRefused` where this machine cannot run them, `ServeError` where config and plan
+    contradict each other.
+    """
+    chosen = request.plans
+    assert chosen is not None, "plans are chosen before they are loaded"
+    try:
+        engines = {device: _engine(chosen, device) for device in chosen.files}
+        executors = _executors(request, engines)
+    except CudaError as error:
+        raise PlanRefused(f"the GPU cannot be used: {error}") from None
+    return Loaded(
+        _runs_on(request.config.backend, chosen),
+        partial(instances, executors),
+        partial(_unload, executors),
+    )
+
+
+def _engine(chosen: Chosen, device: str) -> Engine:
+    lasting_context(gpu_index(device) or 0).use()
+    return open_engine(chosen.runtime, chosen.files[device], device)
+
+
+def _executors(request: LoadRequest, engines: dict[str, Engine]) -> list[TensorRtExecutor]:
+    config = request.config
+    placed = [
+        (seat, profile_indices(seat.profiles, engines[seat.device].signature))
+        for seat in request.seats
+    ]
+    for number, (seat, profiles) in enumerate(placed):
+        signature = engines[seat.device].signature
+        if request.complete and not number:
+            complete(config, signature, profiles)
+        check(config, signature, profiles)
+    executors: list[TensorRtExecutor] = []
+    try:
+        for seat, profiles in placed:
+            executors.append(_executor(request, seat, engines[seat.device], profiles))
+    except Exception:
+        _unload(executors)
+        raise
+    return executors
+
+
+def _executor(
+    request: LoadRequest, seat: Seat, engine: Engine, profiles: Sequence[int]
+) -> TensorRtExecutor:
+    options = options_of(request.config)
+    wanted = captures(request.config, engine.signature, profiles) if options.graphs else []
+    cuda = lasting_context(gpu_index(seat.device) or 0)
+    executor = TensorRtExecutor(engine, cuda, profiles, options)
+    executor.capture(wanted)
+    return executor
+
+
+def _unload(executors: Sequence[TensorRtExecutor]) -> None:
+    for executor in executors:
+        executor.unload()
+
+
+def _runs_on(backend: str, chosen: Chosen) -> str:
+    """What --check and the log say: "tensorrt_rtx on cuda:0 (plan model-sm89.plan, 8.9 in ...)"."""
+    devices = (
+        f"{device} (plan {path.name}, {chosen.why[device]})"
+        for device, path in chosen.files.items()
+    )
+    return f"{backend} on {', '.join(devices)}"

@@ -1,0 +1,157 @@
+"""Inference over HTTP: a request's body into a model's queue, the model's answer onto the wire.
+
+Clients repeat themselves: from the third request on, a connection knows the head and the JSON by
+their bytes, and takes the tensors behind them only (`Again`).
+"""
+
+from __future__ import annotations
+
+import logging
+
+from trtserve.endpoints import Endpoints
+from trtserve.errors import Kind, ServeError
+from trtserve.protocols.compression import accepted, compressed, decompressed
+from trtserve.protocols.http1 import HttpRequest
+from trtserve.protocols.v2_json import HttpAnswer, error_body
+from trtserve.request import Buffer, Call, InferRequest, InferResponse
+from trtserve.sockets.http1 import JSON, Again, HttpProtocol
+from trtserve.version import Version
+
+_log = logging.getLogger("trtserve")
+_BINARY = "application/octet-stream"
+_MAX_AGAIN_BYTES = 64 * 1024
+# Who sends one of these wants more than the tensors back as they are.
+_SPECIAL = ("accept-encoding", "content-encoding", "expect")
+
+
+class HttpInference:
+    """The requests to all models over HTTP."""
+
+    def __init__(self, endpoints: Endpoints, max_body_bytes: int) -> None:
+        self._endpoints = endpoints
+        self._models = endpoints.models
+        self._max_body_bytes = max_body_bytes
+
+    def infer(
+        self, version: Version, request: HttpRequest, exchange: HttpProtocol, started_ns: int
+    ) -> None:
+        """Queue a request; its answer goes to `exchange`. Raises `ServeError`."""
+        head = request.head
+        if not self._endpoints.ready:
+            raise ServeError(Kind.UNAVAILABLE, "the server is shutting down")
+        body = request.body
+        if "content-encoding" in head.headers:
+            body = plain_body(request, self._max_body_bytes)
+            exchange.hold(len(body))
+        call, data = version.codec.decode(body, head.infer_header_length)
+        coding = head.headers.get("accept-encoding")
+        if exchange.last_call is not call:
+            exchange.last_call = call
+        elif exchange.again is None or exchange.again.request.head is not head:
+            exchange.again = self._again(version, call, request)
+        infer = InferRequest(call, data, _reply, started_ns, (exchange, version, coding))
+        exchange.on_cancel = (version.runner.cancel, infer)
+        version.submit(infer)
+
+    def _again(self, version: Version, call: Call, request: HttpRequest) -> Again | None:
+        """How to serve a request like this one, should it come again.
+
+        A call that is the same object twice was made of the JSON's bytes alone, and all of its
+        tensors are behind them.
+        """
+        head, body = request
+        if not head.keep_alive or head.chunked or len(body) > _MAX_AGAIN_BYTES:
+            return None
+        if any(name in head.headers for name in _SPECIAL):
+            return None
+        start = head.raw + bytes(body[: len(body) - sum(call.sizes)])
+        repeated = _Repeated(version, call, len(start), self._endpoints)
+        return Again(start, len(head.raw) + len(body), HttpRequest(head, b""), repeated.serve)
+
+
+class _Repeated:
+    """A request that is known but for its tensors."""
+
+    def __init__(self, version: Version, call: Call, start: int, endpoints: Endpoints) -> None:
+        self._version = version
+        self._cancel = version.runner.cancel
+        self._call = call
+        self._endpoints = endpoints
+        self._models = endpoints.models
+        self._generation = self._models.generation
+        self._spans = []
+        for size in call.sizes:
+            self._spans.append(slice(start, start + size))
+            start += size
+
+    def serve(self, whole: bytes, exchange: HttpProtocol, started_ns: int) -> bool:
+        """Queue it; False: its path may mean another version than before."""
+        version = self._version
+        if self._generation != self._models.generation or not self._endpoints.ready:
+            return False
+        view = memoryview(whole)
+        if len(self._spans) == 1:  # most models have one input
+            data = [view[self._spans[0]]]
+        else:
+            data = [view[span] for span in self._spans]
+        request = InferRequest(self._call, data, _reply, started_ns, (exchange, version, None))
+        exchange.on_cancel = (self._cancel, request)
+        try:
+            version.submit(request)
+        except ServeError as error:
+            respond_error(exchange, error)
+        except Exception as error:  # whatever goes wrong, the client hears of it
+            respond_error(exchange, bug(error))
+        return True
+
+
+def _reply(request: InferRequest, answer: InferResponse | ServeError) -> None:
+    """Send the answer to an inference request."""
+    exchange, version, coding = request.origin
+    if request.cancelled:
+        return
+    try:
+        if isinstance(answer, ServeError):
+            raise answer
+        encoded = version.codec.encode(request.call, answer)
+    except ServeError as error:
+        respond_error(exchange, error)
+        return
+    except Exception as error:  # whatever goes wrong, the client hears of it
+        respond_error(exchange, bug(error))
+        return
+    chosen = accepted(coding) if coding is not None else ""
+    if chosen:
+        _respond_compressed(exchange, encoded, chosen)
+    else:
+        exchange.write(encoded.start, encoded.tensors or ())
+
+
+def _respond_compressed(exchange: HttpProtocol, answer: HttpAnswer, coding: str) -> None:
+    headers = [("Content-Encoding", coding)]
+    if answer.tensors is None:
+        headers += JSON
+    else:
+        headers += [("Content-Type", _BINARY),
+                    ("Inference-Header-Content-Length", str(len(answer.header)))]  # fmt: skip
+    parts = (answer.header, *(answer.tensors or ()))
+    exchange.respond(200, headers, [compressed(parts, coding)])
+
+
+def plain_body(request: HttpRequest, max_bytes: int) -> Buffer:
+    """The body without its content coding. Raises `ServeError`."""
+    coding = request.head.headers.get("content-encoding", "identity").strip().lower()
+    if coding == "identity":
+        return request.body
+    return decompressed(request.body, coding, max_bytes)
+
+
+def respond_error(exchange: HttpProtocol, error: ServeError) -> None:
+    """Answer with an error as Triton's HTTP endpoints do."""
+    exchange.respond(error.status.http, JSON, [error_body(error.message)])
+
+
+def bug(error: Exception) -> ServeError:
+    """What the client of a request that met a bug of ours is told; the log has the rest."""
+    _log.error("a request failed", exc_info=error)
+    return ServeError(Kind.INTERNAL, f"internal error: {type(error).__name__}")

@@ -1,0 +1,251 @@
+"""Which plan runs on which GPU, or why none does.
+
+A plan's file is chosen as Triton's TensorRT backend does: by the compute capability of the GPU
+among `cc_model_filenames`, else `default_model_filename`, else `model.plan`. What Triton then
+leaves to the deserializer is judged before it, as far as the plan's header and
+`trtbuild.lock.json` tell: another runtime, another release, other targets.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from trtbuild.capability import Capability
+from trtbuild.device import Devices, Gpu
+from trtbuild.errors import PlanError, RepositoryError
+from trtbuild.plan.header import PlanHeader, plan_header
+from trtbuild.plan.runtimes import TENSORRT, TENSORRT_RTX, RuntimeInfo, installed_runtimes
+from trtbuild.repository.directory import below, lies_in
+from trtbuild.repository.layout import PORTABLE
+from trtbuild.repository.lock import Lock, LockedPlan, read_lock
+from trtserve.errors import Kind, ServeError, invalid
+from trtserve.placement import CPU, Seat, devices_of, gpu_index
+
+# Backend of a config -> the runtime whose plans it runs.
+RUNTIMES = {"tensorrt": TENSORRT, "tensorrt_rtx": TENSORRT_RTX}
+_EXTRAS = {TENSORRT: "tensorrt", TENSORRT_RTX: "rtx"}
+DEFAULT_FILE = "model.plan"
+
+
+class PlanRefused(ServeError):  # noqa: N818  # it is no fault: the model's ONNX runs instead
+    """A model's plans cannot run on this machine; the message says why."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(Kind.UNAVAILABLE, why)
+
+
+class Chosen(NamedTuple):
+    """Plans to load."""
+
+    runtime: RuntimeInfo
+    files: dict[str, Path]  # by device: "cuda:0"
+    why: dict[str, str]  # by device: "8.9 in cc_model_filenames"
+
+
+def choose(
+    config: Any,
+    folder: Path,
+    seats: Sequence[Seat],
+    found: Devices,
+    runtimes: Sequence[RuntimeInfo] | None = None,
+    *,
+    named: frozenset[str] = frozenset(),
+) -> Chosen:
+    """A plan of the version's `folder` for each device that an instance sits on.
+
+    `runtimes`: those installed, looked up where None; `named`: see `within`. Raises `PlanRefused`,
+    and `ServeError` where a file name leads out of the model's directory.
+    """
+    choice = _Choice(config, folder, found, named)
+    files, why = {}, {}
+    for device in devices_of(seats):
+        gpu = choice.gpu(device)
+        files[device], why[device] = choice.file(gpu)
+    headers = {path: choice.header(path) for path in files.values()}
+    for device, path in files.items():
+        choice.check_target(choice.gpu(device), path, headers[path])
+    installed = installed_runtimes(found) if runtimes is None else runtimes
+    runtime = choice.runtime(installed)
+    for path, header in headers.items():
+        choice.check_release(path, header, runtime)
+    return Chosen(runtime, files, why)
+
+
+def fall_back(name: str, folder: Path, fallback: str, refused: PlanRefused) -> tuple[Path, str]:
+    """The portable model that runs instead of plans, and the note that says so.
+
+    `fallback`: what `--fallback` says. Raises `ServeError` where it may not, or is not there.
+    """
+    if fallback == "none":
+        raise ServeError(Kind.UNAVAILABLE, f"model '{name}' cannot run here: {refused}")
+    portable = folder / PORTABLE
+    if not portable.is_file():
+        raise ServeError(
+            Kind.UNAVAILABLE,
+            f"model '{name}' cannot run here: {refused}, and there is no {PORTABLE} beside its "
+            "plans to fall back on",
+        )
+    return portable, f"runs {PORTABLE} on ONNX Runtime: {refused}"
+
+
+class _Choice:
+    """One version of one model on this machine."""
+
+    def __init__(self, config: Any, folder: Path, found: Devices, named: frozenset[str]) -> None:
+        self._named = named
+        self._config = config
+        self._folder = folder
+        self._found = found
+        self._lock = _lock(folder)
+
+    def gpu(self, device: str) -> Gpu:
+        if not self._found.gpus:
+            raise PlanRefused(self._mismatch())
+        if device == CPU:
+            raise PlanRefused(
+                f"{self._mismatch()}, but an instance sits on the CPU (--device or instance_group)"
+            )
+        for gpu in self._found.gpus:
+            if gpu.index == gpu_index(device):
+                return gpu
+        raise PlanRefused(f"{self._mismatch()}, and none of them is {device}")
+
+    def file(self, gpu: Gpu) -> tuple[Path, str]:
+        """The plan for `gpu` and what chose it."""
+        named = self._config.cc_model_filenames
+        key = str(gpu.capability)
+        name = named.get(key) or self._config.default_model_filename or DEFAULT_FILE
+        path = within(self._folder, name, self._named)
+        if key in named:
+            if not path.is_file():
+                raise PlanRefused(
+                    f"'{name}', which cc_model_filenames names for {key}, is not in version "
+                    f"{self._folder.name}"
+                )
+            return path, f"{key} in cc_model_filenames"
+        if not path.is_file():
+            raise PlanRefused(self._mismatch(gpu))
+        return path, f"the default: {key} is not in cc_model_filenames"
+
+    def header(self, path: Path) -> PlanHeader:
+        try:
+            header = plan_header(path)
+        except PlanError as error:
+            said = error.message.replace(f"{path}", path.name)
+            raise PlanRefused(f"{said} ({error.hint})" if error.hint else said) from None
+        wanted = RUNTIMES[self._config.backend]
+        if header.runtime != wanted:
+            right = next(backend for backend, name in RUNTIMES.items() if name == header.runtime)
+            raise PlanRefused(
+                f"{path.name} is a plan of {header.runtime}, and backend "
+                f"'{self._config.backend}' runs those of {wanted}: say backend: \"{right}\""
+            )
+        return header
+
+    def check_target(self, gpu: Gpu, path: Path, header: PlanHeader) -> None:
+        """The plan was built for `gpu`, as far as anything tells."""
+        if header.any_later:
+            return  # no target was declared: the runtime knows
+        targets = header.targets
+        if targets is None and (locked := self._locked(path)) is not None:
+            targets = locked.targets
+        if targets is None or gpu.capability in targets:
+            return
+        if str(gpu.capability) in self._config.cc_model_filenames:
+            raise PlanRefused(
+                f"cc_model_filenames names {path.name} for {gpu.capability}, but it was built for "
+                f"{', '.join(map(str, targets))}; {self._machine()}"
+            )
+        raise PlanRefused(self._mismatch(gpu, targets))
+
+    def runtime(self, installed: Sequence[RuntimeInfo]) -> RuntimeInfo:
+        wanted = RUNTIMES[self._config.backend]
+        for runtime in installed:
+            if runtime.name == wanted:
+                return runtime
+        raise PlanRefused(
+            f"the package '{wanted}', which runs its plans, is not installed: "
+            f'pip install "trtbuild[{_EXTRAS[wanted]}]"'
+        )
+
+    def check_release(self, path: Path, header: PlanHeader, runtime: RuntimeInfo) -> None:
+        """The runtime's release can run the plan's.
+
+        Releases of TensorRT for RTX run their own plans only. TensorRT runs older plans that
+        were built to be version compatible, which it tells itself, and never newer ones.
+        """
+        built, here = _numbers(header.version), _numbers(runtime.version)
+        same = built == here[: len(built)]
+        if same or (runtime.name == TENSORRT and built < here):
+            return
+        raise PlanRefused(
+            f"{path.name} was built by {runtime.name} {header.version}, and {runtime.version} is "
+            f"installed here, which does not run it: install {header.version}, or convert again"
+        )
+
+    def _locked(self, path: Path) -> LockedPlan | None:
+        plans = () if self._lock is None else self._lock.plans
+        return next((plan for plan in plans if plan.file == path.name), None)
+
+    def _mismatch(self, gpu: Gpu | None = None, targets: Sequence[Capability] = ()) -> str:
+        """What the plans are for, and what is here."""
+        text = f"{self._targets(targets)}; {self._machine()}"
+        fits = {str(each.capability) for each in self._found.gpus} & set(
+            self._config.cc_model_filenames
+        )
+        if gpu is not None and fits:
+            text += f". No plan is for {gpu.name}: name the GPUs that fit in instance_group"
+        return text
+
+    def _targets(self, targets: Sequence[Capability]) -> str:
+        keys = sorted(self._config.cc_model_filenames, key=_ascending)
+        if not keys:
+            locked = () if self._lock is None else self._lock.plans
+            all_targets = {*targets, *(target for plan in locked for target in plan.targets)}
+            keys = [str(target) for target in sorted(all_targets)]
+        if not keys:
+            return "its plan names no compute capability"
+        return f"its plans are for compute capability {', '.join(keys)}"
+
+    def _machine(self) -> str:
+        if self._found.gpus:
+            gpus = sorted(self._found.gpus, key=lambda gpu: (gpu.capability, gpu.index))
+            named = dict.fromkeys(f"{gpu.name} ({gpu.capability})" for gpu in gpus)
+            return f"this machine has {', '.join(named)}"
+        problem = f" that can be used ({self._found.problem})" if self._found.problem else ""
+        return f"this machine has no GPU{problem}"
+
+
+def within(folder: Path, name: str, named: frozenset[str] = frozenset()) -> Path:
+    """A file of a version's folder. Raises `ServeError` where its name leads out of the model's.
+
+    Files in `named` were named by whoever made the repository: as in Triton, they may be links to
+    where models are kept. What a client names may be none that leads out.
+    """
+    path = below(folder, name)
+    if name in named and Path(os.path.normpath(path)).is_relative_to(folder.parent):
+        return path
+    if not (lies_in(path, folder.parent) or lies_in(path, folder)):
+        raise invalid(f"'{name}' must stay within the model's directory")
+    return path
+
+
+def _lock(folder: Path) -> Lock | None:
+    try:
+        return read_lock(folder)
+    except RepositoryError:
+        return None  # `trtbuild validate` says what is wrong with it; the plan may be good
+
+
+def _ascending(key: str) -> tuple[float, ...]:
+    """Sorts "12.0" after "7.5", and what is no compute capability last."""
+    match = re.fullmatch(r"(\d+)\.(\d+)", key)
+    return (float(match[1]), float(match[2])) if match else (float("inf"),)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:4])

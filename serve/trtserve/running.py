@@ -1,0 +1,123 @@
+"""A server as a process: its event loop, its signals, its exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib.util
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from trtbuild.errors import TrtbuildError
+from trtserve import memory
+from trtserve.endpoints import Endpoints
+from trtserve.server import Server
+from trtserve.settings import Settings
+
+_log = logging.getLogger("trtserve")
+# Instances' threads ask for the GIL while the loop's thread holds it: at Python's default of 5 ms
+# a small model's batch would wait longer than it runs.
+_SWITCH_INTERVAL_S = 0.0005
+# `timeout`, and launchers that get the terminal's ctrl-C too, send the same signal twice at once.
+_ONE_WISH_S = 0.25
+
+
+class _Signals:
+    """SIGTERM and SIGINT: the first asks for the end, a later one forces it."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, endpoints: Endpoints) -> None:
+        self._loop = loop
+        self._asked_at = 0.0
+        self._endpoints = endpoints
+        self.code = 0  # of a process that ended before it had begun
+        self.ending = asyncio.Event()
+        self.forced = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._on_signal, number)
+
+    def _on_signal(self, number: int) -> None:
+        if not self.ending.is_set():
+            self._asked_at = self._loop.time()
+            self.ending.set()
+            self.code = 128 + number
+            self._endpoints.end()
+        elif self._loop.time() - self._asked_at > _ONE_WISH_S:
+            self.forced.set()
+
+
+async def _unless(event: asyncio.Event, work: asyncio.Task[Any]) -> bool:
+    """Wait for `work`. False: `event` came first, and `work` goes on."""
+    waiting = asyncio.ensure_future(event.wait())
+    await asyncio.wait((work, waiting), return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    return work.done()
+
+
+async def serve(settings: Settings) -> int:
+    """Run a server until SIGTERM or SIGINT; a second one forces the end. Returns the exit code."""
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
+    loop = asyncio.get_running_loop()
+    server = Server(settings)
+    signals = _Signals(loop, server.endpoints)
+    start = loop.create_task(server.start())
+    if not await _unless(signals.ending, start):
+        _log.warning("ending before the models were loaded")
+        return signals.code
+    try:
+        start.result()
+    except TrtbuildError:
+        await server.stop(0)
+        raise
+    await signals.ending.wait()
+    _log.info("ending: waiting up to %g s for requests under way", settings.exit_timeout_s)
+    stop = loop.create_task(server.stop(settings.exit_timeout_s))
+    if not await _unless(signals.forced, stop):
+        _log.warning("ending at once: a second signal came")
+        return 1
+    if not stop.result():
+        _log.warning("not everything has ended in time: it is cut off")
+        return 1
+    return 0
+
+
+def _allow_open_files(wanted: int) -> None:
+    """As many open files as the system grants, up to `wanted`: each connection is one."""
+    if sys.platform != "win32":
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        granted = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, granted), hard))
+
+
+def run(settings: Settings) -> int:
+    """Run a server in this thread, on uvloop where it is installed. Returns the exit code."""
+    _allow_open_files(settings.max_connections + 1024)
+    memory.keep_freed()
+    if importlib.util.find_spec("uvloop"):
+        import uvloop
+
+        code = uvloop.run(serve(settings))
+    else:
+        code = asyncio.run(serve(settings))
+    if code:
+        _kill_children()
+        # Instances are still computing in native code, which must not see the interpreter go.
+        logging.shutdown()
+        os._exit(code)
+    return code
+
+
+def _kill_children() -> None:
+    """Models' processes may be stuck in what they run: they must not outlive a server cut off.
+
+    Each leads a session of its own (see `backends.python.process`).
+    """
+    for children in Path("/proc/self/task").glob("*/children"):
+        for process in children.read_text().split():
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(int(process), signal.SIGKILL)

@@ -1,0 +1,215 @@
+"""What an executor does on a GPU, each with a stand-in engine (see `stand_in.py`).
+
+Plain functions of a CUDA context: `test_tensorrt_executor.py` runs them everywhere, on the
+stand-in for the driver where there is no GPU, and `test_on_gpu.py` as a script too.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from trtserve.backends.tensorrt.engine import Engine, Library
+from trtserve.backends.tensorrt.executor import TensorRtExecutor
+from trtserve.backends.tensorrt.options import Options
+from trtserve.errors import Kind, ServeError
+
+import tests.serve.backends.tensorrt.stand_in as trt
+from tests.serve.backends.tensorrt.stand_in import Bounds, ICudaEngine, Tensor, copies, values
+from trtbuild.cuda import Cuda
+
+DEFAULT = Options()
+UP_TO_8: dict[str, Bounds] = {"x": ((1, 4), (4, 4), (8, 4))}
+UP_TO_64: dict[str, Bounds] = {"x": ((9, 4), (32, 4), (64, 4))}
+
+
+def one_tensor(cuda: Cuda, *profiles: dict[str, Bounds], dtype: str = "FLOAT") -> ICudaEngine:
+    return copies([(Tensor("x", dtype, (-1, 4)), "y")], profiles or (UP_TO_8,), cuda=cuda)
+
+
+def executor(
+    cuda: Cuda, handle: ICudaEngine, options: Options = DEFAULT, allowed: tuple[int, ...] = (0,)
+) -> TensorRtExecutor:
+    return TensorRtExecutor(Engine(Library(trt), handle), cuda, allowed, options)
+
+
+def run(instance: TensorRtExecutor, array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The output 'y' for the input 'x', gathered as a batch is."""
+    if instance.room is not None:
+        place = instance.room(array.nbytes)
+        place[:] = array.reshape(-1).view(np.uint8)
+        array = place.view(array.dtype).reshape(array.shape)
+    return instance.execute({"x": array}, ["y"])["y"]
+
+
+def batches_come_back_as_they_went(cuda: Cuda) -> None:
+    instance = executor(cuda, one_tensor(cuda))
+    for seed, rows in enumerate((8, 1, 3, 8)):
+        given = values((rows, 4), seed=seed)
+        np.testing.assert_array_equal(run(instance, given), given)
+    instance.unload()
+
+
+def pageable_memory_will_do(cuda: Cuda) -> None:
+    options = Options(pinned_inputs=False, pinned_outputs=False, spin=True, urgency=-1)
+    instance = executor(cuda, one_tensor(cuda), options)
+    assert instance.room is None
+    given = values((5, 4))
+    np.testing.assert_array_equal(run(instance, given), given)
+    np.testing.assert_array_equal(run(instance, given[::2]), given[::2])  # not contiguous
+    instance.unload()
+
+
+def each_type_keeps_its_bits(cuda: Cuda) -> None:
+    types = {"HALF": "float16", "BF16": "uint16", "INT32": "int32", "INT64": "int64"}
+    for name, dtype in types.items():
+        instance = executor(cuda, one_tensor(cuda, dtype=name))
+        given = values((2, 4), dtype)
+        got = run(instance, given)
+        assert got.dtype == np.dtype(dtype)
+        np.testing.assert_array_equal(got, given)
+        instance.unload()
+
+
+def an_answer_outlives_the_batches_after_it_and_its_instance(cuda: Cuda) -> None:
+    instance = executor(cuda, one_tensor(cuda))
+    given = [values((8, 4), seed=seed) for seed in range(5)]
+    answers = [run(instance, each) for each in given]
+    instance.unload()
+    for answer, each in zip(answers, given, strict=True):
+        np.testing.assert_array_equal(answer, each)
+
+
+def a_batch_runs_in_the_profile_that_holds_it(cuda: Cuda) -> None:
+    instance = executor(cuda, one_tensor(cuda, UP_TO_8, UP_TO_64), allowed=(0, 1))
+    for rows in (2, 64, 8, 9, 1):
+        given = values((rows, 4), seed=rows)
+        np.testing.assert_array_equal(run(instance, given), given)
+    try:
+        run(instance, values((65, 4)))
+    except ServeError as error:
+        assert error.kind is Kind.INVALID_ARG
+        assert error.message == (
+            "input 'x' has the shape [65,4], the plan takes [1,4] to [8,4] (profile 0), or "
+            "[9,4] to [64,4] (profile 1)"
+        )
+    else:
+        raise AssertionError("65 rows ran")
+    instance.unload()
+
+
+def memory_grows_where_the_largest_is_huge(cuda: Cuda) -> None:
+    huge: dict[str, Bounds] = {"x": ((1, 4), (4, 4), (1 << 30, 4))}
+    instance = executor(cuda, one_tensor(cuda, huge))
+    for rows in (1, 100_000, 7):
+        given = values((rows, 4), seed=rows)
+        np.testing.assert_array_equal(run(instance, given), given)
+    instance.unload()
+
+
+def outputs_may_be_sized_by_the_data(cuda: Cuda) -> None:
+    pairs = [(Tensor("x", "FLOAT", (-1, 4)), "y"), (Tensor("w", "FLOAT", (-1, 4)), "all")]
+    profile = {"x": UP_TO_8["x"], "w": UP_TO_8["x"]}
+    handle = copies(pairs, [profile], cuda=cuda, halves=["y"])
+    instance = executor(cuda, handle)
+    for rows in (8, 2, 6):
+        given = values((rows, 4), seed=rows)
+        got = instance.execute({"x": given, "w": given}, ["y", "all"])
+        np.testing.assert_array_equal(got["y"], given[: rows // 2])
+        np.testing.assert_array_equal(got["all"], given)
+    instance.unload()
+
+
+def a_graph_answers_for_its_shapes_and_no_others(cuda: Cuda) -> None:
+    handle = one_tensor(cuda)
+    instance = executor(cuda, handle, Options(graphs=True))
+    instance.capture([{"x": (4, 4)}, {"x": (8, 4)}])
+    captured = handle.enqueued
+    assert captured == 4, "each shape runs once and is captured once"
+    for seed, rows in enumerate((4, 8, 4, 8, 8)):
+        given = values((rows, 4), seed=seed)
+        np.testing.assert_array_equal(run(instance, given), given)
+    assert handle.enqueued == captured, "captured shapes were enqueued again"
+    given = values((3, 4), seed=9)
+    np.testing.assert_array_equal(run(instance, given), given)
+    assert handle.enqueued == captured + 1
+    given = values((4, 4), seed=10)
+    np.testing.assert_array_equal(run(instance, given), given)
+    assert handle.enqueued == captured + 1
+    instance.unload()
+
+
+def what_cannot_be_captured_runs_without(cuda: Cuda) -> None:
+    handle = copies([(Tensor("x", "FLOAT", (-1, 4)), "y")], [UP_TO_8], cuda=cuda, halves=["y"])
+    said: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
+    logger = logging.getLogger("trtserve")
+    logger.addHandler(handler)
+    try:
+        instance = executor(cuda, handle, Options(graphs=True))
+        instance.capture([{"x": (4, 4)}, {"x": (99, 4)}])
+    finally:
+        logger.removeHandler(handler)
+    assert said[0] == (
+        "no CUDA graph for x [4,4], which runs without one: the shape of output y depends on the "
+        "data"
+    )
+    assert "x [99,4]" in said[1]
+    given = values((4, 4))
+    np.testing.assert_array_equal(run(instance, given), given[:2])
+    instance.unload()
+
+
+def instances_of_one_engine_do_not_disturb_each_other(cuda: Cuda) -> None:
+    handle = one_tensor(cuda)
+    shared = Engine(Library(trt), handle)
+    instances = [TensorRtExecutor(shared, cuda, (0,), Options(graphs=True)) for _ in range(2)]
+    instances[0].capture([{"x": (8, 4)}])
+    wrong: list[Any] = []
+
+    def work(number: int) -> None:
+        for turn in range(200):
+            given = values((1 + turn % 8, 4), seed=1000 * number + turn)
+            try:
+                np.testing.assert_array_equal(run(instances[number], given), given)
+            except BaseException as error:
+                wrong.append(error)
+                return
+        instances[number].unload()
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong, wrong
+
+
+def nothing_is_left_when_an_instance_has_gone(cuda: Cuda) -> None:
+    """On the stand-in driver its user counts; on a GPU the driver's free memory is what counts."""
+    for _ in range(3):
+        instance = executor(cuda, one_tensor(cuda), Options(graphs=True))
+        instance.capture([{"x": (8, 4)}])
+        run(instance, values((8, 4)))
+        instance.unload()
+    gc.collect()
+
+
+CHECKS: tuple[Callable[[Cuda], None], ...] = (
+    batches_come_back_as_they_went,
+    pageable_memory_will_do,
+    each_type_keeps_its_bits,
+    an_answer_outlives_the_batches_after_it_and_its_instance,
+    a_batch_runs_in_the_profile_that_holds_it,
+    memory_grows_where_the_largest_is_huge,
+    outputs_may_be_sized_by_the_data,
+    a_graph_answers_for_its_shapes_and_no_others,
+    what_cannot_be_captured_runs_without,
+    instances_of_one_engine_do_not_disturb_each_other,
+    nothing_is_left_when_an_instance_has_gone,
+)

@@ -1,0 +1,199 @@
+"""A server that runs plans from choice to answer, on the stand-in for TensorRT (`stand_in.py`)."""
+
+from __future__ import annotations
+
+import gc
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tritonclient.http as http_client
+from trtserve import plans
+from trtserve.checking import check
+from trtserve.settings import Settings
+
+from tests.cuda_driver import StandIn
+from tests.serve.backends.tensorrt import stand_in
+from tests.serve.backends.tensorrt.stand_in import Tensor, copies, plan_text, values
+from tests.serve.conftest import Running
+from tests.serve.models import identity, put
+from tests.serve.test_plans import L4, rtx_plan
+from trtbuild import cuda as layer
+from trtbuild import device
+from trtbuild.cuda import lasting_context
+from trtbuild.device import Devices
+from trtbuild.errors import RepositoryError
+from trtbuild.plan.runtimes import RuntimeInfo
+
+BOUNDS = {"INPUT0": ((1, 16), (4, 16), (8, 16))}
+BIG = {"INPUT0": ((9, 16), (16, 16), (32, 16))}
+CONFIG = """
+backend: "tensorrt_rtx"
+cc_model_filenames { key: "8.9" value: "a.plan" }
+"""
+
+
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory: pytest.TempPathFactory) -> StandIn:
+    return StandIn(tmp_path_factory.mktemp("driver"))
+
+
+@pytest.fixture(autouse=True)
+def _machine(driver: StandIn, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An L4, and a runtime that is the stand-in."""
+    if device.gpus().gpus:
+        pytest.skip("this machine has a GPU: its runtime is no stand-in")
+    lasting_context.cache_clear()
+    monkeypatch.setattr(layer, "LIBRARY", driver.path)
+    monkeypatch.setattr(device, "gpus", lambda: Devices((L4,)))
+    runtime = RuntimeInfo("tensorrt-rtx", "stand-in", stand_in.__name__, "1.7.1.116", ())
+    monkeypatch.setattr(plans, "installed_runtimes", lambda _: (runtime,))
+    yield
+    lasting_context.cache_clear()
+
+
+def repository(
+    folder: Path, config: str = CONFIG, *, dtype: str = "FLOAT", profiles: Any = (BOUNDS,)
+) -> Path:
+    engine = copies([(Tensor("INPUT0", dtype, (-1, 16)), "OUTPUT0")], profiles)
+    path = put(folder, "m", identity(), config)
+    (path / "1" / "a.plan").write_bytes(rtx_plan("8.9") + plan_text(engine))
+    return folder
+
+
+def ask(server: Running, given: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    with http_client.InferenceServerClient(server.http) as client:
+        tensor = http_client.InferInput("INPUT0", list(given.shape), "FP32")
+        tensor.set_data_from_numpy(given)
+        answer: np.ndarray[Any, Any] = client.infer("m", [tensor]).as_numpy("OUTPUT0")
+        return answer
+
+
+def test_a_plan_answers_and_the_server_says_what_runs(
+    start: Callable[..., Running], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "trtserve")
+    server = start(repository(tmp_path))
+    for rows in (1, 8, 3):
+        given = values((rows, 16), seed=rows)
+        np.testing.assert_array_equal(ask(server, given), given)
+    said = "tensorrt_rtx on cuda:0 (plan a.plan, 8.9 in cc_model_filenames)"
+    assert f"'m' version 1 is ready: {said}" in [record.message for record in caplog.records]
+    with http_client.InferenceServerClient(server.http) as client:
+        config = client.get_model_config("m")
+        assert client.get_model_metadata("m")["platform"] == "tensorrt_rtx"
+    assert config["max_batch_size"] == 8
+    assert config["instance_group"][0]["kind"] == "KIND_GPU"
+    assert "trtserve_note" not in config.get("parameters", {})
+    server.stop()
+
+
+def test_requests_of_many_clients_share_batches(
+    start: Callable[..., Running], tmp_path: Path
+) -> None:
+    text = (
+        CONFIG
+        + """
+      max_batch_size: 32
+      instance_group { count: 2 kind: KIND_GPU profile: ["0", "1"] }
+      dynamic_batching { preferred_batch_size: [8] max_queue_delay_microseconds: 2000 }
+      optimization { cuda { graphs: true } }
+    """
+    )
+    server = start(repository(tmp_path, text, profiles=(BOUNDS, BIG)), grpc_port=-1)
+    wrong: list[BaseException] = []
+
+    def client(number: int) -> None:
+        try:
+            for turn in range(20):
+                given = values((1 + (number + turn) % 3, 16), seed=100 * number + turn)
+                np.testing.assert_array_equal(ask(server, given), given)
+        except BaseException as error:
+            wrong.append(error)
+
+    threads = [threading.Thread(target=client, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong, wrong
+    server.stop()
+
+
+def test_graphs_are_captured_at_load_for_the_preferred_sizes(
+    start: Callable[..., Running], tmp_path: Path, driver: StandIn
+) -> None:
+    text = (
+        CONFIG
+        + """
+      max_batch_size: 8
+      dynamic_batching { preferred_batch_size: [4] }
+      optimization { cuda { graphs: true } }
+    """
+    )
+    server = start(repository(tmp_path, text), grpc_port=-1)
+    before = driver.launches
+    for rows in (1, 4, 8):
+        ask(server, values((rows, 16)))
+    assert driver.launches == before + 3
+    ask(server, values((5, 16)))
+    assert driver.launches == before + 3
+    server.stop()
+
+
+def test_check_says_which_plan_which_device_and_why(tmp_path: Path, driver: StandIn) -> None:
+    before = driver.alive
+    (row,) = check(Settings(repositories=(repository(tmp_path),)))
+    assert str(row).startswith(
+        "ok: m version 1: tensorrt_rtx on cuda:0 (plan a.plan, 8.9 in cc_model_filenames)\n"
+    )
+    gc.collect()
+    assert driver.alive == before, "a check leaves something on the GPU"
+
+
+@pytest.mark.parametrize(
+    ("extra", "says"),
+    [
+        ('input { name: "INPUT0" data_type: TYPE_INT32 dims: [16] }', "the plan says TYPE_FP32"),
+        ("max_batch_size: 9", "the plan takes batches up to 8"),
+        ('instance_group { kind: KIND_GPU profile: "1" }', "names optimization profile '1'; the"),
+        ("optimization { cuda { graphs: true graph_spec { batch_size: 99 } } }", "batch_size 99"),
+    ],
+)
+def test_a_config_that_contradicts_its_plan_is_no_case_for_the_fallback(
+    start: Callable[..., Running], tmp_path: Path, extra: str, says: str
+) -> None:
+    with pytest.raises(RepositoryError, match=says):
+        start(repository(tmp_path, CONFIG + extra))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "content", "says"),
+    [
+        ("FP8", None, "'INPUT0' is FP8 in its plan, a type that no request can carry"),
+        ("FLOAT", b"{", "refuses a.plan on cuda:0: Serialization assertion failed: it is no"),
+    ],
+)
+def test_a_plan_that_is_refused_when_it_is_loaded(
+    start: Callable[..., Running], tmp_path: Path, dtype: str, content: bytes | None, says: str
+) -> None:
+    repo = repository(tmp_path, dtype=dtype)
+    if content is not None:
+        (repo / "m" / "1" / "a.plan").write_bytes(rtx_plan("8.9") + content)
+    server = start(repo, device="cuda:0", exit_on_error=False, grpc_port=-1)
+    server.stop()
+    (row,) = check(Settings(repositories=(repo,), fallback="none"))
+    assert says in row.problem
+    assert row.problem.startswith("model 'm' cannot run here: ")
+
+
+def test_a_gpu_that_cannot_be_used_is_a_case_for_the_fallback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(layer, "LIBRARY", "libno-such-driver.so.1")
+    (row,) = check(Settings(repositories=(repository(tmp_path),)))
+    assert row.runs_on == "onnxruntime on cpu"
+    assert "the GPU cannot be used: no CUDA driver" in row.why

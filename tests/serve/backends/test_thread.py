@@ -1,0 +1,121 @@
+"""Where a batch of an in-process engine runs: on its instance's thread, or on the loop's own."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from trtserve.backends import thread
+from trtserve.backends.base import Place
+from trtserve.contract import Contract
+from trtserve.request import CallInput, InferRequest
+from trtserve.schedulers.loop import Instance, Outcome
+from trtserve.schedulers.policy import Batch
+
+from trtbuild.modelconfig.schema import new_config
+
+SHORT, LONG = 20_000, 50_000_000
+
+
+class Clock:
+    """Nanoseconds that pass only where a test lets them."""
+
+    def __init__(self) -> None:
+        self.now = 0
+
+    def __call__(self) -> int:
+        return self.now
+
+
+class Doubling:
+    """An executor that takes as long as it is told, and notes on which thread it ran."""
+
+    room = None
+
+    def __init__(self, clock: Clock, *, steady: bool) -> None:
+        self.steady = steady
+        self.takes_ns = SHORT
+        self.ran_on: list[int] = []
+        self._clock = clock
+
+    def execute(self, inputs: Mapping[str, Any], outputs: Sequence[str]) -> Mapping[str, Any]:
+        self.ran_on.append(threading.get_ident())
+        self._clock.now += self.takes_ns
+        return dict.fromkeys(outputs, inputs["x"] * 2)
+
+    def unload(self) -> None:
+        pass
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    found = Clock()
+    monkeypatch.setattr("time.monotonic_ns", found)
+    return found
+
+
+def contract(dims: Sequence[int] = (2,)) -> Contract:
+    tensor = {"data_type": "TYPE_FP32", "dims": list(dims)}
+    config = new_config(name="m", max_batch_size=8, input=[tensor | {"name": "x"}],
+                        output=[tensor | {"name": "y"}])  # fmt: skip
+    return Contract("m", config, {})
+
+
+def ran_on_loop(
+    executor: Doubling, steps: Sequence[tuple[int, int]], of: Contract | None = None
+) -> list[bool]:
+    """Which of the batches, each (rows, ns it takes), ran on the event loop's thread."""
+    model = of or contract()
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        (instance,) = thread.instances([executor], Place(model, "1", loop))
+        for rows, executor.takes_ns in steps:
+            call = model.call("", [CallInput("x", "FP32", (rows, 2))], [], {}, binary=True)
+            data = np.ones((rows, 2), np.float32).tobytes()
+            request = InferRequest(call, [data], lambda *_: None, 0)
+            finished: asyncio.Future[Outcome] = loop.create_future()
+
+            def done(_i: Instance, _b: Batch, outcome: Outcome, to: Any = finished) -> None:
+                to.set_result(outcome)
+
+            instance.start(Batch([request], rows), done)
+            (answer,) = (await finished).answers
+            (output,) = answer.outputs  # type: ignore[union-attr]  # no error here
+            assert bytes(output.data) == np.full((rows, 2), 2, np.float32).tobytes()
+        instance.close()
+
+    asyncio.run(run())
+    return [ident == threading.get_ident() for ident in executor.ran_on]
+
+
+def test_short_executions_run_on_the_loop_once_known(clock: Clock) -> None:
+    assert ran_on_loop(Doubling(clock, steady=True), [(1, SHORT)] * 3) == [False, True, True]
+
+
+def test_each_batch_size_is_known_by_itself(clock: Clock) -> None:
+    steps = [(1, SHORT), (8, LONG), (1, SHORT), (8, LONG)]
+    assert ran_on_loop(Doubling(clock, steady=True), steps) == [False, False, True, False]
+
+
+def test_an_execution_that_was_long_sends_the_next_to_the_thread(clock: Clock) -> None:
+    steps = [(1, SHORT), (1, LONG), *[(1, SHORT)] * 20]
+    assert ran_on_loop(Doubling(clock, steady=True), steps) == [False, True, *[False] * 20]
+
+
+def test_short_again_for_long_enough_comes_back_to_the_loop(clock: Clock) -> None:
+    steps = [(1, SHORT), (1, LONG), *[(1, SHORT)] * 100]
+    assert ran_on_loop(Doubling(clock, steady=True), steps)[-1]
+
+
+def test_what_values_can_make_long_never_runs_on_the_loop(clock: Clock) -> None:
+    assert not any(ran_on_loop(Doubling(clock, steady=False), [(1, SHORT)] * 3))
+
+
+def test_nor_what_shapes_can_make_long(clock: Clock) -> None:
+    executor = Doubling(clock, steady=True)
+    assert not any(ran_on_loop(executor, [(1, SHORT)] * 3, contract(dims=[-1])))

@@ -1,0 +1,164 @@
+"""The loop that runs a scheduler: on a real event loop, with instances that a test finishes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import weakref
+
+import pytest
+from trtserve.errors import Kind, ServeError
+from trtserve.request import InferRequest, InferResponse
+from trtserve.schedulers.direct import DirectScheduler
+from trtserve.schedulers.dynamic import DynamicScheduler, Policy, QueuePolicy
+from trtserve.schedulers.loop import Done, Outcome, Runner
+from trtserve.schedulers.policy import Batch, Scheduler
+from trtserve.statistics import ModelStatistics
+
+from tests.serve.schedulers.test_dynamic import request
+
+
+class Instance:
+    """Notes what it is given; `finish` answers it."""
+
+    def __init__(self) -> None:
+        self.batch: Batch | None = None
+        self._done: Done | None = None
+        self.closed = False
+
+    def start(self, batch: Batch, done: Done) -> None:
+        assert self.batch is None, "an instance runs one batch at a time"
+        self.batch, self._done = batch, done
+
+    def finish(self) -> None:
+        batch, done = self.batch, self._done
+        assert batch is not None
+        assert done is not None
+        self.batch = None
+        now = time.monotonic_ns()
+        answers = [InferResponse("m", "1", ())] * len(batch.requests)
+        done(self, batch, Outcome(answers, now, now, now, now))
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def runner(*instances: Instance, delay_us: int = 0) -> Runner:
+    scheduler = DynamicScheduler(Policy(8, (4,), delay_us))
+    loop = asyncio.get_running_loop()
+    return Runner(scheduler, instances, ModelStatistics(), loop, 100)
+
+
+def asked(heard: list[InferResponse | ServeError] | None = None) -> InferRequest:
+    made = request(at=time.monotonic_ns())
+    if heard is not None:
+        made.reply = lambda _, answer: heard.append(answer)
+    return made
+
+
+def test_an_idle_instance_has_what_came_within_one_turn_of_the_loop() -> None:
+    """Zero added delay: no timer, and those that came in the same turn are together."""
+
+    async def main() -> None:
+        instance = Instance()
+        running = runner(instance)
+        first, second = asked(), asked()
+        running.submit(first)
+        running.submit(second)
+        await asyncio.sleep(0)
+        assert instance.batch is not None
+        assert instance.batch.requests == [first, second]
+        third = asked()
+        running.submit(third)
+        await asyncio.sleep(0)
+        instance.finish()
+        await asyncio.sleep(0)
+        assert instance.batch is not None
+        assert instance.batch.requests == [third]
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("scheduler", [DynamicScheduler(Policy(8)), DirectScheduler()])
+def test_a_queue_without_a_limit_of_its_own_has_one(scheduler: Scheduler) -> None:
+    async def main() -> None:
+        statistics = ModelStatistics()
+        loop = asyncio.get_running_loop()
+        running = Runner(scheduler, [instance := Instance()], statistics, loop, 2)
+        running.submit(asked())
+        await asyncio.sleep(0)
+        assert instance.batch is not None
+        waiting = [asked(), asked()]
+        for each in waiting:
+            running.submit(each)
+        with pytest.raises(ServeError, match="Exceeds maximum queue size") as caught:
+            running.submit(asked())
+        assert caught.value.kind is Kind.UNAVAILABLE
+        assert statistics.failures["REJECTED"] == 1
+        running.cancel(waiting[0])
+        running.submit(asked())  # whoever leaves makes room
+        assert running.waiting == 2
+
+    asyncio.run(main())
+
+
+def test_a_delay_is_the_only_wait() -> None:
+    """An hour's delay: a preferred size runs in the same turn, less waits."""
+
+    async def main() -> None:
+        instance = Instance()
+        running = runner(instance, delay_us=3_600_000_000)
+        for _ in range(3):
+            running.submit(asked())
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert not instance.batch
+        running.submit(asked())
+        await asyncio.sleep(0)
+        batch: Batch | None = instance.batch
+        assert batch is not None
+        assert batch.rows == 4
+        running.close()
+
+    asyncio.run(main())
+
+
+def test_closing_lets_go_of_the_instances() -> None:
+    """Caches keep a version for its name: they must not keep its engine."""
+
+    async def main() -> None:
+        instance = Instance()
+        gone = weakref.ref(instance)
+        running = runner(instance)
+        running.submit(asked())
+        await asyncio.sleep(0)
+        draining = asyncio.ensure_future(running.drain())
+        await asyncio.sleep(0)
+        assert not draining.done()
+        instance.finish()
+        await draining
+        running.close()
+        closed = instance.closed
+        del instance
+        assert (closed, gone()) == (True, None)
+
+    asyncio.run(main())
+
+
+def test_an_expired_request_whose_answer_is_held_back_can_be_cancelled() -> None:
+    async def main() -> None:
+        instance = Instance()
+        scheduler = DynamicScheduler(Policy(8, default_queue=QueuePolicy(timeout_us=1)))
+        loop = asyncio.get_running_loop()
+        running = Runner(scheduler, [instance], ModelStatistics(), loop, 10)
+        heard: list[InferResponse | ServeError] = []
+        late = asked(heard)
+        late.started_ns -= 1_000_000
+        running.submit(late)
+        await asyncio.sleep(0)
+        assert len(heard) == 1
+        running.cancel(late)
+        assert running.waiting == 0
+        running.submit(asked())
+
+    asyncio.run(main())

@@ -1,0 +1,187 @@
+"""A connection that knows what comes next answers as one that does not."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Callable, Sequence
+from http.client import HTTPResponse
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from trtserve.sockets.http1 import HttpProtocol
+
+from tests.serve.conftest import Running
+from tests.serve.models import CONFIG_16, add_sub, identity, plus, put
+
+ADD_SUB = "".join(
+    f'{kind} {{ name: "{kind.upper()}{index}" data_type: TYPE_INT32 dims: 16 }}\n'
+    for kind in ("input", "output") for index in (0, 1)
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def server(start: Callable[..., Running], tmp_path_factory: pytest.TempPathFactory) -> Running:
+    repository = tmp_path_factory.mktemp("repository")
+    put(repository, "identity", identity(), CONFIG_16 + "dynamic_batching {}")
+    put(repository, "add_sub", add_sub(), "max_batch_size: 64\n" + ADD_SUB)
+    return start(repository)
+
+
+def request(model: str, header: dict[str, object] | None, tensors: bytes, extra: str = "") -> bytes:
+    text = b"" if header is None else json.dumps(header).encode()
+    head = (
+        f"POST /v2/models/{model}/infer HTTP/1.1\r\nHost: a\r\n{extra}"
+        f"Inference-Header-Content-Length: {len(text)}\r\n"
+        f"Content-Length: {len(text) + len(tensors)}\r\n\r\n"
+    )
+    return head.encode() + text + tensors
+
+
+def binary(names: Sequence[str], rows: int, dtype: str, size: int) -> dict[str, object]:
+    return {
+        "inputs": [{"name": name, "shape": [rows, 16], "datatype": dtype,
+                    "parameters": {"binary_data_size": size}} for name in names],
+        "parameters": {"binary_data_output": True},
+    }  # fmt: skip
+
+
+def floats(rows: int, seed: int) -> bytes:
+    return np.random.default_rng(seed).random((rows, 16), np.float32).tobytes()
+
+
+def ints(seed: int) -> bytes:
+    return np.random.default_rng(seed).integers(0, 9, 16, np.int32).tobytes()
+
+
+# What a client sends, by name; each takes a seed for its tensors.
+KINDS: dict[str, Callable[[int], bytes]] = {
+    "one row": lambda n: request(
+        "identity", binary(["INPUT0"], 1, "FP32", 64), floats(1, n)),
+    "two rows": lambda n: request(
+        "identity", binary(["INPUT0"], 2, "FP32", 128), floats(2, n)),
+    "raw": lambda n: request("identity", None, floats(1, n)),
+    "two inputs": lambda n: request(
+        "add_sub", binary(["INPUT0", "INPUT1"], 1, "INT32", 64), ints(n) + ints(n + 1)),
+    "inputs in the other order": lambda n: request(
+        "add_sub", binary(["INPUT1", "INPUT0"], 1, "INT32", 64), ints(n) + ints(n + 1)),
+    "JSON": lambda n: request("identity", {"inputs": [
+        {"name": "INPUT0", "shape": [1, 16], "datatype": "FP32", "data": [float(n)] * 16}]}, b""),
+    "gzip wanted": lambda n: request(
+        "identity", binary(["INPUT0"], 1, "FP32", 64), floats(1, n), "Accept-Encoding: gzip\r\n"),
+    "wrong size": lambda n: request(
+        "identity", binary(["INPUT0"], 1, "FP32", 60), floats(1, n)),
+    "unknown model": lambda n: request(
+        "nobody", binary(["INPUT0"], 1, "FP32", 64), floats(1, n)),
+    "nearly the same": lambda n: request(
+        "identity", binary(["INPUT9"], 1, "FP32", 64), floats(1, n)),
+}  # fmt: skip
+
+
+def connect(server: Running) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", server.server.ports["http"]), timeout=10)
+
+
+def answer(connection: socket.socket) -> tuple[int, list[tuple[str, str]], bytes]:
+    response = HTTPResponse(connection)
+    response.begin()
+    return response.status, response.getheaders(), response.read()
+
+
+def asked_alone(server: Running, wire: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
+    with connect(server) as connection:
+        connection.sendall(wire)
+        return answer(connection)
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    st.lists(st.tuples(st.sampled_from(sorted(KINDS)), st.integers(1, 4)), min_size=1, max_size=6),
+    st.integers(0, 1000), st.integers(0, 400),
+)  # fmt: skip
+def test_repetition_changes_no_answer(
+    server: Running, kinds: list[tuple[str, int]], seed: int, cut: int
+) -> None:
+    with connect(server) as connection:
+        for kind, times in kinds:
+            for number in range(times):
+                wire = KINDS[kind](seed + number)
+                # At times in two pieces: the first may be all that is known, or less.
+                at = cut if number % 2 else len(wire)
+                connection.sendall(wire[:at])
+                connection.sendall(wire[at:])
+                assert answer(connection) == asked_alone(server, wire)
+
+
+def known(server: Running) -> list[bool]:
+    """Of each open connection, whether it knows what comes next."""
+    opened = server.server.connections
+    found: list[bool] = server.call(lambda: [
+        each.again is not None for each in opened._open if isinstance(each, HttpProtocol)
+    ])  # fmt: skip
+    return found
+
+
+def test_what_came_twice_is_known(server: Running) -> None:
+    with connect(server) as connection:
+        for expected in (False, True, True):
+            connection.sendall(KINDS["one row"](1))
+            answer(connection)
+            assert any(known(server)) == expected
+
+
+def test_several_requests_at_once_are_answered_in_order(server: Running) -> None:
+    wires = [KINDS[kind](number) for number, kind in enumerate(
+        ["one row", "one row", "one row", "two rows", "one row", "JSON", "one row"])]  # fmt: skip
+    with connect(server) as connection:
+        connection.sendall(b"".join(wires))
+        received = [answer_of(connection) for _ in wires]
+    assert received == [asked_alone(server, wire)[2] for wire in wires]
+
+
+def answer_of(connection: socket.socket) -> bytes:
+    """One answer's body, and nothing read of the next."""
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        head += connection.recv(1)
+    length = int(head.lower().split(b"\r\ncontent-length: ")[1].split(b"\r\n")[0])
+    body = b""
+    while len(body) < length:
+        body += connection.recv(length - len(body))
+    return body
+
+
+def test_a_reload_is_seen_at_once(start: Callable[..., Running], tmp_path: Path) -> None:
+    put(tmp_path, "changing", plus(1), CONFIG_16)
+    server = start(tmp_path, control="explicit", load_models=("changing",))
+    wire = request(
+        "changing", binary(["INPUT0"], 1, "FP32", 64), np.zeros(16, np.float32).tobytes()
+    )
+
+    def control(verb: str) -> None:
+        path = f"/v2/repository/models/changing/{verb}"
+        text = f"POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"
+        assert asked_alone(server, text.encode())[0] == 200
+
+    with connect(server) as connection:
+
+        def ask() -> tuple[int, bytes]:
+            connection.sendall(wire)
+            status, _, body = answer(connection)
+            return status, body[-64:]
+
+        for _ in range(3):
+            assert ask() == (200, np.ones(16, np.float32).tobytes())
+        (tmp_path / "changing/1/model.onnx").write_bytes(plus(2))
+        control("load")
+        for _ in range(3):
+            assert ask() == (200, np.full(16, 2, np.float32).tobytes())
+        control("unload")
+        assert ask()[0] >= 400
+        control("load")
+        assert ask() == (200, np.full(16, 2, np.float32).tobytes())

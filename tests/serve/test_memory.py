@@ -1,0 +1,76 @@
+"""What a server holds for long is not looked at again and again."""
+
+from __future__ import annotations
+
+import gc
+import subprocess
+import sys
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+
+from trtserve import memory
+
+from tests.serve.conftest import Running
+from tests.serve.gated import until
+from tests.serve.models import CONFIG_16, plus, put
+
+
+class Node:
+    """May be part of a cycle."""
+
+    other: Node
+
+
+def test_what_became_garbage_while_it_was_set_aside_is_still_freed() -> None:
+    first, second = Node(), Node()
+    first.other, second.other = second, first
+    seen = weakref.ref(first)
+    memory.set_aside()
+    del first, second
+    gc.collect()
+    assert seen() is not None  # a collection does not look there
+    memory.set_aside()
+    assert seen() is None
+    gc.unfreeze()
+
+
+def test_a_server_sets_aside_what_it_has_loaded(
+    start: Callable[..., Running], tmp_path: Path
+) -> None:
+    put(tmp_path, "model", plus(1), CONFIG_16)
+    gc.unfreeze()
+    server = start(tmp_path)
+    try:
+        until(lambda: gc.get_freeze_count() > 10_000)
+        assert server.server.endpoints.server_ready()
+    finally:
+        server.stop()
+        gc.unfreeze()
+
+
+FAULTS = """
+import resource, sys
+from trtserve import memory
+if sys.argv[1] == "kept":
+    assert memory.keep_freed()
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(10):
+    bytearray(602_112)
+before = faults()
+for _ in range(100):
+    blocks = [bytearray(602_112) for _ in range(4)]
+    del blocks
+print(faults() - before)
+"""
+
+
+def test_tensors_use_the_same_memory_again() -> None:
+    """glibc's own way gives it back and gets it anew, a page at a time."""
+
+    def faults(how: str) -> int:
+        done = subprocess.run([sys.executable, "-c", FAULTS, how], check=True, capture_output=True)
+        return int(done.stdout)
+
+    assert faults("kept") < 1000 < faults("as it is")
