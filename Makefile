@@ -9,7 +9,11 @@ TRITON_VENV ?= .venv-triton
 TRITON_STAMP := $(TRITON_VENV)/.installed
 N ?= 10000
 
-.PHONY: demo test check clean triton fuzz-validate
+# Clients of the server that Python packages do not carry as such: perf_analyzer was last shipped in
+# this wheel; of the other it needs libcudart.so.12 (and libb64-0d of the system).
+CLIENTS := $(VENV)/clients
+
+.PHONY: demo test check clean triton clients fuzz-validate
 
 $(STAMP): pyproject.toml requirements-dev.txt
 	$(PYTHON) -m venv $(VENV)
@@ -31,7 +35,19 @@ triton:
 	  && $(TRITON_VENV)/bin/pip install --quiet nvidia-pytriton && touch $(TRITON_STAMP); } \
 	  || echo "nvidia-pytriton cannot be installed here: tests against Triton are skipped"
 
-test: check triton
+# About 16 MB. Where it cannot be had the tests that need it are skipped and say so.
+clients: $(STAMP)
+	@test -e $(CLIENTS)/perf_analyzer || { mkdir -p $(CLIENTS) \
+	  && $(BIN)/pip download --quiet --no-deps --dest $(CLIENTS) --platform manylinux1_x86_64 \
+	    --platform manylinux2014_x86_64 tritonclient==2.45.0 nvidia-cuda-runtime-cu12==12.9.79 \
+	  && unpacked=$$(mktemp -d) && for wheel in $(CLIENTS)/*.whl; do \
+	    $(BIN)/python -m zipfile -e $$wheel $$unpacked; done \
+	  && cp $$unpacked/nvidia/cuda_runtime/lib/libcudart.so.12 $(CLIENTS) \
+	  && install -m 755 $$unpacked/*.data/data/bin/perf_analyzer $(CLIENTS) \
+	  && rm -r $$unpacked $(CLIENTS)/*.whl; } \
+	  || echo "perf_analyzer cannot be had here: the test with it is skipped"
+
+test: check triton clients
 	$(BIN)/pytest -n auto --dist loadgroup
 
 # N generated repositories of each kind, and N mutated configs, judged by trtbuild and by Triton.

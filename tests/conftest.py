@@ -1,0 +1,14 @@
+"""Names of tests: short, and the same in every process that collects them."""
+
+import zlib
+
+_LONGEST = 48
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Long bytes by their size (an archive has a time in it), long texts by start and checksum."""
+    if not isinstance(val, str | bytes) or len(shown := ascii(val)) <= _LONGEST:
+        return None
+    if isinstance(val, bytes):
+        return f"{argname} of {len(val)} bytes"
+    return f"{shown[:_LONGEST]}~{zlib.crc32(val.encode('utf-8', 'surrogatepass')):08x}"
