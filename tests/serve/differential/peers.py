@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
+import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -97,9 +99,7 @@ class Client:
             return Answer("OK", "", self._methods[method](message, timeout=5))
         except grpc.RpcError as error:
             code, details = error.code().name, error.details() or ""
-            if code == "DEADLINE_EXCEEDED" or (code == "UNAVAILABLE" and "ocket" in details):
-                return Answer("down")
-            return Answer(code, details)
+            return Answer("down" if code == "DEADLINE_EXCEEDED" else code, details)
 
     def close(self) -> None:
         """End the connections."""
@@ -135,18 +135,32 @@ class Peer:
 
     def ask(self, *question: Any) -> Answer:
         """As `Client.ask`."""
-        return self._alive(self._client.ask(*question))
+        return self._answered(lambda: self._client.ask(*question))
 
     def call(self, method: str, message: bytes) -> Answer:
         """As `Client.call`."""
-        return self._alive(self._client.call(method, message))
+        return self._answered(lambda: self._client.call(method, message))
 
-    def _alive(self, answer: Answer) -> Answer:
-        if answer.status != "down" and "is not healthy" not in answer.error:
-            return answer
-        self.stop()
-        self._start()
+    def _answered(self, ask: Callable[[], Answer]) -> Answer:
+        """The answer; "down" is one only if a new server has it too: an earlier question may end
+        a server late."""
+        for _ in range(2):
+            answer = ask()
+            if not self._ended(answer):
+                return answer
+            self.stop()
+            self._start()
         return Answer("down")
+
+    def _ended(self, answer: Answer) -> bool:
+        """Whether the server ended or hangs; what gRPC says of a lost connection varies."""
+        if answer.status == "down" or "is not healthy" in answer.error:
+            return True
+        if answer.status != "UNAVAILABLE":
+            return False
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.triton.process.wait(0.5)  # the connection goes before the process
+        return self.triton.process.poll() is not None
 
     def stop(self) -> None:
         """End it."""
