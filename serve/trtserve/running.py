@@ -117,7 +117,15 @@ def _kill_children() -> None:
 
     Each leads a session of its own (see `backends.python.process`).
     """
-    for children in Path("/proc/self/task").glob("*/children"):
-        for process in children.read_text().split():
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(int(process), signal.SIGKILL)
+    found: set[int] = set()
+    ended = True
+    while ended:  # the children of a thread that ends become another's
+        ended = False
+        for children in Path("/proc/self/task").glob("*/children"):
+            try:
+                found.update(map(int, children.read_text().split()))
+            except (FileNotFoundError, ProcessLookupError):
+                ended = True
+    for process in found:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process, signal.SIGKILL)

@@ -239,3 +239,37 @@ def test_a_signal_before_the_models_are_loaded(
         assert process.wait(30) == code
     assert models
     until(lambda: not any(map(is_running, models)))
+
+
+FORCED = """
+import subprocess, threading
+from trtserve.running import _kill_children
+
+def start(started):
+    started.append(subprocess.Popen(["sleep", "600"], start_new_session=True))
+
+def come_and_go():
+    while not over.is_set():
+        other = threading.Thread(target=int)
+        other.start()
+        other.join()
+
+over = threading.Event()
+threads = [threading.Thread(target=come_and_go) for _ in range(4)]
+for thread in threads:
+    thread.start()
+try:
+    for _ in range(100):
+        started = []
+        starter = threading.Thread(target=start, args=(started,))
+        starter.start()
+        starter.join()  # its child is now that of a thread that lives
+        _kill_children()
+        assert started[0].wait(10) == -9
+finally:
+    over.set()
+"""
+
+
+def test_a_forced_end_finds_every_child_while_threads_end() -> None:
+    subprocess.run([sys.executable, "-c", FORCED], check=True, timeout=120)
