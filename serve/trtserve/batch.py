@@ -13,9 +13,9 @@ from typing import NamedTuple
 from trtserve.contract import Contract, TensorRule, fits
 from trtserve.errors import Kind, ServeError
 from trtserve.joining import join_into
-from trtserve.request import Buffer, InferRequest, InferResponse, OutputTensor
+from trtserve.request import Buffer, Call, Forms, InferRequest, InferResponse, OutputSpec
 from trtserve.schedulers.policy import Batch
-from trtserve.tensors import Array, array_from_wire, shape_text, wire_from_array
+from trtserve.tensors import COPY_BYTES, NUMPY, Array, array_from_wire, shape_text, wire_from_array
 
 Room = Callable[[int], Array]  # bytes -> writable uint8 [bytes]
 
@@ -36,13 +36,16 @@ def gather(batch: Batch, contract: Contract, room: Room | None = None) -> Wanted
     first = requests[0].call
     inputs = {}
     for index, each in enumerate(first.inputs):
-        parts = [_data(request, index, each.name) for request in requests]
+        if batch.call is None:
+            parts = [_data(request, index, each.name) for request in requests]
+        else:
+            parts = [request.data[index] for request in requests]
         shape = each.shape if len(parts) == 1 else (batch.rows, *each.shape[1:])
         data = _joined(parts, None if each.dtype == "BYTES" else room)
         rule = contract.inputs[each.name]
         array = array_from_wire(data, each.dtype, shape)
         inputs[each.name] = array if rule.reshape is None else _reshaped(array, rule, contract)
-    return Wanted(inputs, _outputs(requests))
+    return Wanted(inputs, first.wanted if batch.call is not None else _outputs(requests))
 
 
 def _outputs(requests: Sequence[InferRequest]) -> Sequence[str]:
@@ -85,7 +88,7 @@ def _filled(target: Sequence[int], dims: Sequence[int], shape: Sequence[int]) ->
 
 
 def scatter(
-    batch: Batch, outputs: Mapping[str, Array], contract: Contract, version: str
+    batch: Batch, outputs: Mapping[str, Array], contract: Contract, forms: Forms
 ) -> list[InferResponse | ServeError]:
     """Each request's share of the outputs. Raises `ServeError` where outputs are not as stated."""
     checked = {
@@ -93,24 +96,20 @@ def scatter(
         for name, array in outputs.items()
     }
     if len(batch.requests) == 1:
-        return [_response(batch.requests[0], checked, contract, version)]
-    wires = {name: _Rows(array, contract.outputs[name].dtype) for name, array in checked.items()}
-    if len(wires) == 1:  # most models have one output
-        ((name, rows_of),) = wires.items()
+        return [_response(batch.requests[0].call, checked, contract, forms)]
+    wires = {name: _Rows(array, contract.outputs[name]) for name, array in checked.items()}
+    if batch.call is not None and len(batch.call.wanted) == 1:  # most models have one output
+        rows_of = wires[batch.call.wanted[0]]
         if rows_of.row_bytes:
-            return rows_of.answers(batch, name, contract.name, version)
+            return rows_of.answers(batch.call.rows, forms)
     answers: list[InferResponse | ServeError] = []
     start = 0
     for request in batch.requests:
-        rows = request.call.rows
-        answers.append(
-            InferResponse(
-                contract.name, version,
-                [wires[wanted.name].part(wanted.name, start, rows)
-                 for wanted in request.call.outputs],
-            )
-        )  # fmt: skip
-        start += rows
+        call = request.call
+        form = forms.of(tuple([wires[name].spec(call.rows) for name in call.wanted]))
+        data = [wires[name].part(start, call.rows) for name in call.wanted]
+        answers.append(InferResponse(form, data))
+        start += call.rows
     return answers
 
 
@@ -120,6 +119,12 @@ def _checked(array: Array, rule: TensorRule, contract: Contract, rows: int) -> A
         batch = array.shape[:1] if contract.max_batch_size else ()
         inner = array.shape[len(batch) :]
         array = array.reshape((*batch, *_filled(rule.dims, rule.reshape, inner)))
+    if rule.dtype != "BYTES" and array.dtype != NUMPY[rule.dtype]:
+        raise ServeError(
+            Kind.INTERNAL,
+            f"unexpected data type for output '{rule.name}' of model '{contract.name}': the config "
+            f"says {rule.dtype}, the model made {array.dtype}",
+        )
     dims = (rows, *rule.dims) if contract.max_batch_size else rule.dims
     if array.shape != dims and not fits(array.shape, dims):
         raise ServeError(
@@ -131,52 +136,42 @@ def _checked(array: Array, rule: TensorRule, contract: Contract, rows: int) -> A
 
 
 def _response(
-    request: InferRequest, outputs: Mapping[str, Array], contract: Contract, version: str
+    call: Call, outputs: Mapping[str, Array], contract: Contract, forms: Forms
 ) -> InferResponse:
-    tensors = []
-    for wanted in request.call.outputs:
-        array, dtype = outputs[wanted.name], contract.outputs[wanted.name].dtype
-        data = wire_from_array(array, dtype)
-        tensors.append(OutputTensor(wanted.name, dtype, array.shape, data))
-    return InferResponse(contract.name, version, tensors)
+    specs, data = [], []
+    for name in call.wanted:
+        array, dtype = outputs[name], contract.outputs[name].dtype
+        specs.append(OutputSpec(name, dtype, array.shape))
+        data.append(wire_from_array(array, dtype))
+    return InferResponse(forms.of(tuple(specs)), data)
 
 
 class _Rows:
     """One output of a batch, cut by rows. BYTES have no fixed row size: encoded row by row."""
 
-    def __init__(self, array: Array, dtype: str) -> None:
+    def __init__(self, array: Array, rule: TensorRule) -> None:
         self._array = array
-        self._dtype = dtype
-        self._inner = array.shape[1:]
+        self._rule = rule
         self.row_bytes = 0
-        if dtype != "BYTES":
-            self._data = memoryview(wire_from_array(array, dtype))
-            self.row_bytes = len(self._data) // array.shape[0]
+        if rule.dtype != "BYTES":
+            data = wire_from_array(array, rule.dtype)
+            self.row_bytes = len(data) // array.shape[0]
+            # Where rows are small, copies of them cost less than views do.
+            self._data = bytes(data) if self.row_bytes <= COPY_BYTES else memoryview(data)
 
-    def answers(
-        self, batch: Batch, name: str, model: str, version: str
-    ) -> list[InferResponse | ServeError]:
-        """Each request's answer where this output is all that anybody asked for."""
-        answers: list[InferResponse | ServeError] = []
-        data, dtype, size = self._data, self._dtype, self.row_bytes
-        shapes: dict[int, tuple[int, ...]] = {}
-        at = 0
-        for request in batch.requests:
-            rows = request.call.rows
-            shape = shapes.get(rows) or shapes.setdefault(rows, (rows, *self._inner))
-            end = at + rows * size
-            output = OutputTensor(name, dtype, shape, data[at:end])
-            answers.append(InferResponse(model, version, (output,)))
-            at = end
-        return answers
+    def spec(self, rows: int) -> OutputSpec:
+        """The output of a request of so many rows."""
+        return OutputSpec(self._rule.name, self._rule.dtype, (rows, *self._array.shape[1:]))
 
-    def part(self, name: str, start: int, rows: int) -> OutputTensor:
-        """Rows `start` to `start + rows` as an output tensor."""
-        shape = (rows, *self._inner)
-        if self._dtype == "BYTES":
-            data = wire_from_array(self._array[start : start + rows], self._dtype)
-            return OutputTensor(name, self._dtype, shape, data)
+    def answers(self, rows: int, forms: Forms) -> list[InferResponse | ServeError]:
+        """The answers to requests of so many rows each that want this output alone."""
+        form = forms.of((self.spec(rows),))
+        data, size = self._data, self.row_bytes * rows
+        return [InferResponse(form, (data[at : at + size],)) for at in range(0, len(data), size)]
+
+    def part(self, start: int, rows: int) -> Buffer:
+        """Rows `start` to `start + rows`."""
+        if self._rule.dtype == "BYTES":
+            return wire_from_array(self._array[start : start + rows], "BYTES")
         size = self.row_bytes
-        return OutputTensor(
-            name, self._dtype, shape, self._data[start * size : (start + rows) * size]
-        )
+        return self._data[start * size : (start + rows) * size]

@@ -13,8 +13,9 @@ from trtserve.errors import Kind, ServeError
 from trtserve.protocols.compression import accepted, compressed, decompressed
 from trtserve.protocols.http1 import HttpRequest
 from trtserve.protocols.v2_json import HttpAnswer, error_body
-from trtserve.request import Buffer, Call, InferRequest, InferResponse
+from trtserve.request import Buffer, Call, Form, InferRequest, InferResponse
 from trtserve.sockets.http1 import JSON, Again, HttpProtocol
+from trtserve.tensors import COPY_BYTES
 from trtserve.version import Version
 
 _log = logging.getLogger("trtserve")
@@ -65,20 +66,27 @@ class HttpInference:
         if any(name in head.headers for name in _SPECIAL):
             return None
         start = head.raw + bytes(body[: len(body) - sum(call.sizes)])
-        repeated = _Repeated(version, call, len(start), self._endpoints)
-        return Again(start, len(head.raw) + len(body), HttpRequest(head, b""), repeated.serve)
+        total = len(head.raw) + len(body)
+        repeated = _Repeated(version, call, len(start), total, self._endpoints)
+        return Again(start, total, HttpRequest(head, b""), repeated.serve)
 
 
 class _Repeated:
     """A request that is known but for its tensors."""
 
-    def __init__(self, version: Version, call: Call, start: int, endpoints: Endpoints) -> None:
+    def __init__(
+        self, version: Version, call: Call, start: int, total: int, endpoints: Endpoints
+    ) -> None:
+        """The tensors begin at `start`; the whole request has `total` bytes."""
         self._version = version
         self._cancel = version.runner.cancel
         self._call = call
         self._endpoints = endpoints
         self._models = endpoints.models
         self._generation = self._models.generation
+        self._form: Form | None = None  # of the last answer, where only data changes
+        self._start = b""  # what stands before that data
+        self._views = total > COPY_BYTES
         self._spans = []
         for size in call.sizes:
             self._spans.append(slice(start, start + size))
@@ -89,12 +97,13 @@ class _Repeated:
         version = self._version
         if self._generation != self._models.generation or not self._endpoints.ready:
             return False
-        view = memoryview(whole)
+        source = memoryview(whole) if self._views else whole
         if len(self._spans) == 1:  # most models have one input
-            data = [view[self._spans[0]]]
+            data = [source[self._spans[0]]]
         else:
-            data = [view[span] for span in self._spans]
-        request = InferRequest(self._call, data, _reply, started_ns, (exchange, version, None))
+            data = [source[span] for span in self._spans]
+        origin = (exchange, version, None)
+        request = InferRequest(self._call, data, self._reply, started_ns, origin)
         exchange.on_cancel = (self._cancel, request)
         try:
             version.submit(request)
@@ -103,6 +112,18 @@ class _Repeated:
         except Exception as error:  # whatever goes wrong, the client hears of it
             respond_error(exchange, bug(error))
         return True
+
+    def _reply(self, request: InferRequest, answer: InferResponse | ServeError) -> None:
+        """As the function `_reply`, which knows nothing of the answer before."""
+        if isinstance(answer, ServeError) or request.cancelled:
+            _reply(request, answer)
+        elif answer.form is self._form:
+            request.origin[0].write(self._start, answer.data)
+        else:
+            _reply(request, answer)
+            start = self._version.codec.known_start(self._call, answer.form)
+            if start is not None:
+                self._form, self._start = answer.form, start
 
 
 def _reply(request: InferRequest, answer: InferResponse | ServeError) -> None:

@@ -14,6 +14,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import msgspec
+
 from trtserve.errors import ServeError
 
 Buffer = bytes | bytearray | memoryview
@@ -51,6 +53,14 @@ class Call(NamedTuple):
     wanted: tuple[str, ...]  # the names of `outputs`
 
 
+class OutputSpec(NamedTuple):
+    """An output of one request, without its data."""
+
+    name: str
+    dtype: str  # wire name
+    shape: tuple[int, ...]  # batch dim included
+
+
 class OutputTensor(NamedTuple):
     """One output of one request, in wire form."""
 
@@ -60,36 +70,68 @@ class OutputTensor(NamedTuple):
     data: Buffer
 
 
-class InferResponse(NamedTuple):
-    """The answer to one request."""
+class Form(NamedTuple):
+    """All that an answer says besides tensor data."""
 
     model_name: str
     model_version: str
-    outputs: Sequence[OutputTensor]
+    outputs: tuple[OutputSpec, ...]
     parameters: Parameters | None = None
+
+
+class InferResponse(msgspec.Struct, frozen=True):
+    """The answer to one request.
+
+    Answers that differ in their data alone share one `Form` (see `Forms`): what was encoded for one
+    of them is known by the form's identity to fit the others.
+    """
+
+    form: Form
+    data: Sequence[Buffer]  # one buffer for each of form.outputs
+
+    @property
+    def outputs(self) -> list[OutputTensor]:
+        """Form and data together."""
+        outputs, data = self.form.outputs, self.data
+        return [OutputTensor(*spec, each) for spec, each in zip(outputs, data, strict=True)]
+
+
+class Forms:
+    """The forms of one model version's answers: the same object for the same outputs."""
+
+    _MOST = 1024  # clients may vary shapes forever
+
+    def __init__(self, model_name: str, model_version: str) -> None:
+        self._model_name, self._model_version = model_name, model_version
+        self._known: dict[tuple[OutputSpec, ...], Form] = {}
+
+    def of(self, outputs: tuple[OutputSpec, ...]) -> Form:
+        """The form of answers with these outputs."""
+        form = self._known.get(outputs)
+        if form is None:
+            if len(self._known) >= self._MOST:
+                self._known.clear()
+            form = self._known[outputs] = Form(self._model_name, self._model_version, outputs)
+        return form
+
+    def with_parameters(self, outputs: tuple[OutputSpec, ...], parameters: Parameters) -> Form:
+        """As `of`, for one answer."""
+        return Form(self._model_name, self._model_version, outputs, parameters)
 
 
 Reply = Callable[["InferRequest", "InferResponse | ServeError"], None]
 
 
-class InferRequest:
+class InferRequest(msgspec.Struct, eq=False):
     """One request on its way. Whoever holds it must call `answer` exactly once."""
 
-    __slots__ = (
-        "call", "cancelled", "data", "deadline_ns", "origin", "reply", "started_ns", "waiting",
-    )  # fmt: skip
-
-    def __init__(
-        self, call: Call, data: Sequence[Buffer], reply: Reply, started_ns: int, origin: Any = None
-    ) -> None:
-        self.call = call
-        self.data = data  # one buffer for each of call.inputs
-        self.reply: Reply | None = reply
-        self.origin = origin  # what `reply` needs to know
-        self.started_ns = started_ns  # monotonic clock, when its first byte was read
-        self.deadline_ns = 0  # monotonic; 0: waits without limit
-        self.waiting = True  # no batch has it yet
-        self.cancelled = False  # the client has left: drop it before it costs anything
+    call: Call
+    data: Sequence[Buffer]  # one buffer for each of call.inputs
+    reply: Reply | None
+    started_ns: int  # monotonic clock, when its first byte was read
+    origin: Any = None  # what `reply` needs to know
+    deadline_ns: int = 0  # monotonic; 0: waits without limit
+    cancelled: bool = False  # the client has left: drop it before it costs anything
 
     def answer(self, answer: InferResponse | ServeError) -> None:
         """Hand the one final answer to where the request came from."""

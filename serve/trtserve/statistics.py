@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from trtserve.errors import REASONS, ServeError
@@ -78,18 +79,14 @@ class ModelStatistics:
         answers, started, infer_started, infer_ended, ended = outcome
         count = len(batch.requests)
         self.last_inference_ms = time.time_ns() // 1_000_000
-        good = rows = waited = taken = 0
-        latency = self.latency
-        for request, answer in zip(batch.requests, answers, strict=True):
-            ns = ended - request.started_ns
-            if isinstance(answer, ServeError):
-                self.failed(answer, ns)
-                continue
-            good += 1
-            rows += request.call.rows
-            waited += started - request.started_ns
-            taken += ns
-            latency[_BUCKET[(ns // 1000).bit_length()]] += 1
+        arrived = [request.started_ns for request in batch.requests]
+        good, rows = count, batch.rows
+        if ServeError in set(map(type, answers)):
+            arrived, rows = self._good(batch, answers, ended)
+            good = len(arrived)
+        self._latencies(arrived, ended)
+        together = sum(arrived)
+        waited, taken = started * good - together, ended * good - together
         if not good:
             return
         self.success.add(taken, good)
@@ -107,6 +104,29 @@ class ModelStatistics:
         at_size.input.add(input_ns)
         at_size.infer.add(infer_ns)
         at_size.output.add(output_ns)
+
+    def _good(self, batch: Batch, answers: Sequence[object], ended: int) -> tuple[list[int], int]:
+        """When those requests arrived that did not fail, and their rows; count the others."""
+        arrived, rows = [], 0
+        for request, answer in zip(batch.requests, answers, strict=True):
+            if isinstance(answer, ServeError):
+                self.failed(answer, ended - request.started_ns)
+            else:
+                arrived.append(request.started_ns)
+                rows += request.call.rows
+        return arrived, rows
+
+    def _latencies(self, arrived: Sequence[int], ended: int) -> None:
+        """Count each request in the bucket of its latency; mostly all are of one bucket."""
+        if not arrived:
+            return
+        shortest = _BUCKET[((ended - max(arrived)) // 1000).bit_length()]
+        longest = _BUCKET[((ended - min(arrived)) // 1000).bit_length()]
+        if shortest == longest:
+            self.latency[longest] += len(arrived)
+            return
+        for ns in arrived:
+            self.latency[_BUCKET[((ended - ns) // 1000).bit_length()]] += 1
 
     def to_json(self, name: str, version: str) -> dict[str, Any]:
         """One entry of `model_stats`."""

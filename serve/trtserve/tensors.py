@@ -33,7 +33,7 @@ _MAX_ELEMENTS = 2**60 - 1  # of eight bytes each: the bytes are a 63-bit number
 _MAX_DEPTH = 100  # nested lists; Triton's limit on JSON nesting
 _NO_JSON = ("FP16", "BF16")
 # Up to here a copy costs less than a view does.
-_COPY_BYTES = 4096
+COPY_BYTES = 4096
 _LENGTH = struct.Struct("<I")
 # What each kind of NumPy type takes from JSON. `bool` is not among the numbers: Triton refuses it.
 _JSON_TYPES: dict[str, set[type]] = {
@@ -79,7 +79,7 @@ def wire_from_array(array: Array, dtype: str) -> Buffer:
     """An array's elements in wire form; a view where the array is large and contiguous."""
     if dtype == "BYTES":
         return wire_from_elements(_as_bytes(element) for element in array.ravel())
-    if array.nbytes <= _COPY_BYTES:
+    if array.nbytes <= COPY_BYTES:
         return array.tobytes()
     return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
 

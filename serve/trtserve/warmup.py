@@ -44,7 +44,7 @@ def _batch(sample: Any, contract: Contract, directory: Path) -> Batch:
         for each in call.inputs
     ]
     request = InferRequest(call, data, _ignored, 0)
-    return Batch([request], call.rows)
+    return Batch([request], call.rows, call)
 
 
 def _ignored(_request: InferRequest, _answer: InferResponse | ServeError) -> None:

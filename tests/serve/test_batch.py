@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from trtserve.batch import gather, scatter
 from trtserve.contract import Contract
 from trtserve.errors import ServeError
-from trtserve.request import CallInput, InferRequest, InferResponse
+from trtserve.request import CallInput, Forms, InferRequest, InferResponse
 from trtserve.schedulers.policy import Batch
 
 from trtbuild.modelconfig.schema import new_config
@@ -37,7 +37,7 @@ def test_every_request_gets_its_own_rows(sizes: list[int]) -> None:
     batch = Batch([request(model, each) for each in values], sum(sizes))
     wanted = gather(batch, model)
     np.testing.assert_array_equal(wanted.inputs["x"], np.concatenate(values))
-    answers = scatter(batch, {"y": wanted.inputs["x"] * 2}, model, "1")
+    answers = scatter(batch, {"y": wanted.inputs["x"] * 2}, model, Forms("m", "1"))
     for answer, each in zip(answers, values, strict=True):
         assert isinstance(answer, InferResponse)
         (output,) = answer.outputs
@@ -79,7 +79,7 @@ def test_reshape_goes_in_and_out() -> None:
     batch = Batch([request(model, values[:1]), request(model, values[1:])], 3)
     wanted = gather(batch, model)
     assert wanted.inputs["x"].shape == (3,)
-    answers = scatter(batch, {"y": wanted.inputs["x"]}, model, "1")
+    answers = scatter(batch, {"y": wanted.inputs["x"]}, model, Forms("m", "1"))
     assert [answer.outputs[0].shape for answer in answers if isinstance(answer, InferResponse)] == [
         (1, 1), (2, 1)]  # fmt: skip
 
@@ -88,4 +88,32 @@ def test_outputs_that_are_not_as_the_config_says() -> None:
     model = contract()
     batch = Batch([request(model, np.ones((2, 3, 2), np.float32))], 2)
     with pytest.raises(ServeError, match=r"config says \[2,-1,2\], the model made \[1,3,2\]"):
-        scatter(batch, {"y": np.ones((1, 3, 2), np.float32)}, model, "1")
+        scatter(batch, {"y": np.ones((1, 3, 2), np.float32)}, model, Forms("m", "1"))
+
+
+def test_an_output_of_another_type_is_refused() -> None:
+    """Its bytes would not be as many as the answer's head says."""
+    model = contract()
+    batch = Batch([request(model, np.ones((2, 3, 2), np.float32))], 2)
+    with pytest.raises(ServeError, match="config says FP32, the model made float64"):
+        scatter(batch, {"y": np.ones((2, 3, 2))}, model, Forms("m", "1"))
+
+
+@given(st.integers(1, 5), st.integers(1, 3), st.sampled_from([2, 2000]))
+def test_requests_of_one_call_get_answers_of_one_form(count: int, rows: int, width: int) -> None:
+    model = contract(dims=[width])
+    values = np.random.default_rng(0).random((count * rows, width), np.float32)
+    first = request(model, values[:rows])
+    requests = [first]
+    for start in range(rows, count * rows, rows):
+        data = [values[start : start + rows].tobytes()]
+        requests.append(InferRequest(first.call, data, lambda *_: None, 0))
+    batch = Batch(requests, count * rows, first.call)
+    wanted = gather(batch, model)
+    answers = scatter(batch, {"y": wanted.inputs["x"]}, model, Forms("m", "1"))
+    forms = {id(answer.form) for answer in answers if isinstance(answer, InferResponse)}
+    assert len(forms) == 1
+    for each, answer in zip(requests, answers, strict=True):
+        assert isinstance(answer, InferResponse)
+        assert [bytes(part) for part in answer.data] == each.data
+        assert answer.outputs[0].shape == (rows, width)

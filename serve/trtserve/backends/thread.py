@@ -20,7 +20,7 @@ from trtserve.backends.base import Executor, Place
 from trtserve.batch import gather, scatter
 from trtserve.contract import Contract
 from trtserve.errors import Kind, ServeError
-from trtserve.request import InferResponse
+from trtserve.request import Forms, InferResponse
 from trtserve.schedulers.loop import Done, Outcome
 from trtserve.schedulers.policy import Batch
 
@@ -46,7 +46,7 @@ class ThreadInstance:
         self._executor = executor
         self._room = executor.room
         self._contract = contract
-        self._version = version
+        self._forms = Forms(contract.name, version)
         self._loop = loop
         # The last execution's time at each batch size, where sizes are all that it depends on.
         self._took_ns: dict[int, int] | None = (
@@ -98,7 +98,7 @@ class ThreadInstance:
         executed = time.monotonic_ns()
         if self._took_ns is not None:
             self._note(batch.rows, executed - gathered)
-        answers = scatter(batch, outputs, self._contract, self._version)
+        answers = scatter(batch, outputs, self._contract, self._forms)
         return Outcome(answers, started, gathered, executed, time.monotonic_ns())
 
     def _note(self, rows: int, ns: int) -> None:
@@ -112,7 +112,7 @@ class ThreadInstance:
         """One request's input is at fault: the others must not suffer from it."""
         answers: list[InferResponse | ServeError] = []
         for request in batch.requests:
-            answers += self._outcome(Batch([request], request.call.rows)).answers
+            answers += self._outcome(Batch([request], request.call.rows, request.call)).answers
         now = time.monotonic_ns()
         return Outcome(answers, started, started, now, now)
 

@@ -13,21 +13,31 @@ import numpy as np
 
 from trtserve.contract import MAX_CLASSES_ELEMENTS, Contract
 from trtserve.errors import invalid
-from trtserve.request import Call, InferResponse, OutputTensor
+from trtserve.request import Call, Form, InferResponse, OutputTensor
 from trtserve.tensors import Array, array_from_wire, wire_from_elements
 
 
-def answered(contract: Contract, call: Call, response: InferResponse) -> Sequence[OutputTensor]:
+def answered(contract: Contract, call: Call, response: InferResponse) -> list[OutputTensor]:
     """The outputs of `response` in the form that `call` asks for. Raises `ServeError`."""
-    for wanted in call.outputs:
-        if wanted.classification:
-            break
-    else:
-        return response.outputs
+    outputs = response.outputs
+    if not any(wanted.classification for wanted in call.outputs):
+        return outputs
     return [
         classes(each, wanted.classification, contract) if wanted.classification else each
-        for each, wanted in zip(response.outputs, call.outputs, strict=True)
+        for each, wanted in zip(outputs, call.outputs, strict=True)
     ]
+
+
+def differs_in_data_alone(call: Call, form: Form) -> bool:
+    """Whether answers of this form to `call` are the same up to their tensors' values.
+
+    Not where classes stand in for values, and not with BYTES, whose sizes are values too.
+    """
+    return (
+        form.parameters is None
+        and not any(wanted.classification for wanted in call.outputs)
+        and not any(spec.dtype == "BYTES" for spec in form.outputs)
+    )
 
 
 def classes(output: OutputTensor, count: int, contract: Contract) -> OutputTensor:

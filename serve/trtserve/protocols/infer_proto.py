@@ -14,13 +14,14 @@ import numpy as np
 
 from trtserve.contract import Contract, check_parameter
 from trtserve.errors import invalid
-from trtserve.protocols.answer import answered
+from trtserve.protocols.answer import answered, differs_in_data_alone
 from trtserve.protocols.messages import message
 from trtserve.request import (
     Buffer,
     Call,
     CallInput,
     CallOutput,
+    Form,
     InferResponse,
     OutputTensor,
     Parameters,
@@ -234,6 +235,12 @@ def _contents(tensor: Any, model: str) -> Buffer:
         ) from None
 
 
+class _KnownHeads(NamedTuple):
+    call: Call
+    form: Form
+    heads: tuple[bytes, ...]
+
+
 class ResponseEncoder:
     """Responses of one loaded model as the parts of a ModelInferResponse."""
 
@@ -241,37 +248,39 @@ class ResponseEncoder:
 
     def __init__(self, contract: Contract) -> None:
         self._contract = contract
-        self._known: dict[Any, tuple[bytes, ...]] = {}
+        self._known: dict[int, _KnownHeads] = {}  # by the identity of their calls
 
     def encode(self, call: Call, response: InferResponse) -> list[Buffer]:
         """Parts that, one after the other, are the message. Raises `ServeError`."""
+        known = self._known.get(id(call))
+        if known is not None and known.form is response.form and known.call is call:
+            return _parts(known.heads, response.data)
         outputs = answered(self._contract, call, response)
-        key = (call.id, call.outputs, *((each.shape, len(each.data)) for each in outputs))
-        heads = self._known.get(key) if response.parameters is None else None
-        if heads is None:
-            heads = _heads(call, response, outputs)
-            if response.parameters is None:
-                if len(self._known) >= self._KNOWN_MAX:
-                    self._known.clear()
-                self._known[key] = heads
-        if len(outputs) == 1:
-            return [heads[0], outputs[0].data]
-        parts: list[Buffer] = []
-        for head, each in zip(heads, outputs, strict=True):
-            parts += (head, each.data)
-        return parts
+        heads = _heads(call, response.form, outputs)
+        if differs_in_data_alone(call, response.form):
+            if len(self._known) >= self._KNOWN_MAX:
+                self._known.clear()
+            self._known[id(call)] = _KnownHeads(call, response.form, heads)
+        return _parts(heads, [each.data for each in outputs])
 
 
-def _heads(
-    call: Call, response: InferResponse, outputs: Sequence[OutputTensor]
-) -> tuple[bytes, ...]:
+def _parts(heads: Sequence[bytes], data: Sequence[Buffer]) -> list[Buffer]:
+    if len(heads) == 1:  # most models have one output
+        return [heads[0], data[0]]
+    parts: list[Buffer] = []
+    for head, each in zip(heads, data, strict=True):
+        parts += (head, each)
+    return parts
+
+
+def _heads(call: Call, form: Form, outputs: Sequence[OutputTensor]) -> tuple[bytes, ...]:
     """What stands before each output's data; the message's header before the first."""
     value = message("ModelInferResponse")(
-        model_name=response.model_name, model_version=response.model_version, id=call.id
+        model_name=form.model_name, model_version=form.model_version, id=call.id
     )
     for each in outputs:
         value.outputs.add(name=each.name, datatype=each.dtype, shape=each.shape)
-    for name, stated in (response.parameters or {}).items():
+    for name, stated in (form.parameters or {}).items():
         set_parameter(value.parameters[name], stated)
     tags = [bytes([_RAW_OUTPUT_TAG]) + encoded_varint(len(each.data)) for each in outputs]
     tags[0] = value.SerializeToString() + tags[0]

@@ -15,13 +15,14 @@ import orjson
 
 from trtserve.contract import Contract, TensorRule, check_parameter
 from trtserve.errors import invalid
-from trtserve.protocols.answer import answered
+from trtserve.protocols.answer import answered, differs_in_data_alone
 from trtserve.protocols.http1 import infer_head
 from trtserve.request import (
     Buffer,
     Call,
     CallInput,
     CallOutput,
+    Form,
     InferResponse,
     OutputTensor,
     Parameters,
@@ -52,7 +53,7 @@ class HttpAnswer(NamedTuple):
 
 class _KnownAnswer(NamedTuple):
     call: Call
-    form: list[tuple[tuple[int, ...], int]]  # shape and bytes of each output
+    form: Form
     start: bytes
     header: bytes
 
@@ -134,30 +135,30 @@ class JsonCodec:
     def encode(self, call: Call, response: InferResponse) -> HttpAnswer:
         """A response to `call`. Raises `ServeError` for what JSON cannot say."""
         known = self._answers.get(id(call))
-        if known is not None and known.call is call and response.parameters is None:
-            outputs = response.outputs
-            if len(outputs) == 1:  # most models have one
-                (output,) = outputs
-                if (output.shape, len(output.data)) == known.form[0]:
-                    return HttpAnswer(known.start, known.header, (output.data,))
-            elif [(each.shape, len(each.data)) for each in outputs] == known.form:
-                return HttpAnswer(known.start, known.header, [each.data for each in outputs])
+        if known is not None and known.form is response.form and known.call is call:
+            return HttpAnswer(known.start, known.header, response.data)
         return self._encode(call, response)
+
+    def known_start(self, call: Call, form: Form) -> bytes | None:
+        """What stands before the data of every answer of this form to `call`, where it is known."""
+        known = self._answers.get(id(call))
+        if known is None or known.call is not call or known.form is not form:
+            return None
+        return known.start
 
     def _encode(self, call: Call, response: InferResponse) -> HttpAnswer:
         outputs = answered(self.contract, call, response)
         binary = [wanted.binary for wanted in call.outputs]
-        header = orjson.dumps(_response(call, response, outputs), option=_JSON)
+        header = orjson.dumps(_response(call, response.form, outputs), option=_JSON)
         if not any(binary):
             return HttpAnswer(infer_head(None, len(header)) + header, header, None)
         data = [each.data for each, flag in zip(outputs, binary, strict=True) if flag]
         total = len(header) + sum(map(len, data))
         start = infer_head(len(header), total) + header
-        if all(binary) and response.parameters is None and outputs is response.outputs:
+        if all(binary) and differs_in_data_alone(call, response.form):
             if len(self._answers) >= _KNOWN_MAX:
                 self._answers.clear()
-            form = [(each.shape, len(each.data)) for each in outputs]
-            self._answers[id(call)] = _KnownAnswer(call, form, start, header)
+            self._answers[id(call)] = _KnownAnswer(call, response.form, start, header)
         return HttpAnswer(start, header, data)
 
 
@@ -299,14 +300,12 @@ def _raw_shape(rule: TensorRule, size: int, *, batching: bool) -> tuple[int, ...
     return (*batch, *(dim if dim > 0 else size // known for dim in rule.dims))
 
 
-def _response(
-    call: Call, response: InferResponse, outputs: Sequence[OutputTensor]
-) -> dict[str, Any]:
+def _response(call: Call, form: Form, outputs: Sequence[OutputTensor]) -> dict[str, Any]:
     value: dict[str, Any] = {"id": call.id} if call.id else {}
-    value["model_name"] = response.model_name
-    value["model_version"] = response.model_version
-    if response.parameters:
-        value["parameters"] = response.parameters
+    value["model_name"] = form.model_name
+    value["model_version"] = form.model_version
+    if form.parameters:
+        value["parameters"] = form.parameters
     value["outputs"] = [
         _described(each, wanted.binary) for each, wanted in zip(outputs, call.outputs, strict=True)
     ]

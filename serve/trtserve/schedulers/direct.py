@@ -27,7 +27,7 @@ class DirectScheduler:
         if not self._waiting:
             return None
         request = self._waiting.popleft()
-        return Batch([request], request.call.rows)
+        return Batch([request], request.call.rows, request.call)
 
     def cancel(self, request: InferRequest) -> None:
         """Take a waiting request out."""

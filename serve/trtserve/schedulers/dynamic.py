@@ -92,8 +92,7 @@ class DynamicScheduler:
         }
         self._in_order = [self._levels[number] for number in numbers]
         self._only = self._in_order[0] if len(numbers) == 1 else None
-        # Where one request is all that waits, and nothing says to wait for more, it is the batch.
-        self._alone = None if self._delay_ns else self._only
+        self._greedy = None if self._delay_ns else self._only  # nothing says to wait for more
         self._deadlines = Deadlines()
         self._wait_until_ns: int | None = None  # the batch that is growing runs at this time
         self.dropped: list[Dropped] = []
@@ -143,10 +142,13 @@ class DynamicScheduler:
         if self._deadlines:
             self.settle(now_ns)
         self._wait_until_ns = None
-        alone = self._alone
-        if alone is not None and len(alone.waiting) == 1 and not alone.late:
-            request = alone.waiting.popleft()
-            return Batch([request], request.call.rows)
+        if self._greedy is not None and not self._greedy.late:
+            waiting = self._greedy.waiting
+            if not waiting:
+                return None
+            batch = self._alike(waiting)
+            if batch is not None:
+                return batch
         requests, rows, best, best_rows, closed = self._grown(self._most)
         if not requests:
             return None
@@ -164,6 +166,31 @@ class DynamicScheduler:
             rows = best_rows
         self._remove(requests)
         return Batch(requests, rows)
+
+    def _alike(self, waiting: Queue) -> Batch | None:
+        """The batch to run now where it is requests that make the same call; None: find out.
+
+        A short cut: what `_grown` and `_remove` come to, with next to nothing for each request.
+        """
+        requests = list(waiting.values())
+        call = requests[0].call
+        count = min(len(requests), max(1, self._most // call.rows))  # one always runs
+        if count > 1 and call.group is None:
+            return None
+        for request in requests[: count + 1]:  # where another comes next, it might fit too
+            if request.call is not call:
+                return None
+        for size in reversed(self._policy.preferred):
+            if size <= count * call.rows and not size % call.rows:
+                count = size // call.rows
+                break
+        if count == len(requests):
+            waiting.clear()
+        else:
+            del requests[count:]
+            for _ in requests:
+                waiting.popleft()
+        return Batch(requests, count * call.rows, call)
 
     def _grown(self, most: int) -> tuple[list[InferRequest], int, int, int, bool]:
         """As many requests as `most` rows hold: (requests, rows, both at the best preferred size).

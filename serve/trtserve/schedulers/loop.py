@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from trtserve.errors import Kind, ServeError
+from trtserve.polling import AwakeLoop, Habit
 from trtserve.request import InferRequest, InferResponse
 from trtserve.schedulers.policy import Batch, Scheduler
 from trtserve.statistics import ModelStatistics
@@ -53,6 +54,9 @@ class Runner:
         self._statistics = statistics
         self._loop = loop
         self._max_waiting = max_waiting
+        self._room = 0  # requests that surely fit into the queue: it gets shorter by itself alone
+        self._awake = AwakeLoop(loop)
+        self._next_comes = Habit()  # a request, once all are answered
         self._armed = False
         self._starting = False
         self._timer: asyncio.TimerHandle | None = None
@@ -65,27 +69,30 @@ class Runner:
 
     def submit(self, request: InferRequest) -> None:
         """Queue a request; it will be answered. Raises `ServeError` where the queue is full."""
-        if len(self._scheduler) >= self._max_waiting:
-            error = ServeError(Kind.UNAVAILABLE, "Exceeds maximum queue size")
-            self._statistics.failed(error, time.monotonic_ns() - request.started_ns)
-            raise error
         try:
+            if self._room <= 0:
+                self._make_room()
             self._scheduler.add(request, request.started_ns)
+            self._room -= 1
         except ServeError as error:
             self._statistics.failed(error, time.monotonic_ns() - request.started_ns)
             raise
         if not self._armed:
             # Once a turn of the loop: what arrived in this turn can share a batch.
             self._armed = True
+            self._next_comes.came(request.started_ns)
             self._loop.call_soon(self._kick)
+
+    def _make_room(self) -> None:
+        """Count how many more may wait. Raises `ServeError` where that is none."""
+        self._room = self._max_waiting - len(self._scheduler)
+        if self._room <= 0:
+            raise ServeError(Kind.UNAVAILABLE, "Exceeds maximum queue size")
 
     def cancel(self, request: InferRequest) -> None:
         """The client of a request has left. What already runs runs on, and nobody hears of it."""
-        if not request.waiting:
-            request.cancelled = True
-            return
         self._scheduler.cancel(request)
-        if not self._armed:
+        if self._scheduler.dropped and not self._armed:
             self._armed = True
             self._loop.call_soon(self._kick)
 
@@ -98,8 +105,6 @@ class Runner:
             batch = scheduler.next_batch(now)
             if batch is None:
                 break
-            for request in batch.requests:
-                request.waiting = False
             self._idle.pop().start(batch, self._done)
         else:
             scheduler.settle(now)
@@ -114,7 +119,6 @@ class Runner:
         dropped, self._scheduler.dropped = self._scheduler.dropped, []
         for request, error in dropped:
             self._statistics.failed(error, now - request.started_ns)
-            request.waiting = False  # its answer may be held back: there is nothing to cancel
             request.answer(error)
 
     def _set_timer(self, now: int) -> None:
@@ -134,6 +138,8 @@ class Runner:
             request.answer(answer)
         if self._drained is not None:
             self._check_drained()
+        elif not len(self._scheduler) and self._next_comes.begins(now := time.monotonic_ns()):
+            self._awake.stay(now)
 
     def _check_drained(self) -> None:
         assert self._drained is not None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple, Protocol
 
 from trtserve.errors import ServeError
-from trtserve.request import InferRequest
+from trtserve.request import Call, InferRequest
 
 
 class Batch(NamedTuple):
@@ -17,6 +17,7 @@ class Batch(NamedTuple):
 
     requests: list[InferRequest]
     rows: int  # their batch dims together; the number of requests where the model does not batch
+    call: Call | None = None  # the one call that they all make, where that is known
 
 
 class Dropped(NamedTuple):
@@ -41,7 +42,7 @@ class Scheduler(Protocol):
         """What an idle instance should run now; None: nothing yet."""
 
     def cancel(self, request: InferRequest) -> None:
-        """A waiting request's client has left: its place is free at once."""
+        """A request's client has left: if it waits, its place is free at once."""
 
     def settle(self, now_ns: int) -> None:
         """Take out what has expired, where no instance is idle to ask for more."""

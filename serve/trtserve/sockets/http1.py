@@ -81,12 +81,12 @@ class HttpProtocol(asyncio.BufferedProtocol):
         if space is None:
             data = bytes(scratch[:nbytes])
             again = self.again
-            if (
-                again is not None
-                and again.total == nbytes
-                and self._serve_again(again, data, now_ns)
-            ):
-                return
+            if again is not None and again.total == nbytes and self._is_again(again, data):
+                self._request = again.request
+                self._served += 1
+                if again.serve(data, self, now_ns):
+                    return
+                self.again = self._request = None
             self._reader.receive(data)
         else:
             self._reader.filled(nbytes)
@@ -95,22 +95,15 @@ class HttpProtocol(asyncio.BufferedProtocol):
         elif self._reader.buffered_bytes > _MAX_PIPELINED_BYTES and self._transport is not None:
             self._transport.pause_reading()
 
-    def _serve_again(self, again: Again, data: bytes, now_ns: int) -> bool:
-        if (
-            not data.startswith(again.start)
-            or self._request is not None
-            or self._paused
-            or self._close_after
-            or not self._reader.idle
-            or self._connections.budget.full
-        ):
-            return False
-        self._request = again.request
-        self._served += 1
-        if again.serve(data, self, now_ns):
-            return True
-        self.again = self._request = None
-        return False
+    def _is_again(self, again: Again, data: bytes) -> bool:
+        return (
+            data.startswith(again.start)
+            and self._request is None
+            and not self._paused
+            and not self._close_after
+            and self._reader.idle
+            and not self._connections.budget.full
+        )
 
     def _advance(self, now_ns: int) -> None:
         """Serve what is whole. Answers that come at once must not nest: hence the loop."""
@@ -177,7 +170,7 @@ class HttpProtocol(asyncio.BufferedProtocol):
         self._reader.release()
         if not request.head.keep_alive or self._connections.draining:
             self._close_after = True
-        size = sum(map(len, parts))
+        size = len(parts[0]) if len(parts) == 1 else sum(map(len, parts))
         if size > _JOIN_BYTES and self._connections.budget.full:
             self._refuse(HttpError(503, self._connections.budget.refusal))
             return
@@ -207,7 +200,7 @@ class HttpProtocol(asyncio.BufferedProtocol):
         if transport is None or transport.is_closing():
             return
         if size <= _JOIN_BYTES:
-            transport.write(b"".join((head, *parts)))
+            transport.write(head + parts[0] if len(parts) == 1 else b"".join((head, *parts)))
         else:
             transport.writelines((head, *parts))
         if self._close_after:

@@ -300,3 +300,45 @@ def test_the_policy_a_config_states() -> None:
     assert policy_from_config(config) == Policy(
         8, (2, 4), 7, 2, 2, QueuePolicy(max_size=3), {1: QueuePolicy(0, 9, True)}
     )
+
+
+def alike(batcher: DynamicScheduler, sizes: list[int], *, shared: bool) -> list[list[int]]:
+    """The batches of requests of these rows; shared: those of a size make one call."""
+    calls: dict[int, Call] = {}
+    for size in sizes:
+        each = request(size)
+        if shared:
+            each.call = calls.setdefault(size, each.call)
+        batcher.add(each, 0)
+    found = []
+    while batch := batcher.next_batch(0):
+        assert batch.rows == sum(rows(batch))
+        assert batch.call is None or all(each.call is batch.call for each in batch.requests)
+        found.append(rows(batch))
+    assert not len(batcher)
+    return found
+
+
+@given(
+    st.lists(st.integers(1, 3), max_size=30) | st.integers(1, 4).map(lambda rows: [rows] * 20),
+    st.sets(st.integers(1, 8), max_size=3),
+)
+def test_requests_of_one_call_are_batched_as_any_others(
+    sizes: list[int], preferred: set[int]
+) -> None:
+    policy = {"preferred": tuple(sorted(preferred))}
+    assert alike(scheduler(**policy), sizes, shared=True) == alike(
+        scheduler(**policy), sizes, shared=False
+    )
+
+
+def test_a_batch_of_one_call_says_so() -> None:
+    batcher = scheduler()
+    first = request()
+    for _ in range(3):
+        again = request()
+        again.call = first.call
+        batcher.add(again, 0)
+    batch = batcher.next_batch(0)
+    assert batch is not None
+    assert (len(batch.requests), batch.call) == (3, first.call)

@@ -8,7 +8,7 @@ import weakref
 
 import pytest
 from trtserve.errors import Kind, ServeError
-from trtserve.request import InferRequest, InferResponse
+from trtserve.request import Form, InferRequest, InferResponse
 from trtserve.schedulers.direct import DirectScheduler
 from trtserve.schedulers.dynamic import DynamicScheduler, Policy, QueuePolicy
 from trtserve.schedulers.loop import Done, Outcome, Runner
@@ -36,7 +36,7 @@ class Instance:
         assert done is not None
         self.batch = None
         now = time.monotonic_ns()
-        answers = [InferResponse("m", "1", ())] * len(batch.requests)
+        answers = [InferResponse(Form("m", "1", ()), ())] * len(batch.requests)
         done(self, batch, Outcome(answers, now, now, now, now))
 
     def close(self) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from trtserve.errors import Kind, ServeError
-from trtserve.request import InferRequest, InferResponse
+from trtserve.request import Form, InferRequest, InferResponse
 from trtserve.schedulers.ordering import Order, in_order
 
 from tests.serve.schedulers.test_dynamic import request
@@ -16,7 +16,7 @@ FAILED = ServeError(Kind.UNAVAILABLE, "Request timeout expired")
 
 
 def answer(number: int) -> InferResponse:
-    return InferResponse(str(number), "1", ())
+    return InferResponse(Form(str(number), "1", ()), ())
 
 
 def listening(heard: Heard) -> InferRequest:

@@ -47,8 +47,9 @@ class OnnxExecutor:
 
     def execute(self, inputs: Mapping[str, Array], outputs: Sequence[str]) -> Mapping[str, Array]:
         """Run the session. Raises `ServeError`."""
-        for name in self._scalars & inputs.keys():
-            inputs = {**inputs, name: inputs[name].reshape(())}
+        if self._scalars:
+            for name in self._scalars & inputs.keys():
+                inputs = {**inputs, name: inputs[name].reshape(())}
         if self._bfloat:
             return self._execute_values(inputs, outputs)
         if self._texts:
@@ -57,7 +58,10 @@ class OnnxExecutor:
             values = self._session.run(outputs, dict(inputs))
         except Exception as error:
             raise failure(error) from None
-        return {name: np.atleast_1d(value) for name, value in zip(outputs, values, strict=True)}
+        return {
+            name: value if value.ndim else value.reshape(1)
+            for name, value in zip(outputs, values, strict=True)
+        }
 
     def _execute_values(
         self, inputs: Mapping[str, Array], outputs: Sequence[str]

@@ -12,6 +12,7 @@ import os
 import select
 import socket
 import struct
+import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar, cast
 
@@ -19,6 +20,7 @@ import numpy as np
 
 from trtserve.backends.python import slab
 from trtserve.backends.python.layout import Part, Reader, Run, Signature, Writer
+from trtserve.polling import WINDOW_NS, give_way
 
 T = TypeVar("T")
 
@@ -102,6 +104,14 @@ class Channel:
             os.write(self._fd, data)
         except (BrokenPipeError, ConnectionResetError):
             raise PeerGoneError(unread=True) from None
+
+    def stay_awake(self, now_ns: int) -> None:
+        """Wait for the peer, up to the window, without sleeping."""
+        poller = select.poll()
+        poller.register(self._fd, select.POLLIN)
+        end_ns = now_ns + WINDOW_NS
+        while not poller.poll(0) and time.monotonic_ns() < end_ns:
+            give_way()
 
     def receive(self) -> Received:
         """Wait for what the peer sends. Raises `PeerGoneError`."""

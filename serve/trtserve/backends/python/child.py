@@ -16,6 +16,7 @@ import socket
 import struct
 import sys
 import threading
+import time
 import weakref
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,6 +37,7 @@ from trtserve.backends.python.model import (
     encoded_error,
     import_model,
 )
+from trtserve.polling import Habit, processors
 
 _OWN_FILES = str(Path(__file__).parent) + os.sep
 _MAX_LOG_BYTES = 60_000  # a datagram must fit the socket's buffer
@@ -78,6 +80,8 @@ class Process:
         self._encoder = Encoder()
         self._model: Model | None = None
         self._limit_bytes = 0
+        self._batch_comes = Habit()
+        self._may_stay_awake = processors() >= 2
 
     def run(self) -> None:
         """Answer messages until the server says finalize or is gone."""
@@ -86,7 +90,11 @@ class Process:
                 pass
 
     def _answer(self) -> bool:
+        now_ns = time.monotonic_ns()
+        if self._batch_comes.begins(now_ns) and self._may_stay_awake:
+            self._channel.stay_awake(now_ns)
         received = self._channel.receive()
+        self._batch_comes.came(time.monotonic_ns())
         if received.kind == wire.EXECUTE:
             in_use = weakref.ref(received.memory)
             kind, used = self._execute(received)

@@ -23,6 +23,7 @@ from trtserve.backends.base import Place
 from trtserve.backends.python.instance import PythonInstance
 from trtserve.backends.python.translation import Answer
 from trtserve.errors import Kind, ServeError
+from trtserve.polling import AwakeLoop, Habit
 from trtserve.schedulers.loop import Done, Outcome
 from trtserve.schedulers.policy import Batch
 
@@ -51,6 +52,8 @@ class LoopInstance:
         self._instance = instance
         self._together = together
         self._loop = place.loop
+        self._awake = AwakeLoop(place.loop)
+        self._answer_comes = Habit()
         self._watched: int | None = None  # the file descriptor that the loop watches
         self._waiting: deque[_Job] = deque()  # those of instances without a process, and our own
         self._under_way: tuple[_Job, int] | None = None
@@ -76,6 +79,8 @@ class LoopInstance:
             if self._watched is None:
                 self._watched = instance.fileno
                 self._loop.add_reader(self._watched, self._readable)
+            if self._answer_comes.begins(instance.put_ns):
+                self._awake.stay(instance.put_ns)
         elif not instance.usable and (healthy := self._healthy()) is not None:
             self._under_way = None
             self._restart()
@@ -160,6 +165,7 @@ class LoopInstance:
         ended = time.monotonic_ns()
         put = min(max(self._instance.put_ns, started), ended)
         returned = min(max(self._instance.returned_ns, put), ended)
+        self._answer_comes.came(returned)
         if self._waiting:
             self._next()
         job.done(job.given_to, job.batch, Outcome(answers, started, put, returned, ended))

@@ -10,7 +10,7 @@ from trtserve.backends.python.channel import Received
 from trtserve.backends.python.layout import MAX_SIGNATURES, Part, Run, Signature, Spec
 from trtserve.backends.python.reshape import Reshapes
 from trtserve.errors import Kind, ServeError
-from trtserve.request import Call, InferRequest, InferResponse, OutputTensor
+from trtserve.request import Buffer, Call, Forms, InferRequest, InferResponse, OutputSpec
 
 Answer = InferResponse | ServeError
 
@@ -24,7 +24,7 @@ class Translator:
     """Requests to messages, and messages to answers."""
 
     def __init__(self, name: str, version: str, config: Mapping[str, Any]) -> None:
-        self._name, self._version = name, version
+        self._forms = Forms(name, version)
         self._signatures: dict[Any, tuple[Signature, Signature]] = {}
         self._inputs, self._outputs = Reshapes(config, "input"), Reshapes(config, "output")
 
@@ -70,16 +70,11 @@ class Translator:
         return answers
 
     def _plain(self, run: Run, data: memoryview) -> list[Answer]:
-        name, version = self._name, self._version
-        if len(run.sizes) == 1 and not self._outputs:  # most models have one output
-            ((output, dtype, shape),), (size,) = run.layout.signature.tensors, run.sizes
-            return [
-                InferResponse(
-                    name, version, (OutputTensor(output, dtype, shape, data[at : at + size]),)
-                )
-                for at in run.starts
-            ]
-        return [InferResponse(name, version, self._tensors(run, at, data)) for at in run.starts]
+        form = self._forms.of(self._specs(run))
+        if len(run.sizes) == 1:  # most models have one output
+            (size,) = run.sizes
+            return [InferResponse(form, (data[at : at + size],)) for at in run.starts]
+        return [InferResponse(form, _parts(run, at, data)) for at in run.starts]
 
     def _noted(self, run: Run, data: memoryview) -> list[Answer]:
         """An error, or outputs with parameters."""
@@ -89,19 +84,26 @@ class Translator:
         labels = run.layout.signature.labels
         if labels:
             return [ServeError(Kind[labels[0]], note)]
-        outputs = self._tensors(run, start, data)
-        return [InferResponse(self._name, self._version, outputs, json.loads(note))]
+        form = self._forms.with_parameters(self._specs(run), json.loads(note))
+        return [InferResponse(form, _parts(run, start, data))]
 
-    def _tensors(self, run: Run, start: int, data: memoryview) -> list[OutputTensor]:
+    def _specs(self, run: Run) -> tuple[OutputSpec, ...]:
         to_client = self._outputs.to_client
-        return [
-            OutputTensor(
-                name, dtype, to_client(name, shape), data[start + offset : start + offset + size]
-            )
-            for (name, dtype, shape), offset, size in zip(
-                run.layout.signature.tensors, run.offsets, run.sizes, strict=False
-            )
-        ]
+        return tuple(
+            [
+                OutputSpec(name, dtype, to_client(name, shape))
+                for name, dtype, shape in run.layout.signature.tensors
+            ]
+        )
+
+
+def _parts(run: Run, start: int, data: memoryview) -> list[Buffer]:
+    """The tensors of the message at `start`, without its note."""
+    count = len(run.layout.signature.tensors)
+    return [
+        data[start + offset : start + offset + size]
+        for offset, size in zip(run.offsets[:count], run.sizes[:count], strict=True)
+    ]
 
 
 def _note(call: Call) -> bytes:

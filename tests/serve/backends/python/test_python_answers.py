@@ -100,7 +100,7 @@ def test_dtypes_are_the_models_own(doer: PythonInstance) -> None:
 
 def test_response_parameters(doer: PythonInstance) -> None:
     answer = do(doer, "[pb_utils.InferenceResponse([], parameters={'k': 1})]")
-    assert answer.parameters == {"k": 1}
+    assert answer.form.parameters == {"k": 1}
     error = failed(do(doer, "[pb_utils.InferenceResponse([], parameters={'k': object})]"))
     assert "cannot send a response: TypeError" in error.message
 
