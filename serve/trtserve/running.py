@@ -117,15 +117,9 @@ def _kill_children() -> None:
 
     Each leads a session of its own (see `backends.python.process`).
     """
-    found: set[int] = set()
-    ended = True
-    while ended:  # the children of a thread that ends become another's
-        ended = False
-        for children in Path("/proc/self/task").glob("*/children"):
-            try:
-                found.update(map(int, children.read_text().split()))
-            except (FileNotFoundError, ProcessLookupError):
-                ended = True
-    for process in found:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process, signal.SIGKILL)
+    ours = str(os.getpid())
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError, IndexError):  # it has ended meanwhile
+            # PID (NAME) STATE PARENT ...: a name may hold anything (proc_pid_stat(5)).
+            if stat.read_text(errors="replace").rpartition(")")[2].split()[1] == ours:
+                os.killpg(int(stat.parent.name), signal.SIGKILL)
