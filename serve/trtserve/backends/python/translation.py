@@ -7,10 +7,25 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trtserve.backends.python.channel import Received
-from trtserve.backends.python.layout import MAX_SIGNATURES, Part, Run, Signature, Spec
+from trtserve.backends.python.layout import (
+    MAX_SIGNATURES,
+    Layout,
+    Part,
+    Run,
+    Signature,
+    Spec,
+)
 from trtserve.backends.python.reshape import Reshapes
 from trtserve.errors import Kind, ServeError
-from trtserve.request import Buffer, Call, Forms, InferRequest, InferResponse, OutputSpec
+from trtserve.request import (
+    Buffer,
+    Call,
+    Form,
+    Forms,
+    InferRequest,
+    InferResponse,
+    OutputSpec,
+)
 
 Answer = InferResponse | ServeError
 
@@ -25,6 +40,8 @@ class Translator:
 
     def __init__(self, name: str, version: str, config: Mapping[str, Any]) -> None:
         self._forms = Forms(name, version)
+        self._last_call: tuple[Call, tuple[Signature, Signature]] | None = None
+        self._last_form: tuple[Layout, Form] | None = None
         self._signatures: dict[Any, tuple[Signature, Signature]] = {}
         self._inputs, self._outputs = Reshapes(config, "input"), Reshapes(config, "output")
 
@@ -45,6 +62,12 @@ class Translator:
         return messages
 
     def _signature(self, call: Call) -> tuple[Signature, Signature]:
+        last = self._last_call
+        if last is None or last[0] is not call:
+            last = self._last_call = call, self._looked_up(call)
+        return last[1]
+
+    def _looked_up(self, call: Call) -> tuple[Signature, Signature]:
         key = (call.inputs, call.outputs)
         found = self._signatures.get(key)
         if found is None:
@@ -70,7 +93,10 @@ class Translator:
         return answers
 
     def _plain(self, run: Run, data: memoryview) -> list[Answer]:
-        form = self._forms.of(self._specs(run))
+        last = self._last_form
+        if last is None or last[0] is not run.layout:
+            last = self._last_form = run.layout, self._forms.of(self._specs(run))
+        form = last[1]
         if len(run.sizes) == 1:  # most models have one output
             (size,) = run.sizes
             return [InferResponse(form, (data[at : at + size],)) for at in run.starts]
