@@ -33,3 +33,30 @@ def test_python_m_trtbuild_is_the_same_command() -> None:
         [sys.executable, "-m", "trtbuild", "--version"], capture_output=True, text=True, check=True
     )
     assert done.stdout.startswith("trtbuild 0.")
+
+
+INTERRUPTED_IMPORT = """
+import os, signal
+from trtbuild.cli import app as cli
+
+class Descriptor:
+    def __set_name__(self, owner, name):
+        os.kill(os.getpid(), signal.SIGTERM)
+        for _ in range(1000):  # a signal is handled between two steps of Python
+            pass
+
+def command(**options):
+    class Made:
+        member = Descriptor()
+
+cli.app = command
+cli.main()
+"""
+
+
+def test_a_signal_amid_an_import_is_no_bug() -> None:
+    """Python before 3.12 makes a RuntimeError of whatever `__set_name__` raises."""
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_IMPORT], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (143, "interrupted\n")

@@ -61,10 +61,14 @@ def _root(
     """Options before the command."""
 
 
+_interrupts: list[int] = []  # the exit codes that signals asked for
+
+
 def _on_signal(number: int, _frame: FrameType | None) -> NoReturn:
     """Unwind the stack, so that workers end and nothing is half-written."""
     print("interrupted", file=sys.stderr)  # noqa: T201 - also with --quiet
-    raise SystemExit(128 + number)
+    _interrupts.append(128 + number)
+    raise SystemExit(_interrupts[0])
 
 
 def main() -> NoReturn:
@@ -74,5 +78,7 @@ def main() -> NoReturn:
     try:
         code = app(standalone_mode=True)
     except Exception as error:
-        code = exit_code_of(error)
+        # What goes wrong from then on is the signal's doing: where it arrived in the midst of an
+        # import, Python before 3.12 says RuntimeError instead (of `__set_name__`).
+        code = _interrupts[0] if _interrupts else exit_code_of(error)
     sys.exit(code)
