@@ -64,7 +64,9 @@ class Logger:
 
 
 def _log(level: LogLevel, message: str) -> None:
-    if not isinstance(message, str):
-        raise TypeError(f"Logger takes a str, not {type(message).__name__}")
+    if not isinstance(message, str) or not isinstance(level, LogLevel):
+        raise TypeError(  # as Triton, which takes no number for a level either
+            f"Logger.log(message: str, level=Logger.INFO) was given ({message!r}, {level!r})"
+        )
     caller = sys._getframe(2)  # no other way to a caller's line is as cheap
     Logger.send(level, caller.f_code.co_filename, caller.f_lineno, message)

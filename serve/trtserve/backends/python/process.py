@@ -181,35 +181,49 @@ class ModelProcess:
     # The watching thread: the model's log, its questions, its end.
 
     def _watch(self) -> None:
+        try:
+            self._watch_until_ended()
+        except Exception:  # unwatched, its end would never be known
+            _log.exception("the process of '%s' cannot be watched: it is killed", self._name)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                # While it is not yet waited for, its number cannot be another's.
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            self._side.close()
+            self._gone.set()
+            with contextlib.suppress(OSError):
+                # Whoever forked off the process may hold its end open: wake our reader all the same
+                self._connection.shutdown(socket.SHUT_RDWR)
+
+    def _watch_until_ended(self) -> None:
         pidfd = os.pidfd_open(self._process.pid)
-        poller = select.poll()
-        poller.register(pidfd, select.POLLIN)
-        poller.register(self._side, select.POLLIN)
-        while pidfd not in (ready := dict(poller.poll())):
-            if not self._serve_side():
-                poller.unregister(self._side)
-        while ready and self._serve_side():
-            pass
-        with contextlib.suppress(ProcessLookupError):
-            # While it is not yet waited for, its number cannot be another's.
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-        os.close(pidfd)
-        self._side.close()
-        self._gone.set()
-        with contextlib.suppress(OSError):
-            # Whoever forked off the process may hold its end open: wake our reader all the same.
-            self._connection.shutdown(socket.SHUT_RDWR)
+        try:
+            poller = select.poll()
+            poller.register(pidfd, select.POLLIN)
+            poller.register(self._side, select.POLLIN)
+            while pidfd not in (ready := dict(poller.poll())):
+                if not self._serve_side():
+                    poller.unregister(self._side)
+            while ready and self._serve_side():
+                pass
+        finally:
+            os.close(pidfd)
 
     def _serve_side(self) -> bool:
         """Serve what the model sent aside; false where nothing is there (any more)."""
         try:
             data = self._side.recv(1 << 16, socket.MSG_DONTWAIT)
-            if data[:1] == wire.LOG:
-                _log.log(_LEVELS[data[1]], "%s", data[2:].decode(errors="replace"))
-            elif data[:1] == wire.CANCELLED:
-                (index,) = struct.unpack_from("<I", data, 1)
-                self._side.send(b"\1" if self._is_cancelled(index) else b"\0")
+            self._serve_record(data)
         except OSError:
             return False
+        except Exception:  # the model can reach this socket too
+            _log.exception("the process of '%s' sent aside what is no message", self._name)
         return bool(data)
+
+    def _serve_record(self, data: bytes) -> None:
+        if data[:1] == wire.LOG:
+            _log.log(_LEVELS[data[1]], "%s", data[2:].decode(errors="replace"))
+        elif data[:1] == wire.CANCELLED:
+            (index,) = struct.unpack_from("<I", data, 1)
+            self._side.send(b"\1" if self._is_cancelled(index) else b"\0")

@@ -1,5 +1,6 @@
 """Real processes: killed, crashing, printing, failing to start, ending. Texts are Triton 2.51's."""
 
+import errno
 import logging
 import os
 import signal
@@ -117,6 +118,39 @@ def test_the_log_is_the_servers(load: Load, caplog: pytest.LogCaptureFixture) ->
     assert [level for level, _ in said] == ["INFO", "WARNING", "ERROR", "DEBUG", "WARNING"]
     assert said[0][1] == "<string>:1] info ü"
     assert len(said[2][1]) > 50_000
+
+
+@pytest.mark.parametrize("level", ["9", "20", "2", "'x'", "True", "None"])
+def test_a_level_is_no_number(doer: PythonInstance, level: str) -> None:
+    """As in Triton 2.51."""
+    error = failed(do(doer, f"pb_utils.Logger.log('hi', {level})"))
+    assert error.kind is Kind.INTERNAL
+    assert f"TypeError: Logger.log(message: str, level=Logger.INFO) was given ('hi', {level})" in (
+        error.message
+    )
+
+
+@pytest.mark.parametrize("sent", [b"L\xff?", b"L", b"C", b"C1", b"?", b"\0" * 999])
+def test_whatever_comes_aside_the_end_of_the_process_is_seen(load: Load, sent: bytes) -> None:
+    """The watching thread must not die of it: nobody would learn that the process has ended."""
+    made = load(DOES)
+    assert told(made, f"pb_utils.Logger.send.__self__._socket.send({sent!r})") == len(sent)
+    assert "ended with exit code 3" in failed(do(made, "os._exit(3)")).message
+    assert told(made, "1 + 1") == 2
+
+
+def test_a_process_that_cannot_be_watched_is_ended(
+    load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_: int) -> int:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    made = load(DOES)
+    monkeypatch.setattr("trtserve.backends.python.process.os.pidfd_open", fails)
+    with pytest.raises(ServeError, match="was ended by SIGKILL"):
+        load(DOES)
+    monkeypatch.undo()
+    assert told(made, "1 + 1") == 2
 
 
 # Loading and ending
