@@ -131,11 +131,13 @@ class PythonInstance:
         process = ModelProcess(self.name, self._is_cancelled)
         try:
             process.start(wire.INITIALIZE, self._start)
-        except (ModelFailedError, ProcessEndedError) as error:
+        except BaseException as error:
             process.close()
             self._pause_s = min(_LONGEST_PAUSE_S, max(_SHORTEST_PAUSE_S, self._pause_s * 2))
             self._not_before = time.monotonic() + self._pause_s
-            raise _load_error(self.name, error) from None
+            if isinstance(error, ModelFailedError | ProcessEndedError):
+                raise _load_error(self.name, error) from None
+            raise
         self._pause_s = 0.0
         self._process = process
         return process

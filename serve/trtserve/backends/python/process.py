@@ -138,7 +138,7 @@ class ModelProcess:
     def _how(self) -> str:
         code = self._process.returncode
         if code < 0:
-            return f"was ended by {signal.Signals(-code).name}"
+            return f"was ended by {_signal_name(-code)}"
         return f"ended with exit code {code}"
 
     def finalize(self, deadline_s: float) -> None:
@@ -227,3 +227,10 @@ class ModelProcess:
         elif data[:1] == wire.CANCELLED:
             (index,) = struct.unpack_from("<I", data, 1)
             self._side.send(b"\1" if self._is_cancelled(index) else b"\0")
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # of the real-time signals, only the first and the last have names
+        return f"signal {number}"

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from trtserve.backends.python.instance import PythonInstance, PythonModel
+from trtserve.backends.python.process import ModelProcess
 from trtserve.errors import Kind, ServeError
 
 from tests.serve.backends.python.python_models import (
@@ -70,6 +71,7 @@ def test_a_process_that_is_killed_while_idle_fails_nothing(load: Load) -> None:
 @pytest.mark.parametrize(
     ("how", "said"),
     [("os._exit(3)", "ended with exit code 3"), ("os.abort()", "was ended by SIGABRT"),
+     ("os.kill(os.getpid(), 40)", "was ended by signal 40"),
      ("os.closerange(3, 60000) or time.sleep(9)", "was ended by SIGKILL")],
 )  # fmt: skip
 def test_a_process_that_ends_itself(
@@ -77,7 +79,9 @@ def test_a_process_that_ends_itself(
 ) -> None:
     monkeypatch.setattr("trtserve.backends.python.process._END_S", 0.5)
     made = load(DOES)
-    assert said in failed(do(made, how)).message
+    error = failed(do(made, how))
+    assert error.kind is Kind.UNAVAILABLE
+    assert said in error.message
     assert told(made, "1 + 1") == 2
 
 
@@ -178,6 +182,21 @@ def test_a_load_that_fails_says_why(
     with pytest.raises(ServeError) as caught:
         load(methods, top)
     assert caught.value.message == message.format(file=tmp_path / "model" / "1" / "model.py")
+
+
+def test_whatever_goes_wrong_with_a_start_its_process_is_ended(
+    load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pids: list[int] = []
+
+    def fails(process: ModelProcess, *_: object) -> str:
+        pids.append(process.pid)
+        raise RuntimeError("a bug of ours")
+
+    monkeypatch.setattr(ModelProcess, "start", fails)
+    with pytest.raises(RuntimeError, match="a bug of ours"):
+        load(DOES)
+    assert not Path(f"/proc/{pids[0]}").exists()
 
 
 def test_a_file_without_the_class(tmp_path: Path) -> None:
