@@ -14,6 +14,7 @@ from trtserve.tensors import NUMPY, byte_size, shape_text
 
 _FINAL_RESPONSE = "triton_enable_empty_final_response"
 MAX_CLASSES_ELEMENTS = 1_000_000
+UNCLASSIFIED = ("FP16", "BF16", "BOOL", "BYTES")
 _BATCH_NOTE = (
     " NOTE: Setting a non-zero max_batch_size in the model config requires a batch dimension to be"
     " prepended to each input shape. If you want to specify the full shape including the batch dim"
@@ -152,7 +153,7 @@ class Contract:
         rule = self.outputs.get(each.name)
         if rule is None:
             raise invalid(f"unexpected inference output '{each.name}' for model '{self.name}'")
-        if each.classification and rule.dtype in ("FP16", "BF16", "BOOL", "BYTES"):
+        if each.classification and rule.dtype in UNCLASSIFIED:
             raise invalid(
                 f"class result not available for output '{each.name}' due to unsupported type "
                 f"'{rule.dtype}'"

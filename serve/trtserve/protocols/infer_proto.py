@@ -261,7 +261,7 @@ class ResponseEncoder:
             if len(self._known) >= self._KNOWN_MAX:
                 self._known.clear()
             self._known[id(call)] = _KnownHeads(call, response.form, heads)
-        return _parts(heads, [each.data for each in outputs])
+        return _parts(heads, [each.data for each in outputs]) if outputs else [*heads]
 
 
 def _parts(heads: Sequence[bytes], data: Sequence[Buffer]) -> list[Buffer]:
@@ -282,7 +282,7 @@ def _heads(call: Call, form: Form, outputs: Sequence[OutputTensor]) -> tuple[byt
         value.outputs.add(name=each.name, datatype=each.dtype, shape=each.shape)
     for name, stated in (form.parameters or {}).items():
         set_parameter(value.parameters[name], stated)
-    tags = [bytes([_RAW_OUTPUT_TAG]) + encoded_varint(len(each.data)) for each in outputs]
+    tags = [bytes([_RAW_OUTPUT_TAG]) + encoded_varint(len(each.data)) for each in outputs] or [b""]
     tags[0] = value.SerializeToString() + tags[0]
     return tuple(tags)
 

@@ -15,7 +15,7 @@ import orjson
 
 from trtserve.contract import Contract, TensorRule, check_parameter
 from trtserve.errors import invalid
-from trtserve.protocols.answer import answered, differs_in_data_alone
+from trtserve.protocols.answer import answered, asked_of, differs_in_data_alone
 from trtserve.protocols.http1 import infer_head
 from trtserve.request import (
     Buffer,
@@ -148,8 +148,8 @@ class JsonCodec:
 
     def _encode(self, call: Call, response: InferResponse) -> HttpAnswer:
         outputs = answered(self.contract, call, response)
-        binary = [wanted.binary for wanted in call.outputs]
-        header = orjson.dumps(_response(call, response.form, outputs), option=_JSON)
+        binary = [wanted.binary for wanted in asked_of(call, response.form)]
+        header = orjson.dumps(_response(call, response.form, outputs, binary), option=_JSON)
         if not any(binary):
             return HttpAnswer(infer_head(None, len(header)) + header, header, None)
         data = [each.data for each, flag in zip(outputs, binary, strict=True) if flag]
@@ -300,15 +300,15 @@ def _raw_shape(rule: TensorRule, size: int, *, batching: bool) -> tuple[int, ...
     return (*batch, *(dim if dim > 0 else size // known for dim in rule.dims))
 
 
-def _response(call: Call, form: Form, outputs: Sequence[OutputTensor]) -> dict[str, Any]:
+def _response(
+    call: Call, form: Form, outputs: Sequence[OutputTensor], binary: Sequence[bool]
+) -> dict[str, Any]:
     value: dict[str, Any] = {"id": call.id} if call.id else {}
     value["model_name"] = form.model_name
     value["model_version"] = form.model_version
     if form.parameters:
         value["parameters"] = form.parameters
-    value["outputs"] = [
-        _described(each, wanted.binary) for each, wanted in zip(outputs, call.outputs, strict=True)
-    ]
+    value["outputs"] = [*map(_described, outputs, binary)]
     return value
 
 
