@@ -173,10 +173,11 @@ class GrpcApi:
         request = InferRequest(checked, tensors, partial(_reply, call, version), call.started_ns)
         timeout = call.headers.get(b"grpc-timeout")
         left_s = None if timeout is None else _left_s(call, timeout)
-        version.submit(request)
+        if left_s is None:
+            version.submit(request)
+        else:
+            _submit_limited(version, call, request, left_s)
         call.on_cancel = partial(version.runner.cancel, request)
-        if left_s is not None:
-            _limit(call, request, left_s)
 
 
 def _tags(header: bytes, raw: Sequence[memoryview]) -> list[tuple[int, bytes, int]]:
@@ -205,10 +206,14 @@ def _left_s(call: GrpcCall, timeout: bytes) -> float | None:
     return left_ns / 1e9
 
 
-def _limit(call: GrpcCall, request: InferRequest, left_s: float) -> None:
-    """Have a queued call answered at its deadline; its place in the queue is free then."""
+def _submit_limited(version: Version, call: GrpcCall, request: InferRequest, left_s: float) -> None:
+    """Queue a call that is answered at its deadline; its place in the queue is free then.
+
+    The limit is on the answer that goes out, which `preserve_ordering` may hold back: so it is set
+    before the request is queued.
+    """
     reply = request.reply
-    assert reply is not None, "a request is not answered while it is queued"
+    assert reply is not None, "a request is not answered before it is queued"
     timer = asyncio.get_running_loop().call_later(left_s, _expire, call)
 
     def in_time(request: InferRequest, answer: InferResponse | ServeError) -> None:
@@ -216,6 +221,11 @@ def _limit(call: GrpcCall, request: InferRequest, left_s: float) -> None:
         reply(request, answer)
 
     request.reply = in_time
+    try:
+        version.submit(request)
+    except BaseException:
+        timer.cancel()
+        raise
 
 
 def _late() -> ServeError:

@@ -29,6 +29,8 @@ from tritonclient.grpc import service_pb2
 from tritonclient.utils import InferenceServerException
 
 from tests.serve.clients.served import Served
+from tests.serve.conftest import Running
+from tests.serve.gated import Asking, answer, put_gated
 
 
 @pytest.fixture
@@ -137,18 +139,18 @@ def test_the_deadline_of_a_client_frees_the_place(served: Served, gate: Path) ->
     assert cancelled(served) == before + 1
 
 
-def call_with_timeout(served: Served, timeout: str) -> grpc.StatusCode:
+def call_with_timeout(address: str, timeout: str, model: str = "gate") -> grpc.StatusCode:
     """What the server itself says: the client knows of no deadline, it only sends the header."""
     # grpcio does not let a header of that name through: so by h2, frame by frame.
-    request = service_pb2.ModelInferRequest(model_name="gate")
+    request = service_pb2.ModelInferRequest(model_name=model)
     request.inputs.add(name="INPUT0", datatype="INT32", shape=[1, 1])
     request.raw_input_contents.append(b"\1\0\0\0")
     body = request.SerializeToString()
-    host, _, port = served.grpc.partition(":")
+    host, _, port = address.partition(":")
     connection = h2.connection.H2Connection(h2.config.H2Configuration(header_encoding="utf-8"))
     connection.initiate_connection()
     connection.send_headers(1, [
-        (":method", "POST"), (":scheme", "http"), (":authority", served.grpc),
+        (":method", "POST"), (":scheme", "http"), (":authority", address),
         (":path", "/inference.GRPCInferenceService/ModelInfer"), ("te", "trailers"),
         ("content-type", "application/grpc"), ("grpc-timeout", timeout),
     ])  # fmt: skip
@@ -166,13 +168,33 @@ def call_with_timeout(served: Served, timeout: str) -> grpc.StatusCode:
 
 @pytest.mark.parametrize("timeout", ["100m", "100000u", "99999999n", "0S"])
 def test_the_server_answers_at_the_deadline(served: Served, gate: Path, timeout: str) -> None:
-    assert call_with_timeout(served, timeout) is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert call_with_timeout(served.grpc, timeout) is grpc.StatusCode.DEADLINE_EXCEEDED
     until(lambda: waiting(served) == 0)
+
+
+def test_the_order_of_answers_holds_up_no_deadline(
+    start: Callable[..., Running], tmp_path: Path
+) -> None:
+    """The second request is through, but `preserve_ordering` holds its answer back."""
+    (tmp_path / "repository").mkdir()
+    ordered = "dynamic_batching { preserve_ordering: true } instance_group [{ count: 2 }]"
+    gate = put_gated(tmp_path / "repository", "ordered", ordered)
+    server = start(tmp_path / "repository", http_port=-1, metrics_port=-1)
+    asking = Asking(server.grpc)
+    with gate.held(7):
+        first = asking.ask("ordered", 7)
+        gate.until_running(7)
+        found = call_with_timeout(server.grpc, "300m", "ordered")
+        assert found is grpc.StatusCode.DEADLINE_EXCEEDED
+        assert gate.batches == [[7], [1]]
+    assert answer(first) == [7]
+    assert call_with_timeout(server.grpc, "100S", "ordered") is grpc.StatusCode.OK
+    asking.close()
 
 
 @pytest.mark.parametrize("timeout", ["100H", "100M", "never", "123456789S", "-1S"])
 def test_what_is_in_time_or_no_timeout(served: Served, timeout: str) -> None:
-    assert call_with_timeout(served, timeout) is grpc.StatusCode.OK
+    assert call_with_timeout(served.grpc, timeout) is grpc.StatusCode.OK
 
 
 @pytest.mark.parametrize("module", [http_client, grpc_client])
