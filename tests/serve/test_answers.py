@@ -160,8 +160,8 @@ class Grpc:
 def values(dtype: str, shape: Sequence[int], data: bytes) -> list[Any]:
     assert list(shape) == ([1, 2] if dtype == "BYTES" else [1, 3])
     if dtype == "FP32":
-        return np.frombuffer(data, np.float32).tolist()
-    found = []
+        return list(np.frombuffer(data, np.float32).tolist())
+    found: list[Any] = []
     while data:
         end = 4 + int.from_bytes(data[:4], "little")
         found.append(data[4:end])

@@ -17,7 +17,7 @@ class Connection(Protocol):
 
     @property
     def busy(self) -> bool:
-        """Requests are under way."""
+        """Requests are under way, or answers not all sent."""
 
     def stalled(self, now: float, timeout_s: float) -> bool:
         """Whether the peer has left something undone for `timeout_s`; asked once a second."""

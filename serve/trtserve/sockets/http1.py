@@ -266,9 +266,15 @@ class HttpProtocol(asyncio.BufferedProtocol):
     # What `Connections` asks of every kind of connection
 
     @property
-    def busy(self) -> bool:
+    def _serving(self) -> bool:
         """A request is under way."""
         return self._request is not None or not self._reader.idle
+
+    @property
+    def busy(self) -> bool:
+        """A request is under way, or its answer not all sent."""
+        transport = self._transport
+        return self._serving or (transport is not None and transport.get_write_buffer_size() > 0)
 
     def stalled(self, now: float, timeout_s: float) -> bool:
         """Whether the peer goes on too slowly with reading its answer or sending its request."""
@@ -282,8 +288,8 @@ class HttpProtocol(asyncio.BufferedProtocol):
         return self._pace.stalled(None, 0, now, timeout_s)
 
     def drain(self) -> None:
-        """Close when nothing is under way; otherwise the last answer does."""
-        if not self.busy and self._transport is not None:
+        """Close when nothing is under way, once all is sent; otherwise the last answer does."""
+        if not self._serving and self._transport is not None:
             self._transport.close()
 
     def abort(self) -> None:

@@ -140,8 +140,10 @@ class GrpcProtocol(asyncio.BufferedProtocol):
 
     @property
     def busy(self) -> bool:
-        """Requests are under way."""
-        return bool(self._connection.streams)
+        """Requests are under way, or answers not all sent."""
+        transport = self._transport
+        unsent = transport is not None and transport.get_write_buffer_size() > 0
+        return unsent or bool(self._connection.streams)
 
     def stalled(self, now: float, timeout_s: float) -> bool:
         """Whether the peer goes on too slowly with its answers or a frame; single streams end."""
