@@ -61,11 +61,14 @@ class Version:
         return str(self.config.platform or self.config.backend)
 
     async def warm_up(self, directory: Path, in_thread: Callable[..., Any]) -> None:
-        """Run what the config's `model_warmup` asks for on every instance. Raises `ServeError`."""
-        samples = await in_thread(
-            lambda: list(warmup.batches(self.config, self.contract, directory))
-        )
-        await self.runner.warm(samples)
+        """Run what the config's `model_warmup` asks for on every instance. Raises `ServeError`.
+
+        Samples may be large: one at a time is in memory.
+        """
+        samples = warmup.samples(self.config, self.contract, directory)
+        while (sample := await in_thread(next, samples, None)) is not None:
+            await self.runner.warm(*sample)
+            del sample
 
     async def retire(self) -> None:
         """Answer what was accepted, then free everything."""

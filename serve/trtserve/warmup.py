@@ -22,16 +22,20 @@ from trtserve.tensors import SIZES, check_bytes, wire_from_elements
 _RANDOM_SEED = 0
 
 
-def batches(config: Any, contract: Contract, directory: Path) -> Iterator[Batch]:
-    """The batches that one instance is to run. Raises `ServeError` for a sample that cannot be."""
+def samples(config: Any, contract: Contract, directory: Path) -> Iterator[tuple[Batch, int]]:
+    """The batches that one instance is to run, and how often; each made when it is asked for.
+
+    Raises `ServeError` for a sample that cannot be.
+    """
     for sample in config.model_warmup:
         if sample.batch_size == 0 and contract.max_batch_size:
             continue  # W1: such a sample is skipped
-        for _ in range(max(1, sample.count)):
-            try:
-                yield _batch(sample, contract, directory)
-            except ServeError as error:
-                raise invalid(f"warm-up sample '{sample.name}': {error}") from None
+        try:
+            batch = _batch(sample, contract, directory)
+        except ServeError as error:
+            raise invalid(f"warm-up sample '{sample.name}': {error}") from None
+        yield batch, max(1, sample.count)
+        del batch  # it must not be held while the next one is made
 
 
 def _batch(sample: Any, contract: Contract, directory: Path) -> Batch:

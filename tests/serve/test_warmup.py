@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from trtserve.contract import Contract
 from trtserve.errors import ServeError
 from trtserve.tensors import wire_from_elements
-from trtserve.warmup import batches
+from trtserve.warmup import samples
 
 from tests.serve.conftest import Running
 from tests.serve.models import put_python
@@ -89,13 +90,13 @@ def seen(model: Path) -> list[list[Any]]:
 def test_every_kind_of_sample_runs_on_every_instance(
     start: Callable[..., Running], tmp_path: Path
 ) -> None:
-    samples = (
+    all_kinds = (
         sample("zeros", "zero_data: true", rows=3)
         + sample("random", "random_data: true", "random_data: true")
         + sample("files", 'input_data_file: "numbers"', 'input_data_file: "words"', rows=2, count=2)
         + sample("skipped", "zero_data: true", rows=0)
     )
-    model = put(tmp_path, CONFIG + samples)
+    model = put(tmp_path, CONFIG + all_kinds)
     start(tmp_path, grpc_port=-1, metrics_port=-1)
     first, second = seen(model)
     assert first == second
@@ -149,11 +150,48 @@ def test_random_data_is_the_same_every_time() -> None:
         model_warmup=[{"name": "s", "count": 2, "inputs": {
             "x": {"data_type": "TYPE_INT32", "dims": [3], "random_data": True}}}],
     )  # fmt: skip
-    made = list(batches(config, Contract("m", config, {}), Path()))
-    assert [batch.requests[0].call.inputs[0].shape for batch in made] == [(3,), (3,)]
-    first, second = (bytes(batch.requests[0].data[0]) for batch in made)
-    assert first == second
-    assert len(set(first)) > 1
+    (first, times), (second, _) = (
+        made for _ in range(2) for made in samples(config, Contract("m", config, {}), Path())
+    )
+    assert times == 2
+    assert first.requests[0].call.inputs[0].shape == (3,)
+    assert first.requests[0].data == second.requests[0].data
+    assert len(set(bytes(first.requests[0].data[0]))) > 1
+
+
+COUNTS = """
+import json
+import pathlib
+import numpy as np
+import triton_python_backend_utils as pb_utils
+
+
+class TritonPythonModel:
+    def initialize(self, args):
+        self.seen = pathlib.Path(args["model_repository"]) / "i.seen"
+
+    def execute(self, requests):
+        (request,) = requests
+        with self.seen.open("a") as seen:
+            rows, size = request.inputs()[0].shape()
+            seen.write(json.dumps([size] * rows) + "\\n")
+        return [pb_utils.InferenceResponse([])]
+"""
+
+
+def test_one_sample_at_a_time_is_in_memory(start: Callable[..., Running], tmp_path: Path) -> None:
+    """However many there are, and however often each is to run."""
+    size = 8 << 20  # bytes of a batch
+    text = "".join(
+        sample(name, "zero_data: true", dims=f"[{size // 16}]", rows=4, count=5) for name in "abc"
+    )
+    model = put_python(tmp_path, "m", COUNTS, CONFIG.replace("count: 2", "count: 1") + text)
+    tracemalloc.start()
+    start(tmp_path, grpc_port=-1, metrics_port=-1)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert seen(model) == [[4 * [size // 16]] * 15]
+    assert peak < 6 * size
 
 
 def test_a_sample_for_an_input_that_is_not_there() -> None:
@@ -163,4 +201,4 @@ def test_a_sample_for_an_input_that_is_not_there() -> None:
             "y": {"data_type": "TYPE_INT32", "dims": [3], "zero_data": True}}}],
     )  # fmt: skip
     with pytest.raises(ServeError, match="warm-up sample 's': the model has no input 'y'"):
-        list(batches(config, Contract("m", config, {}), Path()))
+        list(samples(config, Contract("m", config, {}), Path()))

@@ -150,10 +150,10 @@ class Runner:
         ):
             self._drained.set_result(None)
 
-    async def warm(self, batches: Sequence[Batch]) -> None:
-        """Run `batches` on every instance, uncounted; before any request. Raises `ServeError`."""
+    async def warm(self, batch: Batch, times: int) -> None:
+        """Run `batch` on every instance, uncounted; before any request. Raises `ServeError`."""
         for instance in self._instances:
-            for batch in batches:
+            for _ in range(times):
                 for answer in (await self._run_alone(instance, batch)).answers:
                     if isinstance(answer, ServeError):
                         raise answer
