@@ -57,6 +57,12 @@ class Endpoints:
         self._ready = value
         self.tell_watchers()
 
+    def not_ready(self) -> ServeError:
+        """What a request is told while `ready` is not set."""
+        if self.ending:
+            return ServeError(Kind.UNAVAILABLE, "the server is shutting down")
+        return ServeError(Kind.UNAVAILABLE, "the server is starting: not all models are loaded yet")
+
     def end(self) -> None:
         """The server is on its way down: no more ready, and nobody need watch it any longer."""
         self.ending = True

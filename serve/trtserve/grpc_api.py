@@ -169,7 +169,7 @@ class GrpcApi:
         self, version: Version, checked: Call, tensors: Sequence[Buffer], call: GrpcCall
     ) -> None:
         if not self._endpoints.ready:
-            raise ServeError(Kind.UNAVAILABLE, "the server is shutting down")
+            raise self._endpoints.not_ready()
         request = InferRequest(checked, tensors, partial(_reply, call, version), call.started_ns)
         timeout = call.headers.get(b"grpc-timeout")
         left_s = None if timeout is None else _left_s(call, timeout)

@@ -39,7 +39,7 @@ class HttpInference:
         """Queue a request; its answer goes to `exchange`. Raises `ServeError`."""
         head = request.head
         if not self._endpoints.ready:
-            raise ServeError(Kind.UNAVAILABLE, "the server is shutting down")
+            raise self._endpoints.not_ready()
         body = request.body
         if "content-encoding" in head.headers:
             body = plain_body(request, self._max_body_bytes)
