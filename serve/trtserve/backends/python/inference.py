@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import json
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
@@ -195,7 +196,7 @@ class InferenceResponse:
                 raise _not_a_tensor(tensor)
         self._outputs = list(output_tensors)
         self._error = error
-        self._parameters = parameters
+        self._parameters = None if parameters is None else _checked(parameters)
 
     def output_tensors(self) -> list[Tensor]:
         """The outputs."""
@@ -222,3 +223,29 @@ def _not_a_tensor(value: Any) -> Exception:
     if value is None:
         return TritonModelException("Output tensor for inference response should not be empty.")
     return TypeError(f"InferenceResponse's output_tensors must be Tensors, found {value!r}")
+
+
+def _checked(parameters: Any) -> dict[str, Any]:
+    """A copy of a response's parameters, which both protocols can say. Raises, at the model's line.
+
+    Words of Triton's pb_stub.cc, of the releases that have them; floats are this server's own.
+    """
+    if not isinstance(parameters, dict):
+        raise TritonModelException(f"Expect parameters of type dict, got {type(parameters)}")
+    for name, value in parameters.items():
+        if not isinstance(name, str):
+            raise TritonModelException(
+                f"Expect parameters keys to have type str, found type {type(name)}"
+            )
+        if not isinstance(value, bool | int | float | str):
+            raise TritonModelException(
+                f"Expect parameters values to have type bool/int/float/str, found type "
+                f"{type(value)} in '{name}'"
+            )
+        if isinstance(value, int) and not -(2**63) <= value < 2**63:
+            raise TritonModelException(
+                f"parameter '{name}' is {value}: a signed 64-bit number must hold it"
+            )
+        if isinstance(value, float) and not math.isfinite(value):
+            raise TritonModelException(f"parameter '{name}' is {value}, which JSON cannot say")
+    return dict(parameters)

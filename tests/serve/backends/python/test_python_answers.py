@@ -101,8 +101,39 @@ def test_dtypes_are_the_models_own(doer: PythonInstance) -> None:
 def test_response_parameters(doer: PythonInstance) -> None:
     answer = do(doer, "[pb_utils.InferenceResponse([], parameters={'k': 1})]")
     assert answer.form.parameters == {"k": 1}
-    error = failed(do(doer, "[pb_utils.InferenceResponse([], parameters={'k': object})]"))
-    assert "cannot send a response: TypeError" in error.message
+    limits = {"a": -(2**63), "b": 2**63 - 1, "c": 0.5, "d": True, "e": "ü", "": 0}
+    answer = do(doer, f"[pb_utils.InferenceResponse([], parameters={limits})]")
+    assert answer.form.parameters == limits
+
+
+@pytest.mark.parametrize(
+    ("parameters", "says"),
+    [
+        ("{'k': object}", "bool/int/float/str, found type <class 'type'> in 'k'"),
+        ("{'a': [1, 2], 'b': None}", "bool/int/float/str, found type <class 'list'> in 'a'"),
+        ("{'b': None}", "bool/int/float/str, found type <class 'NoneType'> in 'b'"),
+        ("{1: 'k'}", "Expect parameters keys to have type str, found type <class 'int'>"),
+        ("[('k', 1)]", "Expect parameters of type dict, got <class 'list'>"),
+        (
+            "{'a': 2**70}",
+            "parameter 'a' is 1180591620717411303424: a signed 64-bit number must hold it",
+        ),
+        (
+            "{'a': 2**63}",
+            "parameter 'a' is 9223372036854775808: a signed 64-bit number must hold it",
+        ),
+        ("{'a': float('nan')}", "parameter 'a' is nan, which JSON cannot say"),
+        ("{'a': -float('inf')}", "parameter 'a' is -inf, which JSON cannot say"),
+    ],
+)
+def test_response_parameters_that_no_protocol_can_say(
+    doer: PythonInstance, parameters: str, says: str
+) -> None:
+    """Refused where the model states them, so that both protocols say the same."""
+    error = failed(do(doer, f"[pb_utils.InferenceResponse([], parameters={parameters})]"))
+    assert error.kind is Kind.INTERNAL
+    assert error.message.startswith(BATCH + "TritonModelException: ")
+    assert says in error.message
 
 
 def test_coroutines_are_run(load: Load) -> None:
