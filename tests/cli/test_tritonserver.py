@@ -32,6 +32,11 @@ from trtbuild.errors import UsageError
         (["--log-info=1", "--log-format", "default", "--rate-limit=off", "a"], ["a"]),
         (["--backend-config=python,shm-region-prefix-name=x", "a"], ["a"]),
         (["--backend-config", "python,shm-default-byte-size=9"], []),
+        (["--model-control-mode=EXPLICIT", "--model-control-mode", "Poll"],
+         ["--model-control-mode=explicit", "--model-control-mode=poll"]),
+        (["--log-verbose=true", "--log-verbose", "FALSE", "--log-verbose=2"],
+         ["--log-verbose=1", "--log-verbose=0", "--log-verbose=2"]),
+        (["--rate-limit=OFF"], []),
         (["--", "--allow-grpc=false"], ["--", "--allow-grpc=false"]),
         (["--nonsense=1"], ["--nonsense=1"]),
     ],
@@ -60,7 +65,8 @@ def test_what_would_change_what_is_served_is_refused(given: list[str], says: str
 
 def test_a_user_of_tritonserver_types_it(trtbuild: Trtbuild, tmp_path: Path) -> None:
     done = trtbuild("serve", f"--model-repository={tmp_path}", "--strict-model-config=false",
-                    "--allow-grpc=false", "--http-thread-count", "2", "--check")  # fmt: skip
+                    "--allow-grpc=false", "--http-thread-count", "2",
+                    "--model-control-mode=NONE", "--log-verbose", "true", "--check")  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "there is no model in the repositories" in done.stdout
     refused = trtbuild("serve", f"--model-repository={tmp_path}", "--cache-config=local,size=1")

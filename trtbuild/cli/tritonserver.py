@@ -15,6 +15,8 @@ from trtbuild.errors import UsageError
 _SWITCHES = {"true": "true", "1": "true", "false": "false", "0": "false"}
 # Switches of `serve.command`: tritonserver takes 1 and 0 for true and false.
 _OWN_SWITCHES = frozenset({"--exit-on-error", "--strict-readiness"})
+# Of --log-verbose: what tritonserver takes besides numbers.
+_LEVELS = {"true": "1", "false": "0"}
 # Switch -> what it is here, by its value.
 RESPELLED: dict[str, dict[str, tuple[str, ...]]] = {
     "--strict-model-config": {"true": ("--strict-config",), "false": ()},
@@ -113,6 +115,11 @@ def translated(args: Sequence[str]) -> Iterator[str]:
             _ = stated or next(waiting, "")
         elif name in _OWN_SWITCHES:
             yield f"{name}={_switch(name, value if stated else next(waiting, ''))}"
+        elif name == "--model-control-mode":
+            yield f"{name}={(value if stated else next(waiting, '')).lower()}"
+        elif name == "--log-verbose":
+            level = value if stated else next(waiting, "")
+            yield f"{name}={_LEVELS.get(level.lower(), level)}"
         elif name in RESPELLED:
             yield from RESPELLED[name][_switch(name, value if stated else next(waiting, ""))]
         elif name in UNSERVED:
@@ -132,5 +139,6 @@ def _refuse_unless_usual(name: str, value: str) -> None:
         return
     usual, instead = UNSERVED[name]
     given = _SWITCHES.get(value.lower(), value) if usual in _SWITCHES else value
+    given = given.lower() if name == "--rate-limit" else given
     if not usual or given != usual:
         raise UsageError(f"trtbuild serve has no {name}: '{value}' cannot be served", instead)
