@@ -11,6 +11,7 @@ is what it is for, and nothing is added to it.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, NamedTuple
 
 from trtserve.errors import Kind, ServeError
@@ -172,7 +173,9 @@ class DynamicScheduler:
 
         A short cut: what `_grown` and `_remove` come to, with next to nothing for each request.
         """
-        requests = list(waiting.values())
+        some = self._most + 1  # and the one behind them; the queue may be far longer
+        values = waiting.values()
+        requests = list(values if len(waiting) <= some else islice(values, some))
         call = requests[0].call
         count = min(len(requests), max(1, self._most // call.rows))  # one always runs
         if count > 1 and call.group is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from collections.abc import Iterator
 from typing import Any
 from weakref import ref
 
@@ -79,6 +81,31 @@ def test_nor_does_one_that_is_cancelled(make: Any) -> None:
     assert [each.request for each in scheduler.dropped] == requests[::-1]
     assert len(scheduler) == 0
     assert Looked.count < 10 * MANY
+
+
+@pytest.mark.parametrize("preferred", [(), (4, 8)])
+def test_a_batch_costs_the_same_however_many_wait(
+    preferred: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[int] = []
+
+    def values(queue: Queue) -> Iterator[InferRequest]:
+        for each in OrderedDict.values(queue):
+            given.append(id(each))
+            yield each
+
+    monkeypatch.setattr(Queue, "values", values)
+    scheduler = DynamicScheduler(Policy(8, preferred))
+    requests = looked()
+    for each in requests:
+        scheduler.add(each, 0)
+    for number in range(MANY // 8):
+        given.clear()
+        batch = scheduler.next_batch(0)
+        assert batch is not None
+        assert batch.requests == requests[8 * number : 8 * number + 8]
+        assert len(given) <= 10  # those of the batch, the one behind, if not all that wait
+    assert scheduler.next_batch(0) is None
 
 
 def test_what_has_run_is_not_kept_until_its_deadline() -> None:
