@@ -57,6 +57,8 @@ def test_spoiled_http_gets_a_4xx_or_an_answer(server: Running, data: st.DataObje
         received = b""
         while part := connection.recv(65536):
             received += part
+    # Where an answer takes long, a client that has closed its sending half is sent this first.
+    received = received.removeprefix(b"HTTP/1.1 100 Continue\r\n\r\n")
     assert not received or received[9:10] in b"24" or received[9:12] in (b"501", b"505")
 
 
