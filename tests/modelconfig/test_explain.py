@@ -109,8 +109,25 @@ def test_hint(text: str, hint: str) -> None:
 def test_what_a_fix_needs() -> None:
     found = error('name: "a"  # é\r\n  plattform: "b"\r\n')
     assert (found.suggestion, found.length, found.line, found.column) == ("platform", 9, 2, 3)
+    assert found.sure
     assert found.source_line == '  plattform: "b"'
     assert (found.offset, found.file) == (18, "c")
+
+
+@pytest.mark.parametrize(
+    ("text", "sure"),
+    [
+        ("input { shape: 3 }", True),
+        ("input { shape: 3 dims: 4 }", False),
+        ("input { dims: 4 shape: 3 }", False),
+        ("input { dims: 4 }\ninput { shape: 3 reshape { shape: 3 } } input { dims: 1 }", True),
+        ('input { shape: 3 name: "} dims" reshape { shape: 3 } dims: 3', False),
+        ("input {}\ninputs {}", True),  # a list of messages may be given in parts
+    ],
+)
+def test_another_name_is_not_sure_where_the_field_is_given_too(text: str, sure: bool) -> None:
+    assert error(text).suggestion
+    assert error(text).sure == sure
 
 
 def test_the_line_is_shown_as_it_is_with_its_comment() -> None:

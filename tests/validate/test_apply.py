@@ -150,3 +150,22 @@ def test_nothing_to_repair_writes_nothing(tmp_path: Path) -> None:
     assert repair.fixed == ()
     write_repair(repair)
     assert (tmp_path / "m/config.pbtxt").read_bytes() == b'backend: "x"\n'
+
+
+@pytest.mark.parametrize(
+    ("given", "fixed"),
+    [
+        ("data_type: TYPE_FLOAT dims: 4", "data_type: TYPE_FP32 dims: 4"),
+        ("data_type: LONG shape: 4", "data_type: TYPE_INT64 dims: 4"),
+        ("data_type: TYPE_FP dims: 4", "data_type: TYPE_FP dims: 4"),  # which, nobody says
+        ("data_type: TYPE_FP4 dims: 4", "data_type: TYPE_FP4 dims: 4"),
+        ("shape: 4 dims: 4", "shape: 4 dims: 4"),  # not to [4, 4]
+    ],
+)
+def test_a_word_is_replaced_only_by_the_one_right_one(
+    tmp_path: Path, given: str, fixed: str
+) -> None:
+    text = 'backend: "python"\ninput {{ name: "a" {} }}\n'
+    write(tmp_path, files_of(text.format(given)))
+    repair_all(validated(tmp_path), [tmp_path], Settings())
+    assert (tmp_path / "demo/config.pbtxt").read_text() == text.format(fixed)

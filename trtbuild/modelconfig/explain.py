@@ -9,8 +9,8 @@ from __future__ import annotations
 from trtbuild.errors import ConfigError
 from trtbuild.modelconfig import grammar
 from trtbuild.modelconfig.fields import Field, Table
+from trtbuild.modelconfig.meant import Meant, meant
 from trtbuild.modelconfig.positions import Lines
-from trtbuild.modelconfig.values import nearest
 
 
 class ConfigSyntaxError(ConfigError):
@@ -19,7 +19,8 @@ class ConfigSyntaxError(ConfigError):
     kind        syntax, unknown-field, unknown-value, range, duplicate, encoding
     file        as given by the caller; line, column: from 1, in characters
     problem     what was found and what was possible; hint: the next step
-    suggestion  the word that should stand in place of the `length` characters there; "": none
+    suggestion  the word that was probably meant by the `length` characters there; "": none
+    sure        that word is the one right answer: it may be written in their place
     source_line the text of that line
     """
 
@@ -32,10 +33,11 @@ class ConfigSyntaxError(ConfigError):
         problem: str,
         *,
         hint: str = "",
-        suggestion: str = "",
+        suggestion: Meant | None = None,
         length: int = 1,
     ) -> None:
-        self.kind, self.file, self.problem, self.suggestion = kind, file, problem, suggestion
+        self.kind, self.file, self.problem = kind, file, problem
+        self.suggestion, self.sure = suggestion or Meant()
         self.offset, self.length = offset, length
         self.line, self.column = Lines(text).place(offset)
         self.source_line = _line_at(text, offset)
@@ -56,15 +58,40 @@ def found_at(text: str, offset: int) -> str:
     return f"'{grammar.shown(atom[1] if atom else text[offset])}'"
 
 
-def unknown_field(name: str, table: Table) -> tuple[str, str, str]:
+def unknown_field(text: str, start: int, name: str, table: Table) -> tuple[str, str, Meant]:
     """Problem, hint and the word meant, for a field that the message type has not."""
-    near = nearest(name, table.fields)
+    near = meant(name, table.fields)
+    if near.sure and _comes_again(text, start, table.fields[near.word]):
+        near = Meant(near.word)
     problem = f"{table.name} has no field '{grammar.shown(name)}'"
     return (
-        problem + (f"; did you mean '{near}'?" if near else ""),
+        problem + (f"; did you mean '{near.word}'?" if near.word else ""),
         f"it has {', '.join(table.fields)}",
         near,
     )
+
+
+def _comes_again(text: str, start: int, field: Field) -> bool:
+    """Whether `field`, which is no list of messages, stands in the message around `start` too.
+
+    Then another name at `start` would double a value, or make one list of two.
+    """
+    if field.repeated and field.table is not None:
+        return False
+    names: list[list[str]] = [[]]  # of each message that is open
+    around = 0  # how many are open at `start`
+    for token in grammar.tokens(text):
+        if token.start() == start:
+            around = len(names)
+        if token[0] in "{<":
+            names.append([])
+        elif token[0] in "}>":
+            closed = names.pop()
+            if len(names) < around:
+                return field.name in closed
+        else:
+            names[-1].append(token[0])
+    return field.name in names[around - 1]  # whose end is missing
 
 
 UNCLOSED_TEXT = (

@@ -56,6 +56,7 @@ _BODIES = {
     quote: re.compile(rf"[^{quote}\\\n]*(?:\\.[^{quote}\\\n]*){{0,99}}").match for quote in "\"'"
 }
 _comment_or_quote = re.compile("[#\"']").search
+_token = re.compile(rf"""[{{}}<>"']|{NAME}""").search
 
 
 def literal_end(text: str, start: int) -> int:
@@ -81,6 +82,17 @@ def comments(text: str) -> Iterator[tuple[int, int]]:
             yield match.start(), pos
         else:
             pos = max(literal_end(text, match.start()), match.end())
+
+
+def tokens(text: str) -> Iterator[re.Match[str]]:
+    """The names and braces of `text`, which has no comments; no literals."""
+    pos = 0
+    while (match := _token(text, pos)) is not None:
+        pos = match.end()
+        if match[0] in "\"'":
+            pos = max(literal_end(text, match.start()), pos)
+        else:
+            yield match
 
 
 def without_comments(text: str) -> str:

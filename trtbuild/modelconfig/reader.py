@@ -200,7 +200,7 @@ class Reader:
     def _unknown_field(self, start: int, table: Table) -> ConfigSyntaxError:
         found = grammar.name(self.text, start)
         assert found is not None  # the caller saw a field's name
-        problem, hint, near = explain.unknown_field(found[0], table)
+        problem, hint, near = explain.unknown_field(self.text, start, found[0], table)
         return self._error(
             start, "unknown-field", problem, hint=hint, suggestion=near, length=len(found[0])
         )

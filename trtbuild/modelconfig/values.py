@@ -7,14 +7,14 @@ opposites; enums take any 32-bit number, known or not (proto3 enums are open).
 
 from __future__ import annotations
 
-import difflib
 import functools
 import math
 import re
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from trtbuild.modelconfig import grammar
+from trtbuild.modelconfig.meant import Meant, meant
 
 Value = int | float | bool | str
 
@@ -22,7 +22,6 @@ _INTEGER = re.compile(r"0[xX][0-9A-Fa-f]+|0[0-7]*|[1-9][0-9]*")
 _FLOAT = re.compile(r"(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[fF]?")
 _IDENTIFIER = re.compile(grammar.NAME)
 _CACHED = 4096  # atoms per type: sizes and enum names repeat from config to config
-_LONGEST_TYPO = 100  # characters; beyond them looking for what was meant takes its time
 _MAX_FLOAT = 3.4028234663852886e38
 # Up to half a unit above the largest float, which is how that number is printed with 8 digits.
 _ROUNDS_TO_MAX_FLOAT = 3.4028235677973366e38
@@ -31,21 +30,14 @@ _ROUNDS_TO_MAX_FLOAT = 3.4028235677973366e38
 class ValueProblem(Exception):  # noqa: N818  # becomes a ConfigSyntaxError once it has a place
     """An atom that the field's type does not have: what is wrong, and the word that was meant."""
 
-    def __init__(self, kind: str, problem: str, hint: str = "", suggestion: str = "") -> None:
+    def __init__(
+        self, kind: str, problem: str, hint: str = "", suggestion: Meant | None = None
+    ) -> None:
         super().__init__(problem)
         self.kind = kind
         self.problem = problem
         self.hint = hint
-        self.suggestion = suggestion
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """The one of `known` that `word` was probably meant to be; "" where none is near."""
-    if len(word) > _LONGEST_TYPO:
-        return ""
-    by_lower = {name.lower(): name for name in known}
-    found = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
-    return by_lower[found[0]] if found else ""
+        self.suggestion = suggestion or Meant()
 
 
 def _split(atom: str) -> tuple[bool, str]:
@@ -125,7 +117,7 @@ def boolean(atom: str) -> bool:
             raise ValueProblem(
                 "syntax",
                 f"expected true or false, found '{grammar.shown(atom)}'",
-                suggestion=nearest(atom, ("true", "false")),
+                suggestion=meant(atom, ("true", "false")),
             )
         return bool(number)
     return value
@@ -149,11 +141,11 @@ def enumeration(name: str, numbers: dict[str, int]) -> Callable[[str], int]:
 
 
 def _unknown_value(name: str, word: str, numbers: dict[str, int]) -> ValueProblem:
-    near = nearest(word, numbers)
+    near = meant(word, numbers)
     return ValueProblem(
         "unknown-value",
         f"{name} has no value '{grammar.shown(word)}'"
-        + (f"; did you mean {near}?" if near else ""),
+        + (f"; did you mean {near.word}?" if near.word else ""),
         f"it has {', '.join(numbers)}",
         suggestion=near,
     )

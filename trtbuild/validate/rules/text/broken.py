@@ -26,9 +26,9 @@ def syntax_problem(model: Model, kinds: Collection[str]) -> Iterator[Finding]:
 
 
 def finding_of(problem: ConfigSyntaxError) -> Finding:
-    """Place, message and repair of a reader's problem."""
+    """Place, message and repair of a reader's problem, where there is one right answer."""
     fix: Fix = ()
-    if problem.suggestion:
+    if problem.sure:
         end = problem.offset + problem.length
         fix = (Edit(problem.offset, end, problem.suggestion),)
     return Finding(
