@@ -99,6 +99,13 @@ def test_what_is_no_regular_file_is_refused_without_waiting(tmp_path: Path) -> N
         read_config(Path("/dev/zero"))
 
 
+def test_what_is_refused_leaves_no_descriptor_open(tmp_path: Path) -> None:
+    before = os.listdir("/proc/self/fd")  # noqa: PTH208  # names alone
+    with pytest.raises(ConfigError, match=f"{tmp_path} is no regular file"):
+        read_config(tmp_path)
+    assert len(os.listdir("/proc/self/fd")) == len(before)  # noqa: PTH208
+
+
 def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "config.pbtxt"
     with path.open("wb") as file:

@@ -147,6 +147,45 @@ def test_fifos_as_model_files(tmp_path: Path) -> None:
     assert {f.model for f in found if f.level == 3} == {p.name for p in tmp_path.iterdir()}
 
 
+def test_a_fifo_as_model_py_of_a_python_model(tmp_path: Path) -> None:
+    """Of one whose config says so: then what it completes is asked for."""
+    write(tmp_path, {"m/config.pbtxt": GOOD + b"input { }\n", "m/1/": b""})
+    os.mkfifo(tmp_path / "m/1/model.py")
+    assert {f.code for f in judged(tmp_path)} >= {"I001", "F001"}
+
+
+def test_a_fifo_as_path(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "draft")
+    assert codes(tmp_path / "draft") == {"C008"}
+
+
+def test_a_fifo_as_label_file(tmp_path: Path) -> None:
+    text = b'output { name: "b" data_type: TYPE_FP32 dims: 4 label_filename: "labels" }\n'
+    with_config(tmp_path, GOOD + text)
+    os.mkfifo(tmp_path / "m/labels")
+    assert "L011" in codes(tmp_path)
+
+
+def test_a_huge_model_py_lock_and_warm_up(tmp_path: Path) -> None:
+    """Holes of 8 GiB: none of it is held in memory or looked through."""
+    text = b"""input { }
+model_warmup { batch_size: 1
+  inputs { key: "a" value { data_type: TYPE_STRING dims: 4 input_data_file: "strings" } } }
+input { name: "a" data_type: TYPE_STRING dims: 4 }
+"""
+    with_config(tmp_path, GOOD + text)
+    (tmp_path / "m/warmup").mkdir()
+    for name in ("1/model.py", "1/trtbuild.lock.json", "warmup/strings"):
+        with (tmp_path / "m" / name).open("ab") as file:
+            file.truncate(8 << 30)
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURED, tmp_path], capture_output=True, text=True, check=True
+    )
+    found, megabytes = done.stdout.split("\n")[:2]
+    assert {"I001", "K001"} <= set(found.split())
+    assert int(megabytes) < 250
+
+
 def test_links_in_circles_and_to_nothing(tmp_path: Path) -> None:
     with_config(tmp_path, GOOD)
     (tmp_path / "m/loop").symlink_to("loop")

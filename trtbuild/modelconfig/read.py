@@ -102,10 +102,13 @@ def _content(path: Path) -> bytes:
     try:
         # Not blocking, as opening a fifo without a writer would for ever.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(descriptor, "rb") as file:  # noqa: PTH123  # a descriptor, not a path
+        try:  # a folder's descriptor becomes no file, which would close it
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise ConfigError(f"{path} is no regular file", "put a text file there")
-            content = file.read(MAX_BYTES + 1)
+            with open(descriptor, "rb", closefd=False) as file:  # a descriptor
+                content = file.read(MAX_BYTES + 1)
+        finally:
+            os.close(descriptor)
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from error
     if len(content) > MAX_BYTES:

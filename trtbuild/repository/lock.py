@@ -23,6 +23,8 @@ from trtbuild.repository.layout import LOCK
 from trtbuild.tensor import TensorSpec
 
 FORMAT = 1  # raised when an older trtbuild could misread a newer lock
+# A lock of a thousand files has some hundred kilobytes; what is larger than this is something else.
+_MAX_BYTES = 16 << 20
 
 
 class LockedFile(msgspec.Struct, frozen=True):
@@ -95,11 +97,17 @@ def read_lock(version: Path) -> Lock | None:
     """
     path = version / LOCK
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(_MAX_BYTES + 1)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise RepositoryError(f"cannot read '{path}': {error.strerror}") from None
+    if len(data) > _MAX_BYTES:
+        raise RepositoryError(
+            f"'{path}' is larger than {_MAX_BYTES >> 20} MiB: it is no lock of trtbuild",
+            "convert the model again with --replace",
+        )
     try:
         stated = from_json(data, _Format).format
         if stated <= FORMAT:

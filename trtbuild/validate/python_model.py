@@ -8,6 +8,8 @@ import warnings
 from pathlib import Path
 from typing import NamedTuple
 
+from trtbuild.validate.bounded import content_of
+
 CLASS = "TritonPythonModel"
 _MAX_BYTES = 4 << 20  # the largest file that is parsed; hand-written ones have some kilobytes
 
@@ -26,9 +28,11 @@ class PythonModel(NamedTuple):
 
 
 @functools.lru_cache(maxsize=64)
-def _read(path: Path, _stamp: tuple[int, int]) -> PythonModel:
+def _read(path: Path, _stamp: tuple[int, int]) -> PythonModel | None:
+    source = content_of(path, _MAX_BYTES)
+    if source is None:
+        return None
     try:
-        source = path.read_bytes()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the user's code: not ours to print
             tree = ast.parse(source)
@@ -66,8 +70,6 @@ def read_python_model(path: Path) -> PythonModel | None:
     """The class in the file at `path`; None where there is no such file or it is huge."""
     try:
         stat = path.stat()
-        if not path.is_file() or stat.st_size > _MAX_BYTES:
-            return None
         return _read(path, (stat.st_mtime_ns, stat.st_size))
     except OSError:
         return None
@@ -77,7 +79,7 @@ def auto_completes(folder: Path, filename: str = "model.py") -> bool:
     """Whether the model in `folder` may add inputs and outputs itself."""
     path = folder / filename
     try:
-        if b"auto_complete_config" not in path.read_bytes()[:_MAX_BYTES]:
+        if b"auto_complete_config" not in (content_of(path, _MAX_BYTES) or b""):
             return False
     except OSError:
         return False

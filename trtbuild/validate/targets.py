@@ -9,7 +9,7 @@ from pathlib import Path
 
 from trtbuild.errors import ConfigError, UsageError
 from trtbuild.modelconfig.explain import ConfigSyntaxError
-from trtbuild.modelconfig.read import ParsedConfig, parse_config, read_config
+from trtbuild.modelconfig.read import MAX_BYTES, ParsedConfig, parse_config, read_config
 from trtbuild.repository.directory import Directory
 from trtbuild.repository.layout import (
     CONFIG,
@@ -20,6 +20,7 @@ from trtbuild.repository.layout import (
     is_model,
     with_a_name,
 )
+from trtbuild.validate.bounded import content_of
 from trtbuild.validate.model import Model
 from trtbuild.validate.settings import Settings
 
@@ -146,10 +147,12 @@ def _target(path: Path) -> Repository:
 def _is_binary(path: Path) -> bool:
     """Whether a NUL is among its first bytes, as in every model file."""
     try:
+        if not path.is_file():
+            return False  # a fifo or a socket: the finding will say so
         with path.open("rb") as file:
             return b"\0" in file.read(4096)
     except OSError:
-        return False  # the finding will say so
+        return False  # the finding will say so, too
 
 
 def open_model(name: str, path: Path, directory: Directory | None, settings: Settings) -> Model:
@@ -182,7 +185,7 @@ def _document(path: Path, text: str) -> ParsedConfig:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_bytes().decode("utf-8", "surrogateescape")
+        return (content_of(path, MAX_BYTES) or b"").decode("utf-8", "surrogateescape")
     except OSError:
         return ""
 

@@ -32,6 +32,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from trtbuild.repository.directory import below
+from trtbuild.validate.bounded import content_of
 from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.model import Model
 from trtbuild.validate.words import elements
@@ -61,8 +62,7 @@ def check(model: Model) -> Iterator[Finding]:
 
 def _lines(path: Path) -> int | None:
     try:
-        if not path.is_file() or path.stat().st_size > _MAX_BYTES:
-            return None
-        return len(path.read_bytes().splitlines())
+        content = content_of(path, _MAX_BYTES)
     except OSError:
         return None
+    return None if content is None else len(content.splitlines())
