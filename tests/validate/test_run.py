@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from tests.validate.conftest import Judge
 from tests.validate.files import files_of, write
 from tests.validate.test_positive import ENSEMBLE
+from trtbuild.validate import targets
 from trtbuild.validate.finding import Severity
+from trtbuild.validate.model import Model
 from trtbuild.validate.run import validate
 from trtbuild.validate.settings import Settings
+from trtbuild.validate.targets import open_model
 
 
 def test_findings_come_by_model_and_place(judge: Judge) -> None:
@@ -42,6 +48,49 @@ def test_one_ensemble_is_judged_with_its_members(tmp_path: Path) -> None:
     (tmp_path / "decode/config.pbtxt").write_text('backend: "python"\nmax_batch_size: -1\n')
     report = validate([tmp_path / "pipeline"], Settings())
     assert {f.code for f in report.findings} == {"E011"}
+    assert report.models == 1
+
+
+def test_of_a_repository_only_what_is_asked_for_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, files_of(ENSEMBLE) | {"other/config.pbtxt": b"", "limited/1/": b""})
+    limit = 'backend: "b" instance_group { rate_limiter { resources { name: "R" count: 1 } } }'
+    for name in ("limited", "too"):
+        write(tmp_path, {f"{name}/config.pbtxt": limit.encode()})
+    opened: list[str] = []
+
+    def noting(name: str, *rest: Any) -> Model:
+        opened.append(name)
+        return open_model(name, *rest)
+
+    monkeypatch.setattr(targets, "open_model", noting)
+    members = {"decode", "classify"}
+    for paths, expected in (
+        (["other"], {"other"}),
+        (["pipeline"], {"pipeline", *members}),
+        (["pipeline", "decode", "pipeline"], {"pipeline", *members}),
+        (["limited"], {"limited", "too"}),
+    ):
+        opened.clear()
+        report = validate([tmp_path / path for path in paths], Settings())
+        assert sorted(opened) == sorted(expected)
+        assert report.models == len(set(paths))
+
+
+def test_a_misspelt_member_is_looked_for_among_all_models(tmp_path: Path) -> None:
+    write(tmp_path, files_of(ENSEMBLE))
+    config = tmp_path / "pipeline/config.pbtxt"
+    config.write_text(config.read_text().replace('model_name: "decode"', 'model_name: "decoed"'))
+    (found,) = (f for f in validate([config.parent], Settings()).findings if f.code == "E009")
+    assert "did you mean 'decode'" in found.message
+
+
+def test_overlapping_paths_tell_of_a_finding_once(tmp_path: Path) -> None:
+    write(tmp_path, files_of('backend: "python"\nmax_batch_size: -1\n'))
+    paths = [tmp_path / "demo/config.pbtxt", tmp_path / "demo", tmp_path]
+    report = validate(paths, Settings())
+    assert [f.code for f in report.findings] == ["I013"]
     assert report.models == 1
 
 

@@ -69,6 +69,31 @@ def test_a_relative_path_of_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         assert target.config_path("a") == Path("repo/a/config.pbtxt")  # as it was given
 
 
+@pytest.mark.parametrize(
+    ("paths", "asked"),
+    [
+        (["repo/a/config.pbtxt", "repo/a", "repo"], {"repo": {"a", "b", ".git"}}),
+        (["repo/a", "repo/b", "repo/a"], {"repo": {"a", "b"}}),
+        (["repo/a", "repo/../repo/b"], {"repo": {"a", "b"}}),
+        (["repo/a", "linked/b"], {"repo": {"a", "b"}}),
+        (["only", "repo/a"], {"": {"only"}, "repo": {"a"}}),
+        (["only", "only/configs/gpu.pbtxt"], {"": {"only"}}),
+        (["lone", "lone/config.pbtxt"], {"": {"lone"}}),
+        (["lone/config.pbtxt", "lone/../lone/config.pbtxt"], {"lone": {"config.pbtxt"}}),
+        (["repo", "lone/config.pbtxt"], {"repo": {"a", "b", ".git"}, "lone": {"config.pbtxt"}}),
+    ],
+)
+def test_what_several_paths_stand_for_is_judged_once(
+    tmp_path: Path, paths: list[str], asked: dict[str, set[str]]
+) -> None:
+    write(tmp_path, files_of(TEXT))
+    (tmp_path / "linked").symlink_to("repo")
+    found = targets_of([tmp_path / path for path in paths])
+    assert {target.root.resolve(): target.asked for target in found} == {
+        tmp_path / root: names for root, names in asked.items()
+    }
+
+
 def test_variants_stand_in_for_a_config_that_is_not_there(tmp_path: Path) -> None:
     write(tmp_path, files_of(TEXT))
     (target,) = targets_of([tmp_path / "only"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,7 +44,8 @@ class Model:
         self.settings = settings
         self.exists = exists
         self.problem = problem  # why the config could not be read; then `config` is empty
-        self.peers: Mapping[str, Peer] | None = None  # the models around it; None: unknown
+        self.peers: Mapping[str, Peer] | None = None  # its members at least; None: unknown
+        self.neighbours: Sequence[str] = ()  # of an ensemble: the names of all models around it
         self.twins: tuple[Path, ...] = ()  # folders of the same name in other repositories
         self.resource_holders: Holders = {}  # the repository's rate limiter resources
 

@@ -67,19 +67,48 @@ def judge_repository(repository: Repository, settings: Settings) -> Iterator[lis
     peers: dict[str, Peer] = {}
     ensembles: dict[str, Model] = {}
     limited: list[Model] = []  # which the rate limiter holds back: their resources must agree
-    for name in repository.names:
-        for model in repository.models(name, settings):
-            if model.is_ensemble and model.problem is None:
-                ensembles[str(model.path)] = model
-            elif any(resources(model)):
-                limited.append(model)
-            else:
-                yield from _judge_member(repository, model, peers)
-    found = holders([model for model in limited if repository.is_own(model)])
+    opened: set[str] = set()
+    for model in _reached(repository, settings, opened):
+        if model.is_ensemble and model.problem is None:
+            ensembles[str(model.path)] = model
+        elif any(resources(model)):
+            limited.append(model)
+        else:
+            yield from _judge_member(repository, model, peers)
+    if any(map(repository.reports, limited)):
+        others = _others_limited(repository, settings, opened)
+        own = [model for model in (*limited, *others) if repository.is_own(model)]
+        found = holders(sorted(own, key=lambda model: model.name))
+        for model in limited:
+            model.resource_holders = found
     for model in limited:
-        model.resource_holders = found
         yield from _judge_member(repository, model, peers)
     yield from _judge_ensembles(repository, ensembles, peers)
+
+
+def _reached(repository: Repository, settings: Settings, opened: set[str]) -> Iterator[Model]:
+    """The models asked for, and those that ensembles among them are made of; their names too."""
+    names = frozenset(repository.names)
+    waiting = sorted(repository.asked & names, reverse=True)
+    opened.update(waiting)
+    while waiting:
+        for model in repository.models(waiting.pop(), settings):
+            steps = model.config.ensemble_scheduling.step if model.is_ensemble else ()
+            members = ({step.model_name for step in steps} & names) - opened
+            opened.update(members)
+            waiting += sorted(members, reverse=True)
+            yield model
+
+
+def _others_limited(
+    repository: Repository, settings: Settings, opened: set[str]
+) -> Iterator[Model]:
+    """The models that were not opened and that the rate limiter holds back, too."""
+    for name in repository.names:
+        if name not in opened and repository.mentions(name, b"rate_limiter"):
+            model = next(repository.models(name, settings))
+            if not model.is_ensemble and any(resources(model)):
+                yield model
 
 
 def _judge_member(
@@ -99,20 +128,22 @@ def _judge_ensembles(
     """Members first, so that each ensemble knows which of its members load."""
     waiting = dict(ensembles)
     own = {model.name for model in ensembles.values() if repository.is_own(model)}
+    names = repository.names
     for model in ensembles.values():
         if model.name in own:  # so that circles and forward references are seen
             peers.setdefault(model.name, peer_of(model))
     judged: set[str] = set()
     while waiting:
+        later = own - judged
         ready = [
             path
             for path, model in waiting.items()
-            if not {s.model for s in model.graph.steps} & (own - judged - {model.name})
+            if not any(s.model in later and s.model != model.name for s in model.graph.steps)
         ]
         # What is left when nothing is ready lies on a circle or leads to one.
         for path in ready or sorted(waiting):
             model = waiting.pop(path)
-            model.peers = None if repository.alone else peers
+            model.peers, model.neighbours = None if repository.alone else peers, names
             found = judge(model)
             if repository.is_own(model):
                 judged.add(model.name)

@@ -30,7 +30,7 @@ class Repository:
 
     def __init__(self, root: Path, asked: frozenset[str] | None = None) -> None:
         self.root = root
-        self._asked = asked
+        self._asked = asked  # None: all, which are not listed before they are needed
         self.twins: dict[str, tuple[Path, ...]] = {}
 
     @property
@@ -48,6 +48,25 @@ class Repository:
         """The models to report on."""
         return frozenset(self.names) if self._asked is None else self._asked
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether all its models are reported on."""
+        return self._asked is None
+
+    def holds(self, config: Path) -> bool:
+        """Whether `config` is one of a model that is reported on."""
+        folder = config.parent
+        if folder.name == VARIANTS and is_config(config.name):
+            folder = folder.parent
+        elif config.name != CONFIG:
+            return False
+        return folder.name in self.asked and os.path.realpath(folder.parent) == self.place
+
+    @cached_property
+    def place(self) -> str:
+        """Where its root really is."""
+        return os.path.realpath(self.root)
+
     def reports(self, model: Model) -> bool:
         """Whether `model` is one of those to report on."""
         return model.name in self.asked
@@ -59,6 +78,13 @@ class Repository:
     def config_path(self, name: str) -> Path:
         """Where the config of a model is."""
         return self.root / name / CONFIG
+
+    def mentions(self, name: str, word: bytes) -> bool:
+        """Whether the text of a model's own config has `word` in it."""
+        try:
+            return word in (content_of(self.config_path(name), MAX_BYTES) or b"")
+        except OSError:
+            return False
 
     def models(self, name: str, settings: Settings) -> Iterator[Model]:
         """The model by its own config, then by each of `configs/*.pbtxt`."""
@@ -106,21 +132,42 @@ class ConfigFile(Repository):
 
 
 def targets_of(paths: Sequence[Path]) -> list[Repository]:
-    """What `paths` stand for, in their order.
+    """What `paths` stand for, each model once: those of one repository are judged together.
 
     Raises `UsageError` for one that is not there, is the folder of a model's version, or is a
     file that is neither called a config nor text.
     """
-    found = [_target(path) for path in paths]
-    whole = {os.path.realpath(r.root): r for r in found if r._asked is None}
+    targets = [_target(path) for path in paths]
+    by_place: dict[str, list[Repository]] = {}
+    for target in targets:
+        if not target.alone:
+            by_place.setdefault(target.place, []).append(target)
+    repositories = [_joined(parts) for parts in by_place.values()]
+    files = {
+        os.path.realpath(target.path): target
+        for target in targets
+        if isinstance(target, ConfigFile) and not any(r.holds(target.path) for r in repositories)
+    }
+    _find_twins([repository for repository in repositories if repository.is_whole])
+    return [*repositories, *files.values()]
+
+
+def _joined(parts: Sequence[Repository]) -> Repository:
+    """One repository of those that have the same root."""
+    whole = any(part.is_whole for part in parts)
+    asked = None if whole else frozenset().union(*(part.asked for part in parts))
+    return Repository(parts[0].root, asked)
+
+
+def _find_twins(repositories: Sequence[Repository]) -> None:
+    """Tell each of what else has a model of the same name."""
     places: dict[str, list[Repository]] = {}
-    for repository in whole.values():
-        for name in repository.names if len(whole) > 1 else ():
+    for repository in repositories if len(repositories) > 1 else ():
+        for name in repository.names:
             places.setdefault(name, []).append(repository)
     for name, holders in places.items():
         for holder in holders if len(holders) > 1 else ():
             holder.twins[name] = tuple(r.root / name for r in holders if r is not holder)
-    return found
 
 
 def _target(path: Path) -> Repository:

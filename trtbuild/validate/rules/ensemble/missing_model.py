@@ -58,7 +58,7 @@ def check(model: Model) -> Iterator[Finding]:
         return
     for step in model.graph.steps:
         if step.model and step.model not in model.peers:
-            near = difflib.get_close_matches(step.model, model.peers, n=1)
+            near = difflib.get_close_matches(step.model, model.neighbours, n=1)
             yield Finding(
                 message=f"there is no model '{step.model}' in the repository"
                 + (f"; did you mean '{near[0]}'?" if near else ""),
