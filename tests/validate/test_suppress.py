@@ -42,6 +42,35 @@ def test_what_cannot_be_understood_is_said(judge: Judge, comment: str) -> None:
     assert "U002" in {f.code for f in judge(BAD.format(f" # trtbuild: {comment}"))}
 
 
+LIST = """backend: "python"
+input [
+  {{ name: "a" data_type: TYPE_FP32 dims: 4 }},
+  {{ name: "b" {} }}  # trtbuild: allow {}
+]
+"""
+
+
+@pytest.mark.parametrize(
+    ("written", "code"),
+    [
+        ("data_type: TYPE_INVALID dims: 4", "I002"),
+        ("dims: 4", "I002"),
+        ("data_type: TYPE_FP32 dims: []", "I003"),
+        ("data_type: TYPE_FP32 dims: 4 reshape { shape: [ 3 ] }", "I006"),
+    ],
+)
+def test_on_the_line_of_a_lists_element(judge: Judge, written: str, code: str) -> None:
+    assert judge(LIST.format(written, code)) == ()
+
+
+def test_on_the_line_of_the_value_that_is_of_no_use(judge: Judge) -> None:
+    values = {"I001": 'name: ""', "I002": "data_type: TYPE_INVALID", "I003": "dims: [ ]"}
+    good = {"I001": 'name: "a"', "I002": "data_type: TYPE_FP32", "I003": "dims: 4"}
+    for code, value in values.items():
+        lines = "\n".join({**good, code: f"{value} # trtbuild: allow {code}"}.values())
+        assert judge(f'backend: "python"\ninput {{\n{lines}\n}}\n') == ()
+
+
 def test_not_in_texts(judge: Judge) -> None:
     text = 'backend: "python"\nparameters { key: "# trtbuild: allow X" value { } }\n'
     assert judge(text) == ()

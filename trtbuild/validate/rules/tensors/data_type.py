@@ -35,7 +35,7 @@ def check(model: Model) -> Iterator[Finding]:
         if tensor.entry.data_type == 0:
             yield Finding(
                 message=f"{tensor} has no data_type",
-                at=tensor.at(),
+                at=tensor.written_at(model, "data_type"),
                 hint="write for example data_type: TYPE_FP32",
                 severity=Severity.INFO if model.fills_tensors else None,
             )

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from trtbuild.validate.finding import FieldPath
 from trtbuild.validate.model import Model
+from trtbuild.validate.places import path_text
 
 
 class Tensor(NamedTuple):
@@ -19,6 +20,10 @@ class Tensor(NamedTuple):
     def at(self, *field: str | int) -> FieldPath:
         """The place of one of its fields."""
         return (self.role, self.number, *field)
+
+    def written_at(self, model: Model, field: str) -> FieldPath:
+        """The place of a field that is written with no value of use; its own where it is not."""
+        return self.at(field) if model.written(path_text(self.at(field))) else self.at()
 
     def __str__(self) -> str:
         name = self.entry.name

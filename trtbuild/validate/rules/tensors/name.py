@@ -31,4 +31,8 @@ def check(model: Model) -> Iterator[Finding]:
     """One finding a tensor."""
     for tensor in tensors(model):
         if not tensor.entry.name:
-            yield Finding(message=f"{tensor} has no name", at=tensor.at(), hint="write name:")
+            yield Finding(
+                message=f"{tensor} has no name",
+                at=tensor.written_at(model, "name"),
+                hint="write name:",
+            )

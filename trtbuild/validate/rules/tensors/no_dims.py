@@ -38,7 +38,7 @@ def check(model: Model) -> Iterator[Finding]:
         if not tensor.entry.dims:
             yield Finding(
                 message=f"{tensor} has no dims",
-                at=tensor.at(),
+                at=tensor.written_at(model, "dims"),
                 hint="write dims: without the batch dim; a scalar is dims: [1] and "
                 "reshape { shape: [] }",
                 severity=Severity.INFO if model.fills_tensors else None,
