@@ -169,3 +169,16 @@ def test_a_word_is_replaced_only_by_the_one_right_one(
     write(tmp_path, files_of(text.format(given)))
     repair_all(validated(tmp_path), [tmp_path], Settings())
     assert (tmp_path / "demo/config.pbtxt").read_text() == text.format(fixed)
+
+
+@pytest.mark.parametrize("other", ["sm86", "86", "8.6"])
+def test_no_plan_is_dropped_for_two_keys_that_mean_one_gpu(tmp_path: Path, other: str) -> None:
+    text = """platform: "tensorrt_plan"
+cc_model_filenames { key: "sm_86" value: "a.plan" }
+cc_model_filenames { key: "%s" value: "b.plan" }
+cc_model_filenames { key: "sm_89" value: "c.plan" }
+"""
+    write(tmp_path, files_of(text % other))
+    repair_all(validated(tmp_path), [tmp_path], Settings())
+    config = (tmp_path / "demo/config.pbtxt").read_text()
+    assert config == (text % other).replace("sm_89", "8.9")

@@ -41,19 +41,19 @@ _BARE = re.compile(r"\d{2,3}")
 def check(model: Model) -> Iterator[Finding]:
     """One finding a key."""
     keys = {str(capability) for capability in KNOWN}
-    for key in sorted(model.config.cc_model_filenames):
-        if key in keys:
-            continue
-        meant = _meant(key)
-        known = ", ".join(str(capability) for capability in KNOWN)
-        free = meant is not None and str(meant) not in model.config.cc_model_filenames
+    known = ", ".join(str(capability) for capability in KNOWN)
+    given = model.config.cc_model_filenames
+    meanings = {key: _meant(key) for key in sorted(given) if key not in keys}
+    for key, meant in meanings.items():
+        # Of two plans for one capability nobody knows which is right; one key would drop the other.
+        free = str(meant) not in given and [*meanings.values()].count(meant) == 1
         at = ("cc_model_filenames", key, "key")
         yield Finding(
             message=f"no GPU has the compute capability '{key}'"
             + (f"; did you mean '{meant}'?" if meant else ""),
             at=at,
             hint=f'write "{meant}"' if meant else f"there are {known}",
-            fix=replace_value(model, at, quote(str(meant))) if free else (),
+            fix=replace_value(model, at, quote(str(meant))) if meant and free else (),
         )
 
 
