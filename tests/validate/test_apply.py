@@ -182,3 +182,39 @@ cc_model_filenames { key: "sm_89" value: "c.plan" }
     repair_all(validated(tmp_path), [tmp_path], Settings())
     config = (tmp_path / "demo/config.pbtxt").read_text()
     assert config == (text % other).replace("sm_89", "8.9")
+
+
+COMMENTED = (
+    """backend: "python"
+instance_group { kind: KIND_CPU gpus: [ 0, # one
+  1 ] }
+""",
+    """-- demo/config.pbtxt --
+max_batch_size: 4
+input { name: "a" data_type: TYPE_FP32
+  dims: [-1,   # batch
+    3, 224, 224] }
+output { name: "b" data_type: TYPE_FP32 dims: 4 }
+-- demo/1/model.onnx = a:fp32[N,3,224,224] -> b:fp32[N,4] --
+""",
+)
+
+
+@pytest.mark.parametrize("text", COMMENTED)
+def test_a_comment_is_not_lost(tmp_path: Path, text: str) -> None:
+    write(tmp_path, files_of(text))
+    before = (tmp_path / "demo/config.pbtxt").read_text()
+    report = validated(tmp_path)
+    assert report.findings
+    repair_all(report, [tmp_path], Settings())
+    assert (tmp_path / "demo/config.pbtxt").read_text() == before
+
+
+def test_two_wrong_names_do_not_become_one(tmp_path: Path) -> None:
+    text = """-- demo/config.pbtxt --
+input [ { name: "a" data_type: TYPE_FP32 dims: 4 }, { name: "b" data_type: TYPE_FP32 dims: 4 } ]
+-- demo/1/model.onnx = x:fp32[4] -> y:fp32[4] --
+"""
+    write(tmp_path, files_of(text))
+    repair_all(validated(tmp_path), [tmp_path], Settings())
+    assert '"b"' in (tmp_path / "demo/config.pbtxt").read_text()

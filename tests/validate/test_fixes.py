@@ -84,3 +84,32 @@ def test_add_a_line_before_the_first_field(tmp_path: Path) -> None:
     model = opened(tmp_path, "# head\n\nmax_batch_size: 1\n")
     added = applied(model, add_line(model, 'platform: "ensemble"'))
     assert added == '# head\n\nplatform: "ensemble"\nmax_batch_size: 1\n'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "instance_group [ { count: 1 }, # one\n { count: 2 } ]\n",
+        "instance_group [ { count: 1 }, { count: 2 } # two\n ]\n",
+        "instance_group { # one\n count: 1 }\n",
+        "instance_group { count: 1 }\ninstance_group [ { count: 2 } # ] two\n ]\n",
+        "instance_group # [ one\n { count: 1 }\n",
+    ],
+)
+def test_what_holds_a_comment_is_not_removed(tmp_path: Path, text: str) -> None:
+    assert remove_field(opened(tmp_path, text), ("instance_group",)) == ()
+
+
+def test_what_holds_a_comment_is_not_replaced(tmp_path: Path) -> None:
+    text = 'name: "a" # one\n "b" # two\nbackend: "# no comment" # one\n'
+    model = opened(tmp_path, text)
+    assert replace_value(model, ("name",), '"c"') == ()
+    fixed = applied(model, replace_value(model, ("backend",), '"c"'))
+    assert fixed == text.replace('"# no comment"', '"c"')
+
+
+def test_a_second_list_is_removed_whole(tmp_path: Path) -> None:
+    text = "instance_group { count: 1 }\ninstance_group [ { count: 2 }, { count: 3 } ] # and\n"
+    model = opened(tmp_path, f'backend: "b"\n{text}')
+    fixed = applied(model, remove_field(model, ("instance_group",)))
+    assert fixed == 'backend: "b"\n# and\n'

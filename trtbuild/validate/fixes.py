@@ -1,12 +1,14 @@
 """Repairs as edits of the text, so that comments and layout stay as they are.
 
-Each returns () where the field is not written in a form that it can edit.
+Each returns () where the field is not written in a form that it can edit, or where a comment would
+go with what is replaced.
 """
 
 from __future__ import annotations
 
 import re
 
+from trtbuild.modelconfig import grammar
 from trtbuild.validate.finding import Edit, FieldPath, Fix
 from trtbuild.validate.model import Model
 from trtbuild.validate.places import path_text
@@ -24,7 +26,17 @@ def quote(text: str) -> str:
 def replace_value(model: Model, path: FieldPath, new: str) -> Fix:
     """Write `new` in place of the field's value."""
     span = model.document.span(path_text(path))
-    return (Edit(span.value, span.end, new),) if span else ()
+    return _keeping_comments(model, Edit(span.value, span.end, new)) if span else ()
+
+
+def _keeping_comments(model: Model, *edits: Edit) -> Fix:
+    """`edits`, or () where one of them would take a comment out."""
+    text = model.document.text
+    if any("#" in text[edit.start : edit.end] for edit in edits):  # it may stand in a text, too
+        starts = [start for start, _ in grammar.comments(text)]
+        if any(edit.start <= start < edit.end for edit in edits for start in starts):
+            return ()
+    return edits
 
 
 def remove_field(model: Model, path: FieldPath) -> Fix:
@@ -39,16 +51,18 @@ def remove_field(model: Model, path: FieldPath) -> Fix:
     statements: dict[int, int] = {}
     for span in spans:
         statements[span.name] = max(statements.get(span.name, 0), span.end)
-    edits = [_statement(text, start, end) for start, end in sorted(statements.items())]
-    return tuple(edits)
+    bare = grammar.without_comments(text)
+    edits = [_statement(text, bare, start, end) for start, end in sorted(statements.items())]
+    return _keeping_comments(model, *edits)
 
 
-def _statement(text: str, start: int, end: int) -> Edit:
+def _statement(text: str, bare: str, start: int, end: int) -> Edit:
+    """The edit that takes a statement out; in `bare`, spaces stand for comments."""
     head = text[text.rfind("\n", 0, start) + 1 : start]
-    opened = text[start : text.find(":", start, end) + 1 if ":" in text[start:end] else end]
-    if text[start + len(opened) : end].lstrip().startswith("[") or "[" in opened:
-        closing = text.find("]", end)  # a list's elements end before its bracket
-        end = closing + 1 if closing >= 0 and not text[end:closing].strip(" \t\r\n,") else end
+    opened = bare[start : bare.find(":", start, end) + 1 if ":" in bare[start:end] else end]
+    if bare[start + len(opened) : end].lstrip().startswith("[") or "[" in opened:
+        closing = bare.find("]", end)  # a list's elements end before its bracket
+        end = closing + 1 if closing >= 0 and not bare[end:closing].strip(" \t\r\n,") else end
     separator = _SEPARATOR.match(text, end)
     end = separator.end() if separator else end
     rest = text[end : text.find("\n", end) + 1 or len(text)]
@@ -100,4 +114,5 @@ def without_batch_dim(model: Model, role: str, number: int, whole: tuple[int, ..
     span = written[0]
     if model.document.text[span.value : span.value + 1] != "[":
         return ()  # dims: 1 dims: 3: several statements, so several right answers
-    return (Edit(span.value, span.end, "[" + ", ".join(map(str, dims[1:])) + "]"),)
+    new = "[" + ", ".join(map(str, dims[1:])) + "]"
+    return _keeping_comments(model, Edit(span.value, span.end, new))

@@ -51,7 +51,7 @@ def check(model: Model) -> Iterator[Finding]:
                 if entry.name and entry.name not in names:
                     near = difflib.get_close_matches(entry.name, names, n=1)
                     free = names - stated.keys()
-                    only = next(iter(free)) if len(free) == 1 and len(names) == 1 else ""
+                    only = next(iter(free)) if len(free) == len(names) == len(stated) == 1 else ""
                     meant |= {only, *near}
                     yield Finding(
                         message=f"{file.shown} has no {role} '{entry.name}'; "
