@@ -82,6 +82,8 @@ def test_select_and_ignore(repository: Path) -> None:
         (["--select", "Z9"], "--select 'Z9' is no code"),
         (["--gpu", "8.8"], "no GPU and no compute capability is called '8.8'"),
         (["--fix", "--diff"], "--fix and --diff exclude each other"),
+        (["--format", "json", "--diff"], "--format json and --diff exclude each other"),
+        (["--output", "report", "--diff"], "--output and --diff exclude each other"),
         (["--output", "/nowhere/report"], "cannot write the report to '/nowhere/report'"),
     ],
 )

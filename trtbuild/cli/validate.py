@@ -11,7 +11,7 @@ import typer
 from trtbuild.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from trtbuild.capability import Capability
     from trtbuild.validate.run import Report
@@ -41,7 +41,12 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         list[str] | None, typer.Option(help="Not these codes, beginnings of codes, or names.")
     ] = None,
     fix: Annotated[bool, typer.Option("--fix", help="Repair what has one right answer.")] = False,
-    diff: Annotated[bool, typer.Option("--diff", help="Show what --fix would do.")] = False,
+    diff: Annotated[
+        bool,
+        typer.Option(
+            "--diff", help="Show what --fix would do: no report, so no --format, --output."
+        ),
+    ] = False,
     min_severity: Annotated[
         str, typer.Option(help="Exit with 1 from here on: error, warning or info.")
     ] = "error",
@@ -59,8 +64,7 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         server=server,
     )
     _check_choice("--format", format_, _formats())
-    if fix and diff:
-        raise UsageError("--fix and --diff exclude each other", "give --diff first, then --fix")
+    _check_diff(diff, {"--fix": fix, f"--format {format_}": format_ != "text", "--output": output})
     report = validate(paths, settings)
     if not report.models:
         typer.echo(f"there are no models in {', '.join(map(str, paths))}", err=True)
@@ -83,6 +87,16 @@ def _formats() -> tuple[str, ...]:
 def _check_choice(option: str, given: str, possible: Sequence[str]) -> None:
     if given not in possible:
         raise UsageError(f"{option} '{given}' is none of {', '.join(possible)}")
+
+
+def _check_diff(diff: bool, others: Mapping[str, object]) -> None:
+    given = [option for option, value in others.items() if value]
+    if diff and given:
+        hint = "give --diff first, then --fix" if "--fix" in given else ""
+        raise UsageError(
+            f"{given[0]} and --diff exclude each other",
+            hint or "--diff prints a diff in the place of a report; run it again without --diff",
+        )
 
 
 def _settings(
