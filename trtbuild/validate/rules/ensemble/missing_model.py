@@ -42,7 +42,7 @@ Source: Triton core, model_repository_manager.cc, ConnectDependencyGraph.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.model import Model
@@ -58,10 +58,16 @@ def check(model: Model) -> Iterator[Finding]:
         return
     for step in model.graph.steps:
         if step.model and step.model not in model.peers:
-            near = difflib.get_close_matches(step.model, model.neighbours, n=1)
+            near = _near(step.model, model.neighbours)
             yield Finding(
                 message=f"there is no model '{step.model}' in the repository"
-                + (f"; did you mean '{near[0]}'?" if near else ""),
+                + (f"; did you mean '{near}'?" if near else ""),
                 at=step.at("model_name"),
                 hint="a model is named by its folder",
             )
+
+
+def _near(name: str, names: Sequence[str]) -> str:
+    by_lower = {other.lower(): other for other in names}
+    found = difflib.get_close_matches(name.lower(), by_lower, n=1)
+    return by_lower[found[0]] if found else ""

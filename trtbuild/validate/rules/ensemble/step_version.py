@@ -64,11 +64,12 @@ def check(model: Model) -> Iterator[Finding]:
             continue
         if peer is not None and (step.version in peer.versions or not peer.loads):
             continue
-        there = one_of(str(version) for version in peer.versions) if peer else "unknown versions"
+        # Without a peer the member is missing or nobody knows what is around this config.
+        there = one_of(str(version) for version in peer.versions) if peer else ""
         yield Finding(
             message=f"step {step.number} wants version {step.version} of '{step.model}'"
             + ("" if given else " (model_version is left out)")
-            + f", which loads {there}",
+            + (f", which loads {there}" if there else ""),
             at=step.at("model_version") if given else step.at(),
             hint="write model_version: -1 for the latest",
             fix=set_field(model, step.at(), "model_version", "-1") if step.version == 0 else (),

@@ -66,7 +66,7 @@ def check(model: Model) -> Iterator[Finding]:
             key = next(key for key, value in readers[0].inputs.items() if value == tensor)
             yield Finding(
                 message=f"the tensor '{tensor}' never gets a value; there are "
-                f"{one_of(graph.ready)}",
+                f"{one_of(graph.ready.union(graph.inputs))}",
                 at=readers[0].at("input_map", key),
                 hint="map it in the output_map of an earlier step, or make it an input",
             )
