@@ -56,3 +56,23 @@ def test_a_model_that_is_no_ensemble(repository: Path) -> None:
     (repository / "pipeline/config.pbtxt").unlink()
     with pytest.raises(UsageError, match=r"'decode' is no ensemble .*; there is none$"):
         run(repository, "decode")
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_an_ensemble_that_cannot_be_read_is_said(repository: Path, whole: bool) -> None:
+    write(repository, files_of(ENSEMBLE.replace("pipeline", "second")))
+    config = repository / "second/config.pbtxt"
+    config.write_text(config.read_text() + "}")
+    result = CliRunner().invoke(app, [str(repository if whole else config.parent)])
+    assert result.exit_code == 1
+    assert result.stdout.startswith("pipeline: RAW" if whole else "no ensembles\n")
+    assert "error: 'second' is left out, as its config cannot be read: " in result.stderr
+    assert f"{config}:" in result.stderr
+
+
+def test_another_model_that_cannot_be_read_is_none(repository: Path) -> None:
+    (repository / "decode/config.pbtxt").write_text('backend: "python" }')
+    assert run(repository).startswith("pipeline: RAW")
+    (repository / "decode/config.pbtxt").unlink()
+    (repository / "decode/config.pbtxt").mkdir()  # what is in there nobody knows
+    assert CliRunner().invoke(app, [str(repository)]).exit_code == 1

@@ -17,10 +17,18 @@ def command(
         str, typer.Option("--format", help="text, mermaid, dot, or svg (needs Graphviz).")
     ] = "text",
 ) -> None:
-    """Show how the steps of ensembles hang together."""
+    """Show how the steps of ensembles hang together; ends with 1 where a config is unreadable."""
+    from trtbuild.validate.formats.text import printable
     from trtbuild.validate.graph import FORMATS, render
     from trtbuild.validate.targets import ensembles_of
 
     if format_ not in FORMATS:
         raise UsageError(f"--format '{format_}' is none of {', '.join(FORMATS)}")
-    typer.echo(render(ensembles_of(path, model), format_), nl=False)
+    models = ensembles_of(path, model)
+    typer.echo(render(models, format_), nl=False)
+    left_out = [(model.name, model.problem) for model in models if model.problem is not None]
+    for name, problem in left_out:
+        why = f"'{name}' is left out, as its config cannot be read: {problem.message}"
+        typer.echo(f"error: {printable(why)}", err=True)
+    if left_out:
+        raise typer.Exit(1)

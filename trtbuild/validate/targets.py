@@ -240,6 +240,9 @@ def _text(path: Path) -> str:
 def ensembles_of(path: Path, name: str | None) -> list[Model]:
     """The ensembles at `path`, or the one called `name`.
 
+    Of all, models whose config cannot be read are there too, with their `problem`, where they may
+    be ensembles: their text says so or is not known.
+
     Raises `UsageError` where `path` is not there or `name` is no ensemble in it, `ConfigError`
     where its config cannot be read.
     """
@@ -251,12 +254,17 @@ def ensembles_of(path: Path, name: str | None) -> list[Model]:
     ]
     if name is not None and models and models[0].problem is not None:
         raise models[0].problem
-    found = [model for model in models if model.is_ensemble]
+    found = [model for model in models if model.is_ensemble or _may_be_ensemble(model)]
     if name is not None and not found:
-        there = ", ".join(model.name for model in ensembles_of(path, None))
+        there = ", ".join(model.name for model in ensembles_of(path, None) if model.is_ensemble)
         raise UsageError(
             f"'{name}' is no ensemble of {path}; "
             + (f"there are: {there}" if there else "there is none"),
             "give one of them, or no name to see all" if there else "",
         )
     return found
+
+
+def _may_be_ensemble(model: Model) -> bool:
+    text = model.document.text
+    return model.problem is not None and (not text or "ensemble" in text)
