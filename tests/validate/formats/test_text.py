@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.validate.files import write
 from tests.validate.formats.reports import report
 from trtbuild.validate.formats.text import render
@@ -43,3 +45,21 @@ def test_a_long_line_is_shown_around_the_place(tmp_path: Path) -> None:
     excerpt, caret = lines[3], lines[4]
     assert len(excerpt) < 120
     assert excerpt[caret.index("^") :].startswith("-12")
+
+
+@pytest.mark.parametrize(
+    ("content", "about"),
+    [
+        (b'backend: "\x01\x02x" max_batch_size: -12\n', "-12"),
+        (b'backend: "x" name: "\x01\x02"\n', r'"\x01\x02"'),
+        ('backend: "x"\n'.encode("utf-16"), r"\x00"),
+        ('backend: "\x01"\n'.encode("utf-16-be"), r"\x00"),
+        (b'backend: "x" # \xff\n"', '"'),
+    ],
+)
+def test_the_caret_counts_what_is_escaped(tmp_path: Path, content: bytes, about: str) -> None:
+    write(tmp_path, {"m/config.pbtxt": content, "m/1/": b""})
+    lines = render(validate([tmp_path], Settings(select=("I013", "L007", "C")))).splitlines()
+    place = next(number for number, line in enumerate(lines) if "^" in line)
+    start, end = lines[place].index("^"), lines[place].rindex("^") + 1
+    assert lines[place - 1][start:end] == about

@@ -37,9 +37,10 @@ def _excerpt(finding: Finding) -> list[str]:
     number = str(finding.line)
     start = max(0, finding.column - 1 - _SHOWN // 2)  # of a long line, what is around the place
     shown = finding.source[start : start + _SHOWN]
-    width = max(1, min(finding.end_column - finding.column, start + _SHOWN - finding.column + 1))
-    before = shown[: finding.column - 1 - start]
-    indent = "".join("\t" if c == "\t" else " " for c in before)
+    at = finding.column - 1 - start
+    about = shown[at : max(at + 1, finding.end_column - 1 - start)]
+    width = max(1, len(printable(about)))  # what is escaped is longer than it was
+    indent = "".join("\t" if c == "\t" else " " * len(printable(c)) for c in shown[:at])
     return [
         f"    {number} | {printable(shown)}",
         f"    {' ' * len(number)} | {indent}{'^' * width}",
