@@ -76,6 +76,9 @@ def test_kinds(word: str, name: str) -> None:
         ("ModelInput", "shape", "dims", True),
         ("ModelInput", "dtype", "data_type", True),
         ("ModelInput", "is_optional", "optional", False),
+        ("ModelInput", "type", "data_type", True),
+        ("ModelInstanceGroup", "type", "kind", True),
+        ("BatchInput", "type", "", False),  # it has a data_type and a kind
         ("ModelTensorReshape", "dims", "shape", True),
         ("ModelConfig", "filename", "default_model_filename", True),
         ("ModelOutput", "filename", "label_filename", True),

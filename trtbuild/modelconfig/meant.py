@@ -34,7 +34,7 @@ _VALUES = {
     }.items()
     for alias in aliases.split()
 }
-# What fields are called elsewhere -> their names here, of which a message has one.
+# What fields are called elsewhere -> their names here; a message with two of them says no more.
 _FIELDS = {
     "dimensions": ("dims", "dim", "shape"),
     "dims": ("shape",),
@@ -49,7 +49,7 @@ _FIELDS = {
     "model_name": ("name",),
     "model_platform": ("platform",),
     "shape": ("dims", "dim"),
-    "type": ("data_type",),
+    "type": ("data_type", "kind"),
     "version": ("model_version",),
 }
 # As `_FIELDS`, where something else than the name may have to change too.
@@ -96,7 +96,7 @@ def _other_name(word: str, names: Collection[str], prefix: str) -> list[str]:
     value = _VALUES.get(lower.removeprefix(prefix.lower()))
     if value is not None and (found := _named(value, names, prefix)):
         return found
-    return [name for name in _FIELDS.get(lower, ()) if name in names][:1]
+    return [name for name in _FIELDS.get(lower, ()) if name in names]
 
 
 def _is_one_slip(word: str, name: str) -> bool:

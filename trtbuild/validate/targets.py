@@ -55,7 +55,7 @@ class Repository:
 
     def holds(self, config: Path) -> bool:
         """Whether `config` is one of a model that is reported on."""
-        folder = config.parent
+        folder = with_a_name(config.parent)
         if folder.name == VARIANTS and is_config(config.name):
             folder = folder.parent
         elif config.name != CONFIG:
