@@ -113,3 +113,12 @@ def test_a_second_list_is_removed_whole(tmp_path: Path) -> None:
     model = opened(tmp_path, f'backend: "b"\n{text}')
     fixed = applied(model, remove_field(model, ("instance_group",)))
     assert fixed == 'backend: "b"\n# and\n'
+
+
+def test_a_field_that_cannot_be_replaced_is_not_set_a_second_time(tmp_path: Path) -> None:
+    model = opened(tmp_path, "version_policy { latest { num_versions: # none\n 0 } }")
+    assert set_field(model, ("version_policy", "latest"), "num_versions", "1") != ()
+    text = "sequence_batching { direct { minimum_slot_utilization: - # c\n 1 } }"
+    model = opened(tmp_path / "b", text)
+    at = ("sequence_batching", "direct")
+    assert set_field(model, at, "minimum_slot_utilization", "1") == ()

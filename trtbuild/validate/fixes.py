@@ -73,8 +73,8 @@ def _statement(text: str, bare: str, start: int, end: int) -> Edit:
 
 def set_field(model: Model, message: FieldPath, field: str, value: str) -> Fix:
     """Set a scalar field of a message that is written: replace it, or write it first in there."""
-    if fix := replace_value(model, (*message, field), value):
-        return fix
+    if model.document.span(path_text((*message, field))) is not None:
+        return replace_value(model, (*message, field), value)
     span = model.document.span(path_text(message))
     if span is None:
         return ()

@@ -145,11 +145,11 @@ def targets_of(paths: Sequence[Path]) -> list[Repository]:
     repositories = [_joined(parts) for parts in by_place.values()]
     files = {
         os.path.realpath(target.path): target
-        for target in targets
+        for target in reversed(targets)  # of two links to one file the first counts
         if isinstance(target, ConfigFile) and not any(r.holds(target.path) for r in repositories)
     }
     _find_twins([repository for repository in repositories if repository.is_whole])
-    return [*repositories, *files.values()]
+    return [*repositories, *reversed(files.values())]
 
 
 def _joined(parts: Sequence[Repository]) -> Repository:
