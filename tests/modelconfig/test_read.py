@@ -110,10 +110,10 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "config.pbtxt"
     with path.open("wb") as file:
         file.truncate(100 << 20)
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(ConfigError, match=r"is larger than 4 MiB, the largest config"):
         read_config(path)
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
 
 
 N = MAX_BYTES // 4
@@ -139,12 +139,12 @@ LARGE = {
 
 @pytest.mark.parametrize("text", LARGE.values(), ids=LARGE.keys())
 def test_large_files_end_soon(text: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     try:
         parse_config(text)
     except ConfigSyntaxError as error:
         assert len(str(error)) < 2000
-    assert time.monotonic() - started < 10  # half a second on an idle core
+    assert time.process_time() - started < 10  # half a second on an idle core
 
 
 def test_ten_thousand_configs_in_seconds() -> None:

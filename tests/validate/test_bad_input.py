@@ -28,9 +28,9 @@ def codes(root: Path) -> set[str]:
 
 
 def judged(root: Path) -> tuple[Finding, ...]:
-    started = time.monotonic()
+    started = time.process_time()
     found = validate([root], Settings()).findings
-    assert time.monotonic() - started < 10
+    assert time.process_time() - started < 10
     return found
 
 
