@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trtbuild.tensor import DTYPES
-from trtserve.errors import invalid
+from trtserve.errors import ServeError, invalid
 from trtserve.request import Buffer
 
 Array = npt.NDArray[Any]
@@ -115,12 +115,13 @@ def wire_from_json(data: Any, dtype: str, shape: Sequence[int], name: str) -> Bu
     """What the `data` of a JSON tensor says, in wire form. Raises `ServeError`."""
     if dtype in _NO_JSON:
         raise invalid(f"input '{name}': {dtype} cannot be sent as JSON, send it as binary data")
-    flat = _flat(data, name)
     count = element_count(shape, name)
+    flat = _flat(data, count, name)
     if len(flat) != count:
+        more = " or more" if len(flat) > count and flat is not data else ""
         raise invalid(
             f"input '{name}' of shape {shape_text(shape)} needs {count} elements in 'data', "
-            f"got {len(flat)}"
+            f"got {len(flat)}{more}"
         )
     wanted = NUMPY[dtype]
     if not set(map(type, flat)) <= _JSON_TYPES[wanted.kind]:
@@ -134,21 +135,30 @@ def wire_from_json(data: Any, dtype: str, shape: Sequence[int], name: str) -> Bu
         raise invalid(f"input '{name}': 'data' holds a number that {dtype} cannot hold") from None
 
 
-def _flat(data: Any, name: str) -> list[Any]:
+def _flat(data: Any, most: int, name: str) -> list[Any]:
+    """The elements of nested lists, in one pass that ends soon after there are more than `most`."""
     if not isinstance(data, list):
         raise invalid(f"input '{name}': 'data' must be an array")
-    flat: list[Any] = data
-    for _ in range(_MAX_DEPTH):
-        if list not in set(map(type, flat)):
-            return flat
-        deeper: list[Any] = []
-        for item in flat:
-            if isinstance(item, list):
-                deeper.extend(item)
-            else:
-                deeper.append(item)
-        flat = deeper
-    raise invalid(f"input '{name}': 'data' is nested deeper than {_MAX_DEPTH} arrays")
+    if list not in set(map(type, data)):
+        return data
+    flat: list[Any] = []
+    _gather(data, flat, most, 1, name)
+    return flat
+
+
+def _gather(items: list[Any], flat: list[Any], most: int, depth: int, name: str) -> None:
+    if depth > _MAX_DEPTH:
+        raise invalid(f"input '{name}': 'data' is nested deeper than {_MAX_DEPTH} arrays")
+    if list not in set(map(type, items)):
+        flat += items  # most lists hold nothing but elements, or nothing but lists
+        return
+    for item in items:
+        if isinstance(item, list):
+            _gather(item, flat, most, depth + 1, name)
+        else:
+            flat.append(item)
+        if len(flat) > most:
+            return
 
 
 def json_from_wire(data: Buffer, dtype: str, name: str) -> Any:
@@ -163,9 +173,21 @@ def json_from_wire(data: Buffer, dtype: str, name: str) -> Any:
 def check_bytes(data: Buffer, shape: Sequence[int], name: str) -> None:
     """A BYTES tensor holds as many elements as its shape says. Raises `ServeError`."""
     count = element_count(shape, name)
-    try:
-        found = len(bytes_elements(data))
-    except ValueError as error:
-        raise invalid(f"input '{name}' is no BYTES tensor: {error}") from None
+    offset, end = 0, len(data)
+    found = 0
+    # No list is made, and what is more than enough is not looked at: 64 MiB may hold 16 million.
+    while offset < end and found <= count:
+        start = offset + 4
+        if start > end:
+            raise _torn(name, f"{end - offset} bytes are left where a 4-byte length should be")
+        offset = start + _LENGTH.unpack_from(data, offset)[0]
+        if offset > end:
+            raise _torn(name, f"an element of {offset - start} bytes has {end - start} left")
+        found += 1
     if found != count:
-        raise invalid(f"expected {count} strings for inference input '{name}', got {found}")
+        more = "" if offset == end else " or more"
+        raise invalid(f"expected {count} strings for inference input '{name}', got {found}{more}")
+
+
+def _torn(name: str, what: str) -> ServeError:
+    return invalid(f"input '{name}' is no BYTES tensor: {what}")
