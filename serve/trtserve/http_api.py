@@ -19,6 +19,8 @@ from trtserve.endpoints import Endpoints
 from trtserve.errors import Kind, ServeError, invalid
 from trtserve.http_infer import HttpInference, bug, plain_body, respond_error
 from trtserve.protocols.http1 import HttpRequest
+from trtserve.protocols.json_fields import object_of, parsed
+from trtserve.protocols.large_json import at_once, bounded
 from trtserve.protocols.v2_json import error_body
 from trtserve.sockets.http1 import JSON, HttpProtocol
 from trtserve.version import Version
@@ -41,7 +43,7 @@ class HttpApi:
         self._endpoints = endpoints
         self._models = endpoints.models
         self.max_body_bytes = max_body_bytes
-        self._inference = HttpInference(endpoints, max_body_bytes)
+        self._inference = HttpInference(endpoints, max_body_bytes, self.handle)
         self._paths: dict[str, Version] = {}
         self._generation = -1
         self._tasks: set[asyncio.Task[None]] = set()
@@ -125,13 +127,9 @@ class HttpApi:
         body = plain_body(request, self.max_body_bytes)
         if not len(body):
             return {}
-        try:
-            value = orjson.loads(body)
-        except orjson.JSONDecodeError as error:
-            raise invalid(f"failed to parse the request JSON buffer: {error}") from None
-        if not isinstance(value, dict):
-            raise invalid("the request must be a JSON object")
-        return value
+        text = bytes(body)
+        at_once(bounded(text))
+        return object_of(parsed(text))
 
     # Models, repository and log
 

@@ -6,12 +6,16 @@ their bytes, and takes the tensors behind them only (`Again`).
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from trtserve.endpoints import Endpoints
 from trtserve.errors import Kind, ServeError
 from trtserve.protocols.compression import accepted, compressed, decompressed
 from trtserve.protocols.http1 import HttpRequest
+from trtserve.protocols.large_json import LARGE_BYTES, Steps
 from trtserve.protocols.v2_json import HttpAnswer, error_body
 from trtserve.request import Buffer, Call, Form, InferRequest, InferResponse
 from trtserve.sockets.http1 import JSON, Again, HttpProtocol
@@ -28,10 +32,16 @@ _SPECIAL = ("accept-encoding", "content-encoding", "expect")
 class HttpInference:
     """The requests to all models over HTTP."""
 
-    def __init__(self, endpoints: Endpoints, max_body_bytes: int) -> None:
+    def __init__(
+        self, endpoints: Endpoints, max_body_bytes: int,
+        handle: Callable[[HttpRequest, HttpProtocol, int], None],
+    ) -> None:  # fmt: skip
         self._endpoints = endpoints
         self._models = endpoints.models
         self._max_body_bytes = max_body_bytes
+        self._handle = handle  # finds a request's version anew
+        self._turn = asyncio.Lock()  # of all large requests one goes a step at a time
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def infer(
         self, version: Version, request: HttpRequest, exchange: HttpProtocol, started_ns: int
@@ -44,6 +54,14 @@ class HttpInference:
         if "content-encoding" in head.headers:
             body = plain_body(request, self._max_body_bytes)
             exchange.hold(len(body))
+        if len(body) > LARGE_BYTES:
+            length = len(body) if head.infer_header_length is None else head.infer_header_length
+            if LARGE_BYTES < length <= len(body):
+                steps = version.codec.decode_large(body, length)
+                self._begin(
+                    self._infer_large(version, request, steps, exchange, started_ns), exchange
+                )
+                return
         call, data = version.codec.decode(body, head.infer_header_length)
         coding = head.headers.get("accept-encoding")
         if exchange.last_call is not call:
@@ -53,6 +71,44 @@ class HttpInference:
         infer = InferRequest(call, data, _reply, started_ns, (exchange, version, coding))
         exchange.on_cancel = (version.runner.cancel, infer)
         version.submit(infer)
+
+    def _begin(self, work: Coroutine[Any, Any, None], exchange: HttpProtocol) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        exchange.on_cancel = (asyncio.Task.cancel, task)
+
+    async def _infer_large(
+        self, version: Version, request: HttpRequest, steps: Steps, exchange: HttpProtocol,
+        started_ns: int,
+    ) -> None:  # fmt: skip
+        """As `infer`, for JSON that takes long to read: others are served between its pieces."""
+        generation = self._models.generation
+        try:
+            call, data = await self._decoded(steps, exchange)
+            if generation != self._models.generation:  # the version may be gone meanwhile
+                self._handle(request, exchange, started_ns)
+                return
+            coding = request.head.headers.get("accept-encoding")
+            infer = InferRequest(call, data, _reply, started_ns, (exchange, version, coding))
+            exchange.on_cancel = (version.runner.cancel, infer)
+            version.submit(infer)
+        except ServeError as error:
+            respond_error(exchange, error)
+        except Exception as error:  # whatever goes wrong, the client hears of it
+            respond_error(exchange, bug(error))
+
+    async def _decoded(self, steps: Steps, exchange: HttpProtocol) -> Any:
+        """Go through `steps`. Raises `ServeError`, also where there is no memory for them."""
+        while True:
+            async with self._turn:
+                try:
+                    held_bytes = next(steps)
+                except StopIteration as end:
+                    return end.value
+                if held_bytes:
+                    exchange.hold(held_bytes)
+            await asyncio.sleep(0)
 
     def _again(self, version: Version, call: Call, request: HttpRequest) -> Again | None:
         """How to serve a request like this one, should it come again.

@@ -30,7 +30,7 @@ NUMPY: dict[str, np.dtype[Any]] = {
 # Wire name -> bytes an element; 0: BYTES.
 SIZES: dict[str, int] = {row.kserve: row.bits // 8 for row in DTYPES.values() if row.kserve}
 _MAX_ELEMENTS = 2**60 - 1  # of eight bytes each: the bytes are a 63-bit number
-_MAX_DEPTH = 100  # nested lists; Triton's limit on JSON nesting
+MAX_DEPTH = 100  # nested lists; Triton's limit on JSON nesting
 _NO_JSON = ("FP16", "BF16")
 # Up to here a copy costs less than a view does.
 COPY_BYTES = 4096
@@ -147,8 +147,8 @@ def _flat(data: Any, most: int, name: str) -> list[Any]:
 
 
 def _gather(items: list[Any], flat: list[Any], most: int, depth: int, name: str) -> None:
-    if depth > _MAX_DEPTH:
-        raise invalid(f"input '{name}': 'data' is nested deeper than {_MAX_DEPTH} arrays")
+    if depth > MAX_DEPTH:
+        raise invalid(f"input '{name}': 'data' is nested deeper than {MAX_DEPTH} arrays")
     if list not in set(map(type, items)):
         flat += items  # most lists hold nothing but elements, or nothing but lists
         return

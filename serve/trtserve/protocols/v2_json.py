@@ -13,21 +13,29 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from trtserve.contract import Contract, TensorRule, check_parameter
+from trtserve.contract import Contract, TensorRule
 from trtserve.errors import invalid
+from trtserve.protocols import large_json
 from trtserve.protocols.answer import answered, asked_of, differs_in_data_alone
 from trtserve.protocols.http1 import infer_head
+from trtserve.protocols.json_fields import (
+    array_of,
+    id_of,
+    input_of,
+    object_of,
+    output_of,
+    parameters_of,
+    parsed,
+)
 from trtserve.request import (
     Buffer,
     Call,
     CallInput,
-    CallOutput,
     Form,
     InferResponse,
     OutputTensor,
-    Parameters,
 )
-from trtserve.tensors import NUMPY, SIZES, check_bytes, json_from_wire, wire_from_json
+from trtserve.tensors import SIZES, check_bytes, json_from_wire, wire_from_json
 
 _JSON = orjson.OPT_SERIALIZE_NUMPY
 # Headers that came before: what they say is decided by their bytes alone. Bounded, so that ever
@@ -88,19 +96,34 @@ class JsonCodec:
         return self._decode(header, body)
 
     def _decode(self, header: bytes, body: Buffer) -> tuple[Call, list[Buffer]]:
-        request = _object(header)
-        stated = _stated_parameters(request, "request")
+        call, data, sizes = self._checked(parsed(header), [], len(header), body)
+        if all(size >= 0 for size in sizes) and "BYTES" not in {each.dtype for each in call.inputs}:
+            self._remember(header, _Known(call, sizes, len(body)))
+        return call, data
+
+    def decode_large(self, body: Buffer, header_length: int) -> large_json.Steps:
+        """`decode` in many short steps, for JSON that is larger than `large_json.LARGE_BYTES`."""
+        header = bytes(body[:header_length])
+        value, arrays = yield from large_json.parsed(header)
+        call, data, _ = self._checked(value, arrays, header_length, body)
+        yield len(body) + len(header) + large_json.held_bytes(data, call.sizes)
+        yield from large_json.tensors(data, call.inputs)
+        return call, data
+
+    def _checked(
+        self, value: Any, arrays: list[large_json.Numbers], header_length: int, body: Buffer
+    ) -> tuple[Call, list[Any], tuple[int, ...]]:
+        request = object_of(value)
+        stated = parameters_of(request, "request")
         binary_output = stated.pop("binary_data_output", False)
         if not isinstance(binary_output, bool):
             raise invalid("parameter 'binary_data_output' must be true or false")
-        texts = _array(request, "inputs", "request")
-        inputs = [_input(each) for each in texts]
-        outputs = [_output(each) for each in _array(request, "outputs", "", ())]
-        call = self.contract.call(_id(request), inputs, outputs, stated, binary=binary_output)
-        data, sizes = _tensors(call, texts, memoryview(body), len(header))
-        if all(size >= 0 for size in sizes) and "BYTES" not in {each.dtype for each in inputs}:
-            self._remember(header, _Known(call, sizes, len(body)))
-        return call, data
+        texts = array_of(request, "inputs", "request")
+        inputs = [input_of(each) for each in texts]
+        outputs = [output_of(each) for each in array_of(request, "outputs", "", ())]
+        call = self.contract.call(id_of(request), inputs, outputs, stated, binary=binary_output)
+        large_json.put_back(texts, arrays)
+        return call, *_tensors(call, texts, memoryview(body), header_length)
 
     def _remember(self, header: bytes, known: _Known) -> None:
         if len(header) <= _KNOWN_HEADER_BYTES:
@@ -170,86 +193,21 @@ def _split(view: memoryview, start: int, sizes: Sequence[int]) -> list[Buffer]:
     return parts
 
 
-def _object(header: bytes) -> dict[str, Any]:
-    try:
-        request = orjson.loads(header)
-    except orjson.JSONDecodeError as error:
-        raise invalid(f"failed to parse the request JSON buffer: {error}") from None
-    if not isinstance(request, dict):
-        raise invalid("the request must be a JSON object")
-    return request
-
-
-def _array(holder: dict[str, Any], key: str, of: str, default: Any = None) -> list[Any]:
-    value = holder.get(key, default)
-    if value is None:
-        raise invalid(f"the {of} has no '{key}'")
-    if not isinstance(value, list | tuple) or not all(isinstance(each, dict) for each in value):
-        raise invalid(f"'{key}' must be an array of objects")
-    return list(value)
-
-
-def _text(holder: dict[str, Any], key: str, of: str) -> str:
-    value = holder.get(key)
-    if not isinstance(value, str):
-        raise invalid(f"{of} needs '{key}', a string")
-    return value
-
-
-def _id(request: dict[str, Any]) -> str:
-    value = request.get("id", "")
-    if not isinstance(value, str):
-        raise invalid("'id' must be a string")
-    return value
-
-
-def _stated_parameters(holder: dict[str, Any], of: str) -> Parameters:
-    value = holder.get("parameters", {})
-    if not isinstance(value, dict):
-        raise invalid(f"'parameters' of the {of} must be an object")
-    for name, each in value.items():
-        if not isinstance(each, str | int | float):
-            raise invalid(f"parameter '{name}' must be a string, a number or true or false")
-        check_parameter(name, of)
-    return value
-
-
-def _input(value: dict[str, Any]) -> CallInput:
-    name = _text(value, "name", "an input")
-    dtype = _text(value, "datatype", f"input '{name}'")
-    if dtype not in NUMPY:
-        raise invalid(f"input '{name}' has the datatype '{dtype}'; there are {', '.join(NUMPY)}")
-    shape = value.get("shape")
-    if not isinstance(shape, list) or not all(type(dim) is int for dim in shape):
-        raise invalid(f"input '{name}' needs 'shape', an array of integers")
-    return CallInput(name, dtype, tuple(shape))
-
-
-def _output(value: dict[str, Any]) -> CallOutput:
-    name = _text(value, "name", "an output")
-    stated = _stated_parameters(value, f"output '{name}'")
-    classes = stated.get("classification", 0)
-    if type(classes) is not int or classes < 0:
-        raise invalid(f"output '{name}': 'classification' must be a number of classes")
-    # As Triton does: `binary_data_output` is for requests that name no outputs.
-    flag = stated.get("binary_data", False)
-    if not isinstance(flag, bool):
-        raise invalid(f"output '{name}': 'binary_data' must be true or false")
-    return CallOutput(name, classes, flag)
-
-
 def _tensors(
     call: Call, texts: list[dict[str, Any]], body: memoryview, offset: int
-) -> tuple[list[Buffer], tuple[int, ...]]:
+) -> tuple[list[Any], tuple[int, ...]]:
     """Each input's data, and its size behind the header (-1: it stood in the JSON)."""
-    data: list[Buffer] = []
+    data: list[Any] = []
     sizes = []
     for index, (each, text) in enumerate(zip(call.inputs, texts, strict=True)):
-        size = _stated_parameters(text, f"input '{each.name}'").get("binary_data_size")
+        size = parameters_of(text, f"input '{each.name}'").get("binary_data_size")
         if size is None:
             if "data" not in text:
                 raise invalid(f"input '{each.name}' has neither 'data' nor 'binary_data_size'")
-            data.append(wire_from_json(text["data"], each.dtype, each.shape, each.name))
+            given = text["data"]
+            if not isinstance(given, large_json.Numbers):
+                given = wire_from_json(given, each.dtype, each.shape, each.name)
+            data.append(given)
             sizes.append(-1)
             continue
         if "data" in text:

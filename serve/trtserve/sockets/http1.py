@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 from trtserve.errors import Kind, ServeError
 from trtserve.protocols.budget import Share
@@ -13,7 +13,7 @@ from trtserve.protocols.http1 import CONTINUE, HttpRequest, RequestReader, respo
 from trtserve.protocols.http1_head import HttpError
 from trtserve.protocols.pace import Pace
 from trtserve.protocols.v2_json import error_body
-from trtserve.request import Buffer, Call, InferRequest
+from trtserve.request import Buffer, Call
 from trtserve.sockets.connections import Connections, scratch
 from trtserve.sockets.leaving import HalfClosed, Lingering
 
@@ -60,7 +60,7 @@ class HttpProtocol(asyncio.BufferedProtocol):
         self._close_after = False
         self._half_closed: HalfClosed | None = None
         # What to call if the client leaves amid the request, and with what.
-        self.on_cancel: tuple[Callable[[InferRequest], None], InferRequest] | None = None
+        self.on_cancel: tuple[Callable[[Any], object], Any] | None = None
         # The application's: what it expects to come next, and what the last request asked.
         self.again: Again | None = None
         self.last_call: Call | None = None
