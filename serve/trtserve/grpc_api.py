@@ -15,7 +15,8 @@ from google.protobuf.message import DecodeError
 from trtserve.endpoints import Endpoints
 from trtserve.errors import Kind, ServeError, invalid
 from trtserve.protocols import infer_proto
-from trtserve.protocols.grpc import GrpcCall, Method, bug
+from trtserve.protocols.grpc import GrpcCall, Method
+from trtserve.protocols.grpc_status import bug
 from trtserve.protocols.infer_proto import encoded_varint
 from trtserve.protocols.messages import message
 from trtserve.request import Buffer, Call, InferRequest, InferResponse

@@ -6,7 +6,6 @@ bytes. Most calls come as one DATA frame with one message, which stays a view of
 
 from __future__ import annotations
 
-import logging
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -17,21 +16,22 @@ import numpy as np
 from trtserve.errors import Kind, ServeError, invalid
 from trtserve.protocols.budget import Budget, Share
 from trtserve.protocols.compression import decompressed
+from trtserve.protocols.grpc_status import bug, failure
 from trtserve.protocols.headers import Headers, literal, status
+from trtserve.protocols.http2_frames import ENHANCE_YOUR_CALM
 from trtserve.protocols.http2_stream import Stream
 from trtserve.request import Buffer
 
-_log = logging.getLogger("trtserve")
 _HEADERS = status(200) + literal(b"content-type", b"application/grpc")
 _OK = literal(b"grpc-status", b"0")
-_ACCEPTS = literal(b"grpc-accept-encoding", b"identity,deflate,gzip")
 _CONTENT_TYPE = re.compile(rb"application/grpc(\+proto)?([ \t]*;|\Z)", re.IGNORECASE)
 _HEALTH = b"/grpc.health."  # answered whatever the load: it decides whether the server may live
 # Smaller messages are bounded by the number of requests that may wait.
 _SMALL_BYTES = 4096
 _LARGE_BYTES = 64 * 1024  # of answers: smaller ones are bounded by the calls that were let in
-_MESSAGE_PLAIN = frozenset(range(0x20, 0x7F)) - {0x25}
-_MAX_STATUS_TEXT = 4096
+# Of a streaming call's answers that its client does not let through, each part an object of ours.
+_MAX_UNSENT_BYTES = 4 << 20
+_MAX_UNSENT_PARTS = 1024
 
 
 class StreamHandler(Protocol):
@@ -294,9 +294,21 @@ class GrpcCall:
             self._stream.send_headers(_HEADERS)
 
     def send(self, message: bytes) -> None:
-        """One message of a streaming answer, after `start`."""
-        if not self._stream.local_closed:
-            self._stream.send_data([b"\x00" + len(message).to_bytes(4, "big"), message])
+        """One message of a streaming answer, after `start`.
+
+        Whoever asks on and lets no answer through is cut off: the answers would pile up here.
+        """
+        stream = self._stream
+        if stream.local_closed:
+            return
+        if stream.pending and (
+            self._application.budget.full
+            or stream.unsent_bytes > _MAX_UNSENT_BYTES
+            or len(stream.pending) > _MAX_UNSENT_PARTS
+        ):
+            stream.give_up(ENHANCE_YOUR_CALM)  # RESOURCE_EXHAUSTED, in gRPC's words
+            return
+        stream.send_data([b"\x00" + len(message).to_bytes(4, "big") + message])
 
     def finish(self) -> None:
         """End a streaming answer, after `start`."""
@@ -307,9 +319,7 @@ class GrpcCall:
         """Status and message of an error, and nothing else ("trailers only")."""
         if not self._stream.local_closed:
             self._drop()
-            text = literal(b"grpc-message", status_text(error.message))
-            code = literal(b"grpc-status", b"%d" % error.status.grpc)
-            self._stream.send_headers(_HEADERS + code + text + _ACCEPTS, end=True)
+            self._stream.send_headers(_HEADERS + failure(error), end=True)
 
     def _drop(self) -> None:
         """Of a call that failed nothing is wanted any more."""
@@ -321,17 +331,3 @@ class GrpcCall:
         """An answer to what is no gRPC call."""
         self._drop()
         self._stream.send_headers(status(code), end=True)
-
-
-def bug(error: Exception) -> ServeError:
-    """What the client of a call that met a bug of ours is told; the log has the rest."""
-    _log.error("a call failed", exc_info=error)
-    return ServeError(Kind.INTERNAL, f"internal error: {type(error).__name__}")
-
-
-def status_text(message: str) -> bytes:
-    """A message as `grpc-message` wants it: UTF-8, percent-encoded where not printable ASCII."""
-    data = message.encode()[:_MAX_STATUS_TEXT]
-    if _MESSAGE_PLAIN.issuperset(data):
-        return data
-    return b"".join(bytes([byte]) if byte in _MESSAGE_PLAIN else b"%%%02X" % byte for byte in data)

@@ -26,8 +26,8 @@ class Stream:
     """A request's stream. `send_*` queue what the peer's windows do not yet allow."""
 
     __slots__ = (
-        "_connection", "_ends", "_pace", "body_left", "id", "local_closed", "pending",
-        "receive_window", "receiver", "remote_closed", "send_window",
+        "_connection", "_ends", "_pace", "_put_bytes", "body_left", "id", "local_closed", "pending",
+        "receive_window", "receiver", "remote_closed", "send_window", "unsent_bytes",
     )  # fmt: skip
 
     receiver: Receiver
@@ -42,6 +42,8 @@ class Stream:
         self.remote_closed = False
         self.local_closed = False  # all was said; it may still be waiting in `pending`
         self.pending: deque[memoryview] = deque()
+        self.unsent_bytes = 0  # of `pending`
+        self._put_bytes = 0  # of all that ever was in `pending`
         self._ends: bytes | None = None  # the trailers' block, once it was given
         self._pace: Pace | None = None
         self.body_left = -1  # of what content-length says; -1: it says nothing
@@ -58,7 +60,10 @@ class Stream:
     def send_data(self, parts: Sequence[Buffer]) -> None:
         """Some of the response's body; more may follow."""
         self.pending.extend(memoryview(part).cast("B") for part in parts if len(part))
-        self._connection.unsent_bytes += sum(map(len, parts))
+        count = sum(map(len, parts))
+        self.unsent_bytes += count
+        self._put_bytes += count
+        self._connection.unsent_bytes += count
         self.pump()
         self._connection.wake()
 
@@ -115,6 +120,7 @@ class Stream:
                 part = part[:allowed]
             self.send_window -= len(part)
             connection.send_window -= len(part)
+            self.unsent_bytes -= len(part)
             connection.unsent_bytes -= len(part)
             connection.out += (_head(len(part), _DATA, 0, self.id), part)
         if self._ends is not None:
@@ -144,21 +150,28 @@ class Stream:
             out += (head, part[start : start + size])
         self.send_window -= count * size
         connection.send_window -= count * size
+        self.unsent_bytes -= count * size
         connection.unsent_bytes -= count * size
         return count * size
 
     def abandon(self) -> None:
         """Nothing comes and nothing goes any more."""
         self.local_closed = self.remote_closed = True
-        self._connection.unsent_bytes -= sum(map(len, self.pending))
+        self._connection.unsent_bytes -= self.unsent_bytes
+        self.unsent_bytes = 0
         self.pending.clear()
+
+    def give_up(self, code: int) -> None:
+        """Reset it; its receiver hears of it."""
+        self._connection.reset(self, code)
+        self._connection.wake()
 
     def stalled(self, now: float, timeout_s: float) -> bool:
         """Whether the peer goes on too slowly with its request, or with letting the answer go."""
         if not self.remote_closed and self.receiver.unfinished:
             what, moved = "request", self.receiver.received_bytes
         elif self.pending:
-            what, moved = "answer", -sum(map(len, self.pending))
+            what, moved = "answer", self._put_bytes - self.unsent_bytes
         else:
             self._pace = None
             return False

@@ -20,10 +20,12 @@ class Pace:
         """Whether too little of `what` moved for `timeout_s`; `moved` is its bytes so far.
 
         What is new (other than last time) has the whole timeout; None is nothing, and never stalls.
+        Less than before, where more has come to be moved, is no progress.
         """
         if what is None:
             self._what = None
             return False
-        if what != self._what or not self._bytes <= moved < self._bytes + _LEAST_BYTES:
+        if what != self._what or moved >= self._bytes + _LEAST_BYTES:
             self._what, self._bytes, self._since = what, moved, now
+        self._bytes = min(self._bytes, moved)
         return now - self._since > timeout_s

@@ -37,3 +37,7 @@ def test_a_rest_ends_the_count() -> None:
 def test_reading_counts_like_sending() -> None:
     assert stalls(*[("answer", -(10**9) + second) for second in range(1000)]) == 61
     assert stalls(*[("answer", -(10**9) + second * 1024) for second in range(1000)]) is None
+
+
+def test_more_to_read_is_no_progress() -> None:
+    assert stalls(*[("answer", -second * 100_000) for second in range(1000)]) == 61
