@@ -96,6 +96,7 @@ class Model:
         if not isinstance(error, ServeError | OSError):  # nothing may take other models with it
             text = f"{type(error).__name__}: {error}"
             _log.error("a bug, or a file like none before", exc_info=error)
+        text = text.encode(errors="replace").decode()  # paths may hold what is no UTF-8
         self.reason, self.failed_versions = text, tried
         _log.error("failed to load '%s': %s", self.name, text)
         return ServeError(Kind.INVALID_ARG, f"load failed for model '{self.name}': {text}")

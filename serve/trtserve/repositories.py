@@ -53,12 +53,24 @@ def model_directories(repositories: Sequence[Path]) -> Listing:
         for path in repository.iterdir():
             if not path.is_dir():
                 continue
+            if not _is_utf8(path.name):  # neither protocol could say it
+                problems[repr(os.fsencode(path.name))[2:-1]] = "has a name that is not UTF-8"
+                continue
             if path.name in found:
                 both = f"{found[path.name].parent} and {repository}"
                 problems[path.name] = f"is not unique across all model repositories: {both}"
             found[path.name] = path
     own = {name: path for name, path in found.items() if name not in problems}
     return Listing(own, problems)
+
+
+def _is_utf8(name: str) -> bool:
+    """Whether a file's name is text; other bytes stand in it as lone surrogates."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def fingerprint_of(directory: Path) -> Fingerprint:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import tritonclient.http as http_client
+from trtserve.protocols.grpc_status import status_text
+from trtserve.protocols.messages import message
+from trtserve.protocols.v2_json import error_body
 from trtserve.repositories import fingerprint_of, model_directories
 
 from tests.serve.conftest import Running
 from tests.serve.gated import until
 from tests.serve.models import CONFIG_16, plus, put
+from tests.serve.sockets.wire import called, exchange, framed
 from tests.serve.test_models import ask, post
 
 # What is a link, in a repository whose models are kept elsewhere.
@@ -119,3 +124,34 @@ def test_links_in_circles_and_to_nowhere_have_an_end(repository: Path) -> None:
     (folder / "nothing").touch()
     assert fingerprint_of(folder) != rows
     assert list(model_directories([repository]).directories) == ["m"]
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="its file systems refuse such names")
+def test_names_that_are_no_text_are_a_problem_of_their_own(
+    start: Callable[..., Running], tmp_path: Path
+) -> None:
+    """The index was a 500 for all models then, and a load was never answered."""
+    put(tmp_path, "model", plus(1), CONFIG_16)
+    put(tmp_path, os.fsdecode(b"mod\xffel"), plus(1), CONFIG_16)
+    listing = model_directories([tmp_path])
+    assert list(listing.directories) == ["model"]
+    assert listing.problems == {r"mod\xffel": "has a name that is not UTF-8"}
+    server = start(tmp_path, control="explicit", load_models=("model",))
+    status, body = post(server, "/v2/repository/index")
+    assert (status, [row["name"] for row in json.loads(body)]) == (200, ["model"])
+    status, body = post(server, "/v2/repository/models/mod%5Cxffel/load")
+    assert status == 400  # a backslash is in no model's name
+    for name in ("mod%FFel", "modell"):
+        path = f"POST /v2/repository/models/{name}/load HTTP/1.1\r\nHost: a\r\n\r\n"
+        (answer,) = exchange(server, path.encode())
+        assert "near it are: model" in answer.error
+    request = message("RepositoryModelLoadRequest")(model_name="modell")
+    path = "/inference.GRPCInferenceService/RepositoryModelLoad"
+    code, text = called(server, framed(request.SerializeToString()), (":path", path))
+    assert (code, "near it are: model" in text) == (13, True)
+
+
+def test_an_error_may_name_a_file_whose_name_is_no_text() -> None:
+    text = os.fsdecode(b"cannot read mod\xffel")
+    assert error_body(text) == b'{"error":"cannot read mod?el"}'
+    assert status_text(text) == b"cannot read mod?el"

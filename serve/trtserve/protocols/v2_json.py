@@ -280,5 +280,8 @@ def _described(output: OutputTensor, binary: bool) -> dict[str, Any]:
 
 
 def error_body(message: str) -> bytes:
-    """The body of every answer that is an error."""
-    return orjson.dumps({"error": message[:_MAX_ERROR]})  # it may quote what the client sent
+    """The body of every answer that is an error. It may quote what the client sent.
+
+    File names may hold what is no UTF-8: an error must not fail for that.
+    """
+    return orjson.dumps({"error": message[:_MAX_ERROR].encode(errors="replace").decode()})
