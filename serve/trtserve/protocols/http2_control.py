@@ -44,8 +44,9 @@ def _rst_stream(connection: Streams, _flags: int, stream_id: int, payload: bytes
         raise ConnectionLost(FRAME_SIZE_ERROR, "RST_STREAM has 4 bytes")
     _must_not_be_idle(connection, stream_id, "RST_STREAM")
     stream = connection.streams.pop(stream_id, None)
-    # Opening and resetting costs the peer two frames and us a request: it weighs more.
-    connection.patience.spend(1.0 if stream is None else 5.0, connection.now)
+    # Opening and resetting costs the peer two frames and us a request: it weighs more. Twice all
+    # the streams that may be open can be cancelled at once: clients end so when they lose patience.
+    connection.patience.spend(1.0 if stream is None else 2.0, connection.now)
     if stream is not None:
         stream.abandon()
         connection.remember_reset(stream_id)

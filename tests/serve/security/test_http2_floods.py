@@ -85,7 +85,7 @@ def test_empty_data_flood(padding: int) -> None:
 
 
 def test_rapid_reset() -> None:
-    """CVE-2023-44487: a thousand requests at most are begun for nothing."""
+    """CVE-2023-44487: 2,500 requests at most are begun for nothing."""
     flooded = Flooded()
     for stream in range(1, 40_000, 2):
         if not flooded.send(
@@ -94,8 +94,23 @@ def test_rapid_reset() -> None:
         ):
             break
     assert goaway_code(flooded.server) == frames.ENHANCE_YOUR_CALM
-    assert len(flooded.echo.calls) <= 1001
+    assert len(flooded.echo.calls) <= 2501
     assert all(call.was_reset for call in flooded.echo.calls)
+
+
+def test_all_streams_cancelled_at_once_are_no_flood() -> None:
+    """The connection's other calls go on; twice, since a client may try again."""
+    flooded = Flooded(frame(frames.HEADERS, frames.END_HEADERS, 1, BLOCK))
+    for first in (3, 3 + 2 * frames.MAX_STREAMS):
+        streams = range(first, first + 2 * (frames.MAX_STREAMS - 1), 2)
+        for flags, kind, payload in (
+            (frames.END_HEADERS, frames.HEADERS, BLOCK),
+            (0, frames.RST_STREAM, struct.pack(">I", frames.CANCEL)),
+        ):
+            assert flooded.send(b"".join(frame(kind, flags, each, payload) for each in streams))
+    assert list(flooded.server.streams) == [1]
+    assert flooded.send(frame(frames.DATA, frames.END_STREAM, 1, b"x"))
+    assert flooded.echo.calls[0].ended
 
 
 @pytest.mark.parametrize(
