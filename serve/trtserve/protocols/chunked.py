@@ -6,9 +6,12 @@ server of this kind was overrun (CVE-2025-23310), so chunks are counted too.
 
 from __future__ import annotations
 
+import re
+
 MAX_CHUNKS = 65_536
 _MAX_LINE_BYTES = 4096
 _MAX_TRAILER_BYTES = 16 * 1024
+_TRAILER = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:")
 _HEX = frozenset(b"0123456789abcdefABCDEF")
 
 
@@ -73,13 +76,20 @@ class ChunkedBody:
     def _line(self, line: bytes) -> None:
         if len(line) > _MAX_LINE_BYTES:
             raise ValueError(f"a line is longer than {_MAX_LINE_BYTES} bytes")
+        if b"\n" in line or b"\r" in line or b"\0" in line:
+            # Others take a bare LF for the end of the line, and go on to read another request.
+            raise ValueError("a line holds what should end it, or a NUL")
         if self._trailer_bytes >= 0:
+            if line and not _TRAILER.match(line):
+                raise ValueError(f"{line[:20]!r} is no trailer")
             self._trailer_bytes += len(line)
             if self._trailer_bytes > _MAX_TRAILER_BYTES:
                 raise ValueError(f"trailers are larger than {_MAX_TRAILER_BYTES} bytes")
             self.done = not line
             return
-        digits = line.partition(b";")[0].strip(b" \t")
+        digits, extended, _ = line.partition(b";")
+        if extended:
+            digits = digits.rstrip(b" \t")
         if not digits or len(digits) > 15 or not _HEX.issuperset(digits):
             raise ValueError(f"{digits[:20]!r} is no chunk size")
         size = int(digits, 16)
