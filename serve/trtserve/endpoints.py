@@ -7,7 +7,7 @@ messages have the same fields, so `grpc_api.py` makes them of the same values.
 from __future__ import annotations
 
 import base64
-import binascii
+import re
 from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
 from typing import Any
@@ -23,6 +23,9 @@ from trtserve.protocols.plain import plain
 from trtserve.version import Version
 
 SERVER_NAME = "trtserve"
+_IN_NO_NAME = re.compile(
+    r"[/\\\x00-\x1f\x7f-\x9f]"
+)  # a path's, and what would write lines of the log
 EXTENSIONS = (
     "classification",
     "model_repository",
@@ -172,9 +175,9 @@ class Endpoints:
 
 
 def _check_name(name: str) -> None:
-    name = name.strip()
-    if not name or name == ".." or "/" in name or "\\" in name or "\0" in name:
-        raise invalid(f"'{name}' is no model name")
+    stripped = name.strip()
+    if not stripped or stripped == ".." or _IN_NO_NAME.search(name):
+        raise invalid(f"{name!r} is no model name")
 
 
 def _load_parameters(parameters: Mapping[str, Any]) -> tuple[Any, dict[PurePosixPath, bytes]]:
@@ -216,5 +219,5 @@ def _content(key: str, value: Any) -> bytes:
         raise invalid(f"parameter '{key}' must be base64 text")
     try:
         return base64.b64decode(value, validate=True)
-    except binascii.Error as error:
+    except ValueError as error:  # binascii.Error is one; so is what is no ASCII
         raise invalid(f"parameter '{key}' is no base64: {error}") from None

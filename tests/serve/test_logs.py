@@ -65,6 +65,27 @@ def test_formats(
         assert passed.total_seconds() < 60
 
 
+@pytest.mark.parametrize("sign", ["\n", "\r", "\r\n", "\x1b[2K", "\x85", "\u2028", "\0", "\udcff"])
+def test_nothing_that_is_quoted_begins_a_line(
+    capsys: pytest.CaptureFixture[str], sign: str
+) -> None:
+    settings = LogSettings()
+    settings._handler.setStream(sys.stderr)
+    forged = f"{sign}I1121 00:00:00.000 forged"
+    logging.getLogger("trtserve").error("failed to load '%s'", forged)
+    try:
+        raise ValueError(forged)
+    except ValueError as error:
+        logging.getLogger("trtserve").error("a call failed", exc_info=error)
+    settings.close()
+    first, second, *trace = capsys.readouterr().err.splitlines()
+    assert first.endswith(f"failed to load '{repr(sign)[1:-1]}I1121 00:00:00.000 forged'")
+    assert second.endswith("a call failed")
+    assert trace
+    assert all(line.startswith("    ") for line in trace)
+    assert not any(sign in line for line in trace)
+
+
 @pytest.fixture(autouse=True)
 def _time_zone() -> Iterator[None]:
     yield

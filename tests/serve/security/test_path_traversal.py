@@ -83,6 +83,26 @@ def test_override_files(explicit: Running, file: str) -> None:
     assert everything(explicit) == before
 
 
+@pytest.mark.parametrize("content", ["\u00e9", "eA==\u2028", "eA", "e", "%%%", "eA==\n"])
+def test_files_that_are_no_base64(explicit: Running, content: str) -> None:
+    body = {"parameters": {"config": "{}", "file:1/model.onnx": content}}
+    data = json.dumps(body, ensure_ascii=False).encode()
+    head = f"POST /v2/repository/models/identity/load HTTP/1.1\r\nContent-Length: {len(data)}"
+    (answer,) = exchange(explicit, head.encode() + b"\r\n\r\n" + data)
+    assert (answer.status, "is no base64" in answer.error) == (400, True)
+
+
+@pytest.mark.parametrize("name", ["a\nI1121 fake", "a\r", "\x1b[2Ka", "a\x85", "a\x7f", "\na"])
+def test_names_that_would_write_lines_of_the_log(explicit: Running, name: str) -> None:
+    files = {"config": "{}", "file:1/model.onnx": "eA=="}
+    data = json.dumps({"parameters": files}).encode()
+    for verb in ("load", "unload"):
+        path = f"/v2/repository/models/{quote(name)}/{verb}"
+        head = f"POST {path} HTTP/1.1\r\nContent-Length: {len(data)}\r\n\r\n"
+        (answer,) = exchange(explicit, head.encode() + data)
+        assert (answer.status, "is no model name" in answer.error) == (400, True)
+
+
 @pytest.mark.parametrize(
     "config",
     ['{"default_model_filename": "../../../outside/1/model.onnx"}',
