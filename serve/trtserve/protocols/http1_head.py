@@ -5,6 +5,7 @@ Clients repeat their heads byte for byte, and what a head says is decided by its
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -70,10 +71,11 @@ def parse_head(data: bytes) -> Head:
     """A head, from the request line to its empty line. Raises `HttpError`."""
     collected = _HeadParser()
     try:
-        collected.parser.feed_data(data)
+        # Upgrades may be passed over (RFC 9110, section 7.8): Java's client and `curl --http2`
+        # offer one with every first request. CONNECT is one too, and refused below.
+        with contextlib.suppress(httptools.HttpParserUpgrade):
+            collected.parser.feed_data(data)
         url = httptools.parse_url(collected.url)
-    except httptools.HttpParserUpgrade:
-        raise HttpError(400, "protocol upgrades are not served") from None
     except (httptools.HttpParserError, httptools.HttpParserInvalidURLError) as error:
         raise HttpError(400, f"no HTTP/1.1 request: {error}") from None
     if not collected.done or collected.parser.get_method() == b"CONNECT":

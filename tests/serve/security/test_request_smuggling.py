@@ -7,10 +7,12 @@ Every such head is in `tests/serve/sockets/test_http_fuzz.py`; here are the clas
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.serve.conftest import Running
-from tests.serve.sockets.wire import exchange
+from tests.serve.sockets.wire import exchange, inputs, post
 
 pytestmark = pytest.mark.usefixtures("no_traceback")
 HIDDEN = b"GET /v2/health/live HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -58,3 +60,22 @@ def test_trailers_do_not_become_headers(served: Running) -> None:
     head = b"POST /v2/models/identity/infer HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
     first, second = exchange(served, head + body + HIDDEN)
     assert (first.status, second.status) == (400, 200)
+
+
+@pytest.mark.parametrize("offer", [
+    "Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMAAABk",
+    "Connection: Upgrade\r\nUpgrade: websocket",
+])  # fmt: skip
+def test_offers_of_another_protocol_are_passed_over(served: Running, offer: str) -> None:
+    """RFC 9110, section 7.8; as Java's client and `curl --http2` send. Bodies stay bodies."""
+    good = json.dumps(inputs()).encode()
+    chunked = b"%x\r\n%b\r\n0\r\n\r\n" % (len(good), good)
+    wire = post(good, "identity", offer) + HIDDEN
+    wire += post(chunked, "identity", offer, "Transfer-Encoding: chunked") + HIDDEN
+    found = exchange(served, wire)
+    assert [answer.status for answer in found] == [200] * 4
+    assert [b"outputs" in answer.body for answer in found] == [True, False, True, False]
+    (answer,) = exchange(
+        served, b"CONNECT a:1 HTTP/1.1\r\nHost: a\r\n" + offer.encode() + b"\r\n\r\n"
+    )
+    assert (answer.status, answer.headers["connection"]) == (400, "close")

@@ -68,7 +68,6 @@ def refused(answers: list[HttpAnswer], status: int, *words: str) -> None:
         ("Inference-Header-Content-Length: 99999999999999999999", 400, "must be a length"),
         ("Inference-Header-Content-Length: 5\r\nInference-Header-Content-Length: 6", 400, "twice"),
         ("Host: b", 400, "twice"),
-        ("Upgrade: h2c\r\nConnection: Upgrade", 400, ""),
     ],
 )
 def test_heads_that_lie(served: Running, head: str, status: int, words: str) -> None:
