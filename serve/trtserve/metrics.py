@@ -143,5 +143,11 @@ class MetricsApi:
         if request.head.path != "/metrics":
             exchange.respond(404, JSON, [error_body("there is only /metrics here")])
             return
+        if request.head.method not in ("GET", "HEAD"):
+            message = f"{request.head.method} is not allowed here"
+            exchange.respond(405, (*JSON, ("Allow", "GET, HEAD")), [error_body(message)])
+            return
         headers = (("Content-Type", "text/plain; version=0.0.4; charset=utf-8"),)
-        exchange.respond(200, headers, [render(self._models, self._machine).encode()])
+        exchange.respond(
+            200, headers, [render(self._models, self._machine).encode(errors="replace")]
+        )

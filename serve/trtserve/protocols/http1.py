@@ -194,6 +194,7 @@ _STATUS_LINES = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
 }
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+CLOSE = b"Connection: close\r\n"
 
 
 def response_head(
@@ -203,7 +204,7 @@ def response_head(
     lines = [_STATUS_LINES[status]]
     lines += [f"{name}: {value}\r\n".encode("latin-1") for name, value in headers]
     if not keep_alive:
-        lines.append(b"Connection: close\r\n")
+        lines.append(CLOSE)
     lines.append(b"Content-Length: %d\r\n\r\n" % length)
     return b"".join(lines)
 

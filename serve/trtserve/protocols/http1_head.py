@@ -109,7 +109,8 @@ def _head(data: bytes, collected: _HeadParser, url: Any) -> Head:
         keep_alive=collected.keep_alive,
         content_length=_number(headers, "content-length") or 0,
         chunked=bool(coding),
-        expects_continue=headers.get("expect", "").lower() == "100-continue",
+        # Clients of HTTP/1.0 know no interim answers (RFC 9110, section 10.1.1).
+        expects_continue=version == "1.1" and headers.get("expect", "").lower() == "100-continue",
         infer_header_length=_number(headers, "inference-header-content-length"),
         raw=data,
     )

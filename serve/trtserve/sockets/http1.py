@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol, cast
 
 from trtserve.errors import Kind, ServeError
 from trtserve.protocols.budget import Share
-from trtserve.protocols.http1 import CONTINUE, HttpRequest, RequestReader, response_head
+from trtserve.protocols.http1 import CLOSE, CONTINUE, HttpRequest, RequestReader, response_head
 from trtserve.protocols.http1_head import HttpError
 from trtserve.protocols.pace import Pace
 from trtserve.protocols.v2_json import error_body
@@ -161,7 +161,7 @@ class HttpProtocol(asyncio.BufferedProtocol):
         self.write(head, () if request.head.method == "HEAD" else parts)
 
     def write(self, head: bytes, parts: Sequence[Buffer]) -> None:
-        """An answer whose head is made already and lets the connection live on."""
+        """An answer whose head is made already."""
         request = self._request
         if request is None:
             return
@@ -170,6 +170,8 @@ class HttpProtocol(asyncio.BufferedProtocol):
         self._reader.release()
         if not request.head.keep_alive or self._connections.draining:
             self._close_after = True
+            if CLOSE not in head:  # most heads are made for all connections at once
+                head = head.replace(b"\r\n", b"\r\n" + CLOSE, 1)
         size = len(parts[0]) if len(parts) == 1 else sum(map(len, parts))
         if size > _JOIN_BYTES and self._connections.budget.full:
             self._refuse(HttpError(503, self._connections.budget.refusal))

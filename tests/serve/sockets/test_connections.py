@@ -151,6 +151,43 @@ def test_connection_close_and_http_1_0(server: Running) -> None:
         assert b"Connection: close" in data
 
 
+def test_good_answers_say_that_they_are_the_last(server: Running) -> None:
+    """Their heads are made once for all connections."""
+    wire = head("identity", len(body())) + body()
+    with connect(server) as connection:
+        for _ in range(3):
+            connection.sendall(wire)
+            assert answer(connection)[0] == 200
+        connection.sendall(wire.replace(b"Host", b"Connection: close\r\nHost"))
+        data = b""
+        while part := connection.recv(65536):
+            data += part
+    start, _, _ = data.partition(b"\r\n\r\n")
+    assert start.startswith(b"HTTP/1.1 200 OK\r\nConnection: close\r\n")
+    assert start.count(b"Connection") == 1
+
+
+def test_clients_of_http_1_0_get_no_interim_answer(server: Running) -> None:
+    wire = head("identity", len(body())).replace(b"HTTP/1.1", b"HTTP/1.0")
+    with connect(server) as connection:
+        connection.sendall(wire.replace(b"Host", b"Expect: 100-continue\r\nHost"))
+        connection.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            connection.recv(100)
+        connection.settimeout(10)
+        connection.sendall(body())
+        assert answer(connection)[0] == 200
+
+
+@pytest.mark.parametrize("method", ["DELETE", "POST", "PUT", "OPTIONS"])
+def test_metrics_are_read_only(server: Running, method: str) -> None:
+    with connect(server, "metrics") as connection:
+        connection.sendall(f"{method} /metrics HTTP/1.1\r\nConnection: close\r\n\r\n".encode())
+        received = connection.recv(1000)
+    assert received.startswith(b"HTTP/1.1 405 ")
+    assert b"Allow: GET, HEAD\r\n" in received
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
