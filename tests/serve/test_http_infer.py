@@ -185,3 +185,26 @@ def test_a_reload_is_seen_at_once(start: Callable[..., Running], tmp_path: Path)
         assert ask()[0] >= 400
         control("load")
         assert ask() == (200, np.full(16, 2, np.float32).tobytes())
+
+
+def test_a_reload_while_large_json_is_read_loses_no_request(
+    start: Callable[..., Running], tmp_path: Path
+) -> None:
+    put(tmp_path, "changing", plus(1), CONFIG_16.replace("64", "1000000"))
+    server = start(tmp_path, control="explicit", load_models=("changing",))
+    rows = 200_000
+    header = binary(["INPUT0"], rows, "FP32", 0)
+    header["inputs"][0] = {"name": "INPUT0", "shape": [rows, 16], "datatype": "FP32", "data": []}  # type: ignore[index]  # JSON
+    text = json.dumps(header).encode().replace(b"[]", b"[" + b"0," * (16 * rows - 1) + b"0]")
+    head = (
+        f"POST /v2/models/changing/infer HTTP/1.1\r\nHost: a\r\nContent-Length: {len(text)}\r\n\r\n"
+    )
+    with connect(server) as connection:
+        connection.sendall(head.encode() + text)
+        (tmp_path / "changing/1/model.onnx").write_bytes(plus(2))
+        path = "/v2/repository/models/changing/load"
+        load = f"POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"
+        assert asked_alone(server, load.encode())[0] == 200
+        status, _, body = answer(connection)
+    values = np.unique(np.frombuffer(body[-64 * rows :], np.float32)).tolist()
+    assert (status, values in ([1.0], [2.0])) == (200, True)
