@@ -42,10 +42,10 @@ def test_what_is_no_python_is_a_problem_and_no_exception(tmp_path: Path, text: s
 
 
 def test_auto_completes(tmp_path: Path) -> None:
-    assert not auto_completes(tmp_path)
+    assert not auto_completes(tmp_path / "model.py")
     read(tmp_path, PLAIN)
-    assert not auto_completes(tmp_path)
+    assert not auto_completes(tmp_path / "model.py")
     read(tmp_path, PLAIN + "    def auto_complete_config(c): ...\n")
-    assert auto_completes(tmp_path)
+    assert auto_completes(tmp_path / "model.py")
     read(tmp_path, PLAIN + "# auto_complete_config\n")
-    assert not auto_completes(tmp_path)
+    assert not auto_completes(tmp_path / "model.py")

@@ -75,9 +75,8 @@ def read_python_model(path: Path) -> PythonModel | None:
         return None
 
 
-def auto_completes(folder: Path, filename: str = "model.py") -> bool:
-    """Whether the model in `folder` may add inputs and outputs itself."""
-    path = folder / filename
+def auto_completes(path: Path) -> bool:
+    """Whether the model in the file at `path` may add inputs and outputs itself."""
     try:
         if b"auto_complete_config" not in (content_of(path, _MAX_BYTES) or b""):
             return False

@@ -43,7 +43,7 @@ def check(model: Model) -> Iterator[Finding]:
     if read is None:
         return
     for file in version_files(model):
-        if not file.folder.has(file.path.name):
+        if not file.exists:
             continue
         try:
             read(file.path)

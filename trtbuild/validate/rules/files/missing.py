@@ -44,11 +44,11 @@ def check(model: Model) -> Iterator[Finding]:
     if not known or model.backend in _PLANS:
         return
     for file in version_files(model):
-        if not file.folder.has(file.path.name):
+        if not file.exists:
             written = bool(model.config.default_model_filename)
             names = [*file.folder.files, *(f"{name}/" for name in file.folder.folders)]
             yield Finding(
-                message=f"version {file.version} has no file '{file.path.name}'; "
+                message=f"version {file.version} has no file '{file.name}'; "
                 f"it has {one_of(names, 'no files')}",
                 at=("default_model_filename",) if written else (),
                 file=None if written else file.folder.path,

@@ -21,12 +21,22 @@ class VersionFile(NamedTuple):
 
     version: int
     folder: Directory
-    path: Path
+    name: str  # as the config gives it, below the version's folder: `model.py`, `src/model.py`
+
+    @property
+    def path(self) -> Path:
+        """Where that is."""
+        return below(self.folder.path, self.name)
+
+    @property
+    def exists(self) -> bool:
+        """Whether a file or a folder is there."""
+        return self.folder.has(self.name)
 
     @property
     def shown(self) -> str:
         """`1/model.onnx`."""
-        return f"{self.folder.path.name}/{self.path.name}"
+        return f"{self.folder.path.name}/{self.name}"
 
 
 def version_files(model: Model) -> Iterator[VersionFile]:
@@ -35,7 +45,7 @@ def version_files(model: Model) -> Iterator[VersionFile]:
     if model.is_ensemble or not filename:
         return
     for version, folder in model.version_folders.items():
-        yield VersionFile(version, folder, below(folder.path, filename))
+        yield VersionFile(version, folder, filename)
 
 
 def interfaces(model: Model) -> Iterator[tuple[VersionFile, Interface]]:
@@ -45,7 +55,7 @@ def interfaces(model: Model) -> Iterator[tuple[VersionFile, Interface]]:
 
 def _told(model: Model, read: Callable[[Path], Told | None]) -> Iterator[tuple[VersionFile, Told]]:
     for file in version_files(model):
-        if not file.folder.has(file.path.name):
+        if not file.exists:
             continue
         try:
             told = read(file.path)
