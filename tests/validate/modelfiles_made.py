@@ -30,18 +30,33 @@ def make(interface: str) -> bytes:
 
 
 def _onnx(interface: str) -> bytes:
-    """An ONNX model of one Identity; `with FILE` keeps a weight in FILE, `opset N` is its opset."""
+    """An ONNX model of one Identity.
+
+    `with FILE` keeps a weight in FILE, `opset N` is its opset, `ir N` its IR version, the inputs
+    that `given` names have a value in it; a shape `[*]` is left out.
+    """
     import onnx
     from onnx import TensorProto, helper
 
-    text, _, opset = interface.partition(" opset ")
+    text, _, ir = interface.partition(" ir ")
+    text, _, opset = text.partition(" opset ")
+    text, _, given = text.partition(" given ")
     text, _, weights = text.partition(" with ")
-    names = {"fp32": TensorProto.FLOAT, "fp16": TensorProto.FLOAT16, "int64": TensorProto.INT64}
+    names = {
+        "fp32": TensorProto.FLOAT,
+        "fp16": TensorProto.FLOAT16,
+        "int32": TensorProto.INT32,
+        "int64": TensorProto.INT64,
+    }
 
     def values(side: str) -> list[onnx.ValueInfoProto]:
         return [
             helper.make_tensor_value_info(
-                name, names[dtype], [int(d) if d.isdecimal() else d for d in dims.split(",") if d]
+                name,
+                names[dtype],
+                None
+                if dims == "*"
+                else [int(d) if d.isdecimal() else d for d in dims.split(",") if d],
             )
             for name, dtype, dims in _TENSOR.findall(side)
         ]
@@ -55,8 +70,12 @@ def _onnx(interface: str) -> bytes:
         weight.data_location = TensorProto.EXTERNAL
         weight.external_data.add(key="location", value=weights)
         graph.initializer.append(weight)
+    for name in given.split():
+        value = TensorProto(name=name, data_type=TensorProto.FLOAT, dims=[1], float_data=[1.0])
+        graph.initializer.append(value)
     opsets = [helper.make_opsetid("", int(opset or 20))]
-    return bytes(helper.make_model(graph, opset_imports=opsets).SerializeToString())
+    made = helper.make_model(graph, opset_imports=opsets, ir_version=int(ir or 10))
+    return bytes(made.SerializeToString())
 
 
 def _torchscript(interface: str) -> bytes:

@@ -9,7 +9,14 @@ from trtbuild.validate import rules
 from trtbuild.validate.codes import RULES
 
 HELPERS = {
-    *("ensemble.nodes", "files.versions", "plans.files", "python.models", "sequence.controls"),
+    *(
+        "ensemble.nodes",
+        "files.onnx_backend",
+        "files.versions",
+        "plans.files",
+        "python.models",
+        "sequence.controls",
+    ),
     *("tensors.each", "text.broken", "warmup.each"),
 }
 

@@ -54,6 +54,10 @@ UNDECIDED: tuple[tuple[str, str], ...] = (
         "the server's; the version is in the plan's header",
     ),
     (
+        "dims of an ONNX model's output that vary in the file where ONNX Runtime can infer a size",
+        "its shape inference would have to be run; F005 compares what the file says",
+    ),
+    (
         "queue limits, timeouts, ragged batches, sequence requests",
         "decided request by request",
     ),

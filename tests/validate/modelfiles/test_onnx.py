@@ -42,6 +42,16 @@ def test_initializers_are_no_inputs_and_unknown_ranks_are_none(tmp_path: Path) -
     assert interface is not None
     assert interface.inputs == (FileTensor("x", FP32, None),)
     assert interface.outputs == (FileTensor("y", data_type_number("TYPE_BF16"), (0,)),)
+    assert interface.overridable == (FileTensor("w", FP32, (1,)),)
+
+
+def test_before_ir_version_4_no_initializer_is_overridable(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(make("x:fp32[1] w:fp32[1] -> y:fp32[1] given w ir 3"))
+    interface = read(path)
+    assert interface is not None
+    assert [tensor.name for tensor in interface.inputs] == ["x"]
+    assert interface.overridable == ()
 
 
 def test_every_type_of_the_onnx_package_is_known_or_none_of_tritons(tmp_path: Path) -> None:

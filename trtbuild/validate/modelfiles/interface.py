@@ -26,6 +26,7 @@ class Interface(NamedTuple):
     inputs: tuple[FileTensor, ...]
     outputs: tuple[FileTensor, ...]
     opset: int = 0  # of ONNX's own operators; 0: no ONNX file, or it names none
+    overridable: tuple[FileTensor, ...] = ()  # inputs with a value in the file: none need be given
 
 
 class DamagedFileError(Exception):

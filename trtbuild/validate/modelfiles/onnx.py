@@ -20,14 +20,15 @@ from trtbuild.validate.modelfiles.interface import (
 from trtbuild.validate.modelfiles.mapped import mapped
 from trtbuild.validate.words import data_type_number
 
-_GRAPH, _OPSET = 7, 8
+_IR, _GRAPH, _OPSET = 1, 7, 8
+_FIRST_OVERRIDABLE = 4  # the IR version from which on a request may replace an initializer
 _INITIALIZER, _INPUT, _OUTPUT = 5, 11, 12
 _TENSOR_NAME = 8
 
 
 @remembered
 def read(path: Path) -> Interface | None:
-    """Inputs (without those that are initializers) and outputs of the graph.
+    """Inputs, those of them that have a value in the file, and outputs of the graph.
 
     None for a folder (ONNX Runtime takes `model.onnx/model.onnx` with its data).
     """
@@ -56,7 +57,14 @@ def _model(buffer: Buffer) -> Interface:
         elif field.number == _INITIALIZER:
             constants.add(_initializer_name(buffer, field))
     own = tuple(tensor for tensor in inputs if tensor.name not in constants)
-    return Interface(own, tuple(outputs), opset)
+    given = tuple(tensor for tensor in inputs if tensor.name in constants)
+    overridable = given if _ir_version(buffer) >= _FIRST_OVERRIDABLE else ()
+    return Interface(own, tuple(outputs), opset, overridable)
+
+
+def _ir_version(buffer: Buffer) -> int:
+    told = (f.value for f in fields(buffer) if f.number == _IR and f.wire == VARINT)
+    return next(told, 0)
 
 
 def _opset(buffer: Buffer, entry: Field) -> int:

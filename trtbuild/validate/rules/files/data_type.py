@@ -39,7 +39,8 @@ SEVERITY = Severity.ERROR
 def check(model: Model) -> Iterator[Finding]:
     """One finding a tensor."""
     for file, interface in interfaces(model):
-        for role, tensors in (("input", interface.inputs), ("output", interface.outputs)):
+        inputs = (*interface.inputs, *interface.overridable)
+        for role, tensors in (("input", inputs), ("output", interface.outputs)):
             types = {tensor.name: tensor.data_type for tensor in tensors}
             for index, entry in enumerate(getattr(model.config, role)):
                 wanted = types.get(entry.name, 0)
