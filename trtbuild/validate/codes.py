@@ -144,6 +144,7 @@ RULES: dict[str, str] = {
     "Y002": "python.no_class",
     "Y003": "python.no_execute",
     "Y004": "python.auto_complete",
+    "Y005": "python.signatures",
     "R001": "service.cached_stream",
     "R002": "service.cache_needs_server",
     "R003": "service.metrics",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import pytest
 
 from tests.validate.files import files_of
@@ -27,9 +29,59 @@ def named(name: str) -> str:
     return model(config=f'default_model_filename: "{name}"', file=f"1/{name}")
 
 
+def indented(text: str) -> str:
+    return textwrap.indent(text, "    ")
+
+
+def completing(text: str) -> str:
+    """A model whose class has this beside `execute`."""
+    return model(CLASS + text + EXECUTE)
+
+
+def method(signature: str) -> str:
+    body = "return object.__new__(cls)" if signature.startswith("__new__") else "..."
+    return completing(f"    def {signature}: {body}\n")
+
+
 LOADS = {
     "a file in a sub-folder": named("src/model.py"),
+    "a class where the file is imported": model(
+        f'if __name__ == "__main__":\n    pass\nelse:\n{indented(PLAIN)}'
+    ),
+    "a function of that name": model(
+        f"class A:\n{EXECUTE}def TritonPythonModel():\n    return A()\n"
+    ),
+    "a class that a function makes global": model(
+        f"def f():\n    global TritonPythonModel\n{indented(PLAIN)}\nf()\n"
+    ),
+    "a class put into globals()": model(f"class A:\n{EXECUTE}globals()['TritonPythonModel'] = A\n"),
+    "a config from a lambda": completing("    auto_complete_config = staticmethod(lambda c: c)\n"),
+    "a decorated initialize": model(
+        "def d(f):\n    return lambda self, args: None\n"
+        f"{CLASS}    @d\n    def initialize(self): ...\n{EXECUTE}"
+    ),
+    "execute without requests": model(f"{CLASS}    def execute(self): ...\n"),
+}
+# Tried once on Triton 2.51, which loads them.
+TRIED = {
     "a file two folders down": named("aa/cc/model.py"),
+    "a module with __getattr__": model(f"class A:\n{EXECUTE}def __getattr__(n):\n    return A\n"),
+    "a class in a loop": model(f"while True:\n{indented(PLAIN)}\n    break\n"),
+    "a class in a match": model(f"match 1:\n  case 1:\n{indented(PLAIN)}\n"),
+    "an assignment expression": model(f"class A:\n{EXECUTE}(TritonPythonModel := A)\n"),
+    "initialize with a default": method("initialize(self, args, extra=1)"),
+    "initialize with any arguments": method("initialize(*args)"),
+    "a static initialize": model(
+        f"{CLASS}    @staticmethod\n    def initialize(a): ...\n{EXECUTE}"
+    ),
+    "initialize twice, the second right": model(
+        f"{CLASS}    def initialize(self): ...\n    def initialize(self, args): ...\n{EXECUTE}"
+    ),
+    "an asynchronous initialize": model(
+        f"{CLASS}    async def initialize(self, a): ...\n{EXECUTE}"
+    ),
+    "an __init__ with a default": method("__init__(self, args=None)"),
+    "finalize with an argument": method("finalize(self, x)"),
 }
 
 
@@ -41,15 +93,77 @@ def test_both_load(case: str, triton: Triton) -> None:
     assert our_errors(files, "demo", Settings()) == ()
 
 
-# The message, and the code of our finding.
-REFUSED: dict[str, tuple[str, str, str]] = {}
+@pytest.mark.parametrize("case", TRIED)
+def test_we_find_no_error(case: str) -> None:
+    assert our_errors(files_of(TRIED[case]), "demo", Settings()) == ()
+
+
+SILENT = "no answer"
+NO_CLASS = "has no attribute 'TritonPythonModel'"
+NO_CONFIG = "must return a valid pb.ModelConfig object"
+STATIC = "    @staticmethod\n    def auto_complete_config(c):\n        "
+# The model, Triton's message, and the code of our finding.
+REFUSED = {
+    "a class in a function": (model(f"def f():\n{indented(PLAIN)}"), NO_CLASS, "Y002"),
+    "a class in a class": (model(f"class A:\n{indented(PLAIN)}"), NO_CLASS, "Y002"),
+    "a class for scripts alone": (
+        model(f'if __name__ == "__main__":\n{indented(PLAIN)}'),
+        NO_CLASS,
+        "Y002",
+    ),
+    "a class for type checkers alone": (
+        model(f"from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n{indented(PLAIN)}"),
+        NO_CLASS,
+        "Y002",
+    ),
+    "an annotation": (model("TritonPythonModel: int\n"), NO_CLASS, "Y002"),
+    "a class that is deleted": (model(f"{PLAIN}del TritonPythonModel\n"), NO_CLASS, "Y002"),
+    "a class that is defined again": (
+        model(f"{PLAIN}{CLASS}    def initialize(self): ...\n"),
+        "takes 1 positional argument but 2 were given",
+        "Y005",
+    ),
+    "a config of None": (completing(f"{STATIC}return None\n"), NO_CONFIG, "Y004"),
+    "a config of a literal": (completing(f"{STATIC}return {{}}\n"), NO_CONFIG, "Y004"),
+    "a config of an inner function": (
+        completing(f"{STATIC}def f():\n            return c\n"),
+        NO_CONFIG,
+        "Y004",
+    ),
+    "a config that is awaited": (
+        completing(f"{STATIC}return c\n".replace("def", "async def")),
+        NO_CONFIG,
+        "Y004",
+    ),
+    "a config that is generated": (completing(f"{STATIC}yield c\n"), NO_CONFIG, "Y004"),
+    "no config but an exception": (
+        completing(f"{STATIC}raise ValueError('x')\n"),
+        "ValueError: x",
+        "Y004",
+    ),
+    "a config with a keyword": (
+        completing(f"{STATIC}return c\n".replace("(c)", "(c, *, x)")),
+        "missing 1 required keyword-only argument",
+        "Y004",
+    ),
+    "initialize without args": (method("initialize(self)"), "but 2 were given", "Y005"),
+    "initialize with two": (method("initialize(self, args, x)"), "missing 1 required", "Y005"),
+    "initialize by keyword": (method("initialize(self, *, args)"), "but 2 were given", "Y005"),
+    "initialize under a condition": (
+        model(f"{CLASS}    if True:\n        def initialize(self): ...\n{EXECUTE}"),
+        "but 2 were given",
+        "Y005",
+    ),
+    "__init__ with an argument": (method("__init__(self, args)"), "missing 1 required", "Y005"),
+    "__new__ with an argument": (method("__new__(cls, args)"), "missing 1 required", "Y005"),
+}
 
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_both_refuse(case: str, triton: Triton) -> None:
     text, message, code = REFUSED[case]
     files = files_of(text)
-    verdict = triton.judge(files, "demo", timeout_s=4)
+    verdict = triton.judge(files, "demo", timeout_s=3 if message == SILENT else 30)
     assert not verdict.accepted
     assert message in verdict.message
     assert code in {error.code for error in our_errors(files, "demo", Settings())}

@@ -1,8 +1,10 @@
 """An `auto_complete_config` that fails.
 
-What: the method is no static method with one argument, or never returns the config.
+What: the method is no static method with one argument, or never returns the config: it is a
+coroutine or a generator, has no `return` of its own with a value, or returns None or another
+literal.
 Why: with auto-complete on, which is the default, the backend calls it on the class and refuses
-the model.
+the model: "must return a valid pb.ModelConfig object".
 
 Example:
     -- demo/config.pbtxt --
@@ -38,11 +40,15 @@ from collections.abc import Iterator
 
 from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.model import Model
+from trtbuild.validate.python_model import Method, binding, call_problem
 from trtbuild.validate.rules.python.models import python_models
 
 NAME = "python-auto-complete"
 SEVERITY = Severity.ERROR
 METHOD = "auto_complete_config"
+_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
+_YIELDS = (ast.Yield, ast.YieldFrom)
+_LITERALS = (ast.Constant, ast.JoinedStr, ast.Dict, ast.List, ast.Tuple, ast.Set, ast.Lambda)
 
 
 def check(model: Model) -> Iterator[Finding]:
@@ -62,16 +68,29 @@ def check(model: Model) -> Iterator[Finding]:
             )
 
 
-def _problem(method: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
-    given = method.args
-    names = [*given.posonlyargs, *given.args]
-    bound = {d.id for d in method.decorator_list if isinstance(d, ast.Name)}
-    needed = len(names) - len(given.defaults)
-    offset = 1 if "classmethod" in bound else 0  # on the class a plain method is not bound
-    plain = not method.decorator_list or bound & {"staticmethod", "classmethod"}
-    too_few = len(names) < 1 + offset and given.vararg is None
-    if plain and (needed > 1 + offset or too_few):
-        return f"is called with one argument and takes {needed - offset}"
-    returns = [n for n in ast.walk(method) if isinstance(n, ast.Return) and n.value is not None]
-    raises = any(isinstance(node, ast.Raise) for node in ast.walk(method))
-    return "" if returns or raises else "returns nothing"
+def _problem(method: Method) -> str:
+    bound = binding(method)
+    if bound is None:
+        return ""
+    # On the class a plain method is not bound.
+    problem = call_problem(method, 2 if bound == "classmethod" else 1)
+    if problem:
+        return problem
+    own = list(_own_nodes(method))
+    if isinstance(method, ast.AsyncFunctionDef) or any(isinstance(n, _YIELDS) for n in own):
+        return "returns a coroutine or generator, not the config"
+    values = [node.value for node in own if isinstance(node, ast.Return) and node.value]
+    if not values:
+        raises = any(isinstance(node, ast.Raise) for node in own)
+        return "raises and returns nothing" if raises else "returns nothing"
+    if all(isinstance(value, _LITERALS) for value in values):
+        return f"returns {ast.unparse(values[0])}, not the config"
+    return ""
+
+
+def _own_nodes(node: ast.AST) -> Iterator[ast.AST]:
+    """What lies below, without the functions and classes in there."""
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, _SCOPES):
+            yield child
+            yield from _own_nodes(child)

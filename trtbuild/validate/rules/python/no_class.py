@@ -1,6 +1,7 @@
 """`model.py` has no class `TritonPythonModel`.
 
-What: the file neither defines nor imports nor assigns that name.
+What: when the file is imported, it neither defines nor imports nor assigns that name. A class
+inside a function or another class, or under `if __name__ == "__main__":`, is not the module's.
 Why: the backend refuses the model: "module has no attribute 'TritonPythonModel'".
 
 Example:

@@ -40,9 +40,9 @@ SEVERITY = Severity.WARNING
 def check(model: Model) -> Iterator[Finding]:
     """One finding a version."""
     for path, python in python_models(model):
-        if python.found and not python.bases and "execute" not in python.methods:
+        if python.found and not python.bases and "execute" not in python.attributes:
             yield Finding(
-                message=f"{CLASS} has no method execute; it has {one_of(python.methods)}",
+                message=f"{CLASS} has no method execute; it has {one_of(python.attributes)}",
                 file=path,
                 line=python.line,
                 column=1,
