@@ -231,7 +231,10 @@ class Triton:
             shutil.rmtree(self.repository / name)
 
     def _wait_until_unloaded(self) -> None:
-        """A Python model ends some time after its unloading was answered."""
+        """A Python model ends some time after its unloading was answered.
+
+        Raises `TimeoutError` where one never does: 2.51 sometimes keeps a sequence model for ever.
+        """
         deadline = time.monotonic() + TIMEOUT_S
         while time.monotonic() < deadline:
             _, body = self._request("POST", "/v2/repository/index")
@@ -239,6 +242,7 @@ class Triton:
             if not states & {"READY", "LOADING", "UNLOADING"}:
                 return
             time.sleep(0.01)
+        raise TimeoutError("a model is never unloaded")
 
     def stop(self) -> None:
         """End the process; it holds nothing that must be saved."""
