@@ -17,7 +17,7 @@ from trtbuild.validate.settings import Settings
 # The rules whose example has one right answer.
 FIXABLE = (
     *("C002", "C003", "L002", "L007", "B002", "I003", "I009", "E003", "E012", "G001"),
-    *("G004", "F003", "F004", "F005", "F011", "P001"),
+    *("G004", "F003", "F004", "F005", "F011", "F016", "P001", "Y007"),
 )
 
 

@@ -145,6 +145,8 @@ RULES: dict[str, str] = {
     "Y003": "python.no_execute",
     "Y004": "python.auto_complete",
     "Y005": "python.signatures",
+    "Y006": "python.file_name",
+    "Y007": "python.cpu_only",
     "R001": "service.cached_stream",
     "R002": "service.cache_needs_server",
     "R003": "service.metrics",
