@@ -1,8 +1,11 @@
-"""A Python environment that is not there.
+"""A Python environment that cannot be used.
 
-What: the Python backend's parameter `EXECUTION_ENV_PATH` names nothing that exists.
-Why: Triton refuses the model: "failed to get the canonical path". `$$TRITON_MODEL_DIRECTORY`
-stands for the model's folder.
+What: the Python backend's parameter `EXECUTION_ENV_PATH` names nothing that exists, a file that is
+no archive, or a folder without `bin/activate`. A path that begins with neither `/` nor
+`$$TRITON_MODEL_DIRECTORY`, which stands for the model's folder, is one in the server's working
+directory. An absolute path that is not here is a warning: it may be on the server.
+Why: Triton refuses the model: "failed to get the canonical path", "archive_read_open_filename()
+failed", "The Python environment should contain an 'activate' script".
 
 Example:
     backend: "python"
@@ -19,7 +22,7 @@ Instead:
       key: "EXECUTION_ENV_PATH"
       value { string_value: "$$TRITON_MODEL_DIRECTORY/environment.tar.gz" }
     }
-    -- demo/environment.tar.gz --
+    -- demo/environment.tar.gz = archive --
     -- demo/1/model.py --
 
 Source: Python backend, pb_env.cc; tried on Triton 2.51.
@@ -28,9 +31,11 @@ Source: Python backend, pb_env.cc; tried on Triton 2.51.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from trtbuild.repository.directory import below
 from trtbuild.validate.finding import Finding, Severity
+from trtbuild.validate.fixes import quote, replace_value
 from trtbuild.validate.model import Model
 
 NAME = "missing-environment"
@@ -38,6 +43,13 @@ SEVERITY = Severity.ERROR
 NEEDS = "parameters"
 KEY = "EXECUTION_ENV_PATH"
 _MODEL = "$$TRITON_MODEL_DIRECTORY"
+# How the files begin that libarchive opens (its filters, and formats without one).
+_ARCHIVES = (
+    *(b"\x1f\x8b", b"\x1f\x9d", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd", b"\x04\x22\x4d\x18"),
+    *(b"\x5d\x00\x00", b"LZIP", b"LRZI", b"\x89LZO", b"PK", b"7z\xbc\xaf", b"Rar!", b"MSCF"),
+    *(b"xar!", b"!<arch>", b"0707", b"\xc7\x71", b"\x71\xc7", b"#mtree", b"WARC/"),
+)
+_TAR_SUM = slice(148, 156)  # of a header, in octal digits: the sum of its bytes, these as blanks
 
 
 def check(model: Model) -> Iterator[Finding]:
@@ -48,11 +60,49 @@ def check(model: Model) -> Iterator[Finding]:
     given = parameters[KEY].string_value
     inside = given.startswith(_MODEL)
     root = model.directory.path
+    if given and not inside and not given.startswith("/"):
+        yield _relative(model, given)
+        return
     path = below(root, given.replace(_MODEL, str(root.absolute()), 1))
-    if given and not path.exists():
+    problem = _problem(path) if given else ""
+    if problem:
+        here = inside or path.exists()
         yield Finding(
-            message=f"{KEY} names '{given}', which is not there",
+            message=f"{KEY} names '{given}', {problem}",
             at=("parameters", KEY),
-            hint="put the packed environment there, or take the parameter out",
-            severity=None if inside else Severity.WARNING,
+            hint="put the environment there as conda-pack or venv-pack writes it, or take the "
+            "parameter out",
+            severity=None if here else Severity.WARNING,
         )
+
+
+def _relative(model: Model, given: str) -> Finding:
+    assert model.directory is not None
+    there = below(model.directory.path, given).exists()
+    at = ("parameters", KEY, "value", "string_value")
+    path = f"{_MODEL}/{given.removeprefix('./')}"
+    return Finding(
+        message=f"{KEY} is '{given}', which Triton looks for in the server's working directory",
+        at=at,
+        hint=f'write "{path}"',
+        fix=replace_value(model, at, quote(path)) if there else (),
+    )
+
+
+def _problem(path: Path) -> str:
+    if path.is_dir():
+        return "" if (path / "bin/activate").exists() else "a folder without bin/activate"
+    if not path.exists():
+        return "which is not there"
+    return "" if not path.is_file() or is_archive(path) else "which is no archive"
+
+
+def is_archive(path: Path) -> bool:
+    """Whether the file begins as one that libarchive opens."""
+    with path.open("rb") as file:
+        head = file.read(512)
+    if head.startswith(_ARCHIVES):
+        return True
+    digits = head[_TAR_SUM].strip(b" \0").decode("ascii", "replace")
+    total = sum(head) - sum(head[_TAR_SUM]) + 8 * ord(" ")
+    return len(head) == 512 and digits == f"{total:0{len(digits)}o}"
