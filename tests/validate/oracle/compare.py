@@ -22,6 +22,7 @@ REFUSED_BY_OTHERS = {
     "B011": "the Python backend reads EXECUTION_ENV_PATH; the stand-in does not",
     "I007": "element counts are checked since 2.5x",
     "L003": "the folder that is opened is missed by backends that read files",
+    "W006": "Triton's backends compare a warm-up batch with max_batch_size; the stand-ins do not",
     "L011": "label files outside the model are refused since 2.5x",
 }
 # The families of rules about model files, which the stand-ins do not read.

@@ -79,9 +79,10 @@ SAYS: tuple[tuple[str, tuple[str, ...]], ...] = (
         ("W004",),
     ),
     (r"failed to open text file for read \S+", ("L011",)),
+    (r"failed to run warmup sample .* max allowed is", ("W006",)),
     (
         r"no answer|the server ended",
-        ("S007", "W002", "W006", "R005", "L003", "L011", "W004", "E010"),
+        ("S007", "W002", "W006", "R005", "L003", "Y006", "L011", "W004", "E010"),
     ),
 )
 

@@ -1,8 +1,11 @@
-"""A warm-up sample with a batch that no model takes.
+"""A warm-up sample with a batch that the model does not take.
 
-What: `batch_size` is over 65536.
-Why: the server makes that many inputs before it answers; 4294967295 ends the load only when the
-memory does.
+What: `batch_size` is over `max_batch_size` (over 1 in a model that does not batch). For a backend
+of one's own, and where auto-complete may set another `max_batch_size`, that is a warning up to
+65536.
+Why: the sample runs as a request while the model loads, and the backends of Triton refuse it:
+"failed to run warmup sample: batch size 8, max allowed is 4". The server makes all those inputs
+before it answers; 4294967295 ends the load only when the memory does.
 
 Example:
     backend: "python"
@@ -23,7 +26,8 @@ Instead:
       inputs { key: "a" value { data_type: TYPE_FP32 dims: [4] zero_data: true } }
     }
 
-Source: Triton core, backend_model_instance.cc, GenerateWarmupData; tried on Triton 2.51.
+Source: Triton core, backend_model_instance.cc, GenerateWarmupData; Python backend, python_be.cc
+(ProcessRequests), onnxruntime.cc and libtorch.cc of the others; tried on Triton 2.51 with Python.
 """
 
 from __future__ import annotations
@@ -38,17 +42,21 @@ NAME = "warmup-batch-size"
 SEVERITY = Severity.ERROR
 NEEDS = "model_warmup"
 _LARGEST = 65536
+# Those whose sources compare a batch with max_batch_size.
+_COMPARING = frozenset({"python", "onnxruntime", "pytorch", "tensorflow", "tensorrt"})
 
 
 def check(model: Model) -> Iterator[Finding]:
-    """One finding a sample; a warning where it is only more than the model takes."""
-    largest = model.config.max_batch_size
+    """One finding a sample."""
+    largest = max(1, model.config.max_batch_size)
+    refused = model.backend in _COMPARING and not model.fills_tensors
     for index, sample in samples(model):
-        if sample.batch_size > max(1, largest):
+        if sample.batch_size > largest:
+            sure = refused or sample.batch_size > _LARGEST
             yield Finding(
                 message=f"the warm-up batch has {sample.batch_size} items, the model takes "
-                f"{max(1, largest)}",
+                f"{largest}",
                 at=("model_warmup", index, "batch_size"),
-                hint=f"write batch_size: {max(1, largest)}",
-                severity=None if sample.batch_size > _LARGEST else Severity.WARNING,
+                hint=f"write batch_size: {largest}",
+                severity=None if sure else Severity.WARNING,
             )
