@@ -70,6 +70,15 @@ UNDECIDED: tuple[tuple[str, str], ...] = (
         "it would have to be run",
     ),
     (
+        "what a `model.py` does when it is imported and in `__init__` and `initialize`: packages "
+        "that the server has not, exceptions, a class that is made at run time",
+        "it would have to be run; what its syntax tree shows is Y001 to Y005",
+    ),
+    (
+        "what is in the archive of `EXECUTION_ENV_PATH`",
+        "it would have to be unpacked; a file that is no archive is B011",
+    ),
+    (
         "`model_warmup` of a CORRID tensor of TYPE_STRING",
         "Triton 2.51 loads it; newer ones were reported to refuse it",
     ),

@@ -18,6 +18,16 @@ output { name: "b" data_type: TYPE_FP32 dims: [4] }
 CLASS = "class TritonPythonModel:\n"
 EXECUTE = "    def execute(self, requests):\n        return []\n"
 PLAIN = CLASS + EXECUTE
+ANSWERING = """import triton_python_backend_utils as pb
+class TritonPythonModel:
+    def answer(self, request):
+        a = pb.get_input_tensor_by_name(request, "a").as_numpy()
+        return pb.InferenceResponse(output_tensors=[pb.Tensor("b", a)])
+    def execute(self, requests):
+        return [self.answer(request) for request in requests]
+"""
+CPU_ONLY = "FORCE_CPU_ONLY_INPUT_TENSORS"
+ENVIRONMENT = "EXECUTION_ENV_PATH"
 
 
 def model(source: str = PLAIN, config: str = "", file: str = "1/model.py") -> str:
@@ -43,6 +53,18 @@ def method(signature: str) -> str:
     return completing(f"    def {signature}: {body}\n")
 
 
+def parameter(key: str, value: str) -> str:
+    return f'parameters {{ key: "{key}" value {{ string_value: "{value}" }} }}\n'
+
+
+def warm(largest: int, batch: int) -> str:
+    """A model that answers, with a warm-up sample of so many items."""
+    config = f"""max_batch_size: {largest}
+model_warmup {{ name: "x" batch_size: {batch}
+  inputs {{ key: "a" value {{ data_type: TYPE_FP32 dims: [4] zero_data: true }} }} }}"""
+    return model(ANSWERING, config)
+
+
 LOADS = {
     "a file in a sub-folder": named("src/model.py"),
     "a class where the file is imported": model(
@@ -61,6 +83,23 @@ LOADS = {
         f"{CLASS}    @d\n    def initialize(self): ...\n{EXECUTE}"
     ),
     "execute without requests": model(f"{CLASS}    def execute(self): ...\n"),
+}
+LOADS |= {
+    "a file with a dash": named("my-model.py"),
+    "a file called like a word of Python": named("class.py"),
+    "a file in a folder of the same version": model(
+        config='default_model_filename: "../1/model.py"', file="1/model.py"
+    ),
+    "tensors on the CPU": model(config=parameter(CPU_ONLY, "no")),
+    "no environment": model(config=parameter(ENVIRONMENT, "")),
+    "an environment in a folder": model(
+        config=parameter(ENVIRONMENT, "$$TRITON_MODEL_DIRECTORY/env")
+    )
+    + "-- demo/env/bin/activate --\n\n",
+    "a version below zero beside another": model(PLAIN, "", "-1/model.py")
+    + f"-- demo/1/model.py --\n{PLAIN}",
+    "a warm-up of one item": warm(0, 1),
+    "a warm-up of a whole batch": warm(2, 2),
 }
 # Tried once on Triton 2.51, which loads them.
 TRIED = {
@@ -155,6 +194,65 @@ REFUSED = {
         "Y005",
     ),
     "__init__ with an argument": (method("__init__(self, args)"), "missing 1 required", "Y005"),
+    **{
+        f"the file name {name}": (named(name), message, "Y006")
+        for name, message in (
+            ("model.txt", "Model name must end with '.py'"),
+            ("MODEL.PY", "Model name must end with '.py'"),
+            ("v1.model.py", "No module named '1.v1'"),
+            ("1.py", "'1' is not a package"),
+            ("./model.py", "No module named '.'"),
+            ("src.d/model.py", "No module named 'src'"),
+            ("src/src.py", "'src' is not a package"),
+            ("json/model.py", "No module named 'json.model'"),
+            ("a b.py", SILENT),
+            ("a$b.py", SILENT),
+        )
+    },
+    "a file above the version": (
+        model(config='default_model_filename: "../model.py"', file="model.py") + "-- demo/1/ --\n",
+        "No module named '.'",
+        "Y006",
+    ),
+    "a folder": (
+        f"-- demo/config.pbtxt --\n{IO}-- demo/1/model.py/ --\n",
+        "No module named '1.model'",
+        "Y006",
+    ),
+    "a file called like the version": (
+        model() + "-- demo/1/1.py --\nx = 1\n",
+        "'1' is not a package",
+        "Y006",
+    ),
+    "tensors on the CPU, another word": (
+        model(config=parameter(CPU_ONLY, "true")),
+        "Incorrect value for FORCE_CPU_ONLY_INPUT_TENSORS",
+        "Y007",
+    ),
+    "tensors on the CPU, no word": (
+        model(config=f'parameters {{ key: "{CPU_ONLY}" value {{}} }}'),
+        "Incorrect value for FORCE_CPU_ONLY_INPUT_TENSORS",
+        "Y007",
+    ),
+    "an environment beside the server": (
+        model(config=parameter(ENVIRONMENT, "env.tar.gz")) + "-- demo/env.tar.gz = archive --\n",
+        "Failed to get the canonical path for env.tar.gz",
+        "B011",
+    ),
+    "an environment that is no archive": (
+        model(config=parameter(ENVIRONMENT, "$$TRITON_MODEL_DIRECTORY/env.tar.gz"))
+        + "-- demo/env.tar.gz --\nxyz\n",
+        "archive_read_open_filename() failed",
+        "B011",
+    ),
+    "an environment without activate": (
+        model(config=parameter(ENVIRONMENT, "$$TRITON_MODEL_DIRECTORY/env")) + "-- demo/env/ --\n",
+        "should contain an 'activate' script",
+        "B011",
+    ),
+    "a warm-up over the batch": (warm(2, 4), "max allowed is 2", "W006"),
+    "a warm-up of two items without a batch": (warm(0, 2), "max allowed is 0", "W006"),
+    "a version below zero": (model(PLAIN, "", "-5/model.py"), SILENT, "L003"),
     "__new__ with an argument": (method("__new__(cls, args)"), "missing 1 required", "Y005"),
 }
 
