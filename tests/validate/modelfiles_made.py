@@ -7,6 +7,7 @@ import gzip
 import io
 import re
 import struct
+from typing import Any
 
 from trtbuild.artifacts import Range
 from trtbuild.tensor import TensorSpec
@@ -38,34 +39,13 @@ def _onnx(interface: str) -> bytes:
     `with FILE` keeps a weight in FILE, `opset N` is its opset, `ir N` its IR version, the inputs
     that `given` names have a value in it; a shape `[*]` is left out.
     """
-    import onnx
     from onnx import TensorProto, helper
 
     text, _, ir = interface.partition(" ir ")
     text, _, opset = text.partition(" opset ")
     text, _, given = text.partition(" given ")
     text, _, weights = text.partition(" with ")
-    names = {
-        "fp32": TensorProto.FLOAT,
-        "fp16": TensorProto.FLOAT16,
-        "int32": TensorProto.INT32,
-        "int64": TensorProto.INT64,
-    }
-
-    def values(side: str) -> list[onnx.ValueInfoProto]:
-        return [
-            helper.make_tensor_value_info(
-                name,
-                names[dtype],
-                None
-                if dims == "*"
-                else [int(d) if d.isdecimal() else d for d in dims.split(",") if d],
-            )
-            for name, dtype, dims in _TENSOR.findall(side)
-        ]
-
-    left, right = text.split("->")
-    inputs, outputs = values(left), values(right)
+    inputs, outputs = (_onnx_values(side) for side in text.split("->"))
     nodes = [helper.make_node("Identity", [inputs[0].name], [out.name]) for out in outputs]
     graph = helper.make_graph(nodes, "graph", inputs, outputs)
     if weights:
@@ -79,6 +59,27 @@ def _onnx(interface: str) -> bytes:
     opsets = [helper.make_opsetid("", int(opset or 20))]
     made = helper.make_model(graph, opset_imports=opsets, ir_version=int(ir or 10))
     return bytes(made.SerializeToString())
+
+
+def _onnx_values(side: str) -> list[Any]:
+    """The `onnx.ValueInfoProto`s of `x:fp32[N,4] s:fp32[]`."""
+    from onnx import TensorProto, helper
+
+    names = {
+        "fp32": TensorProto.FLOAT,
+        "fp16": TensorProto.FLOAT16,
+        "int32": TensorProto.INT32,
+        "int64": TensorProto.INT64,
+    }
+
+    def shape(dims: str) -> list[int | str] | None:
+        sizes = (int(d) if d.isdecimal() else d for d in dims.split(",") if d)
+        return None if dims == "*" else list(sizes)
+
+    return [
+        helper.make_tensor_value_info(name, names[dtype], shape(dims))
+        for name, dtype, dims in _TENSOR.findall(side)
+    ]
 
 
 def _torchscript(interface: str) -> bytes:
