@@ -40,8 +40,9 @@ class Server:
         self._logs = LogSettings(settings.log_verbose)
         self.models = Models(settings, self._loop)
         self.endpoints = Endpoints(self.models, self._logs, settings.control)
-        # One request of the greatest size can always be served: "0," becomes eight bytes.
-        self._budget = Budget(max(settings.max_held_bytes, 6 * settings.max_input_bytes))
+        # One request of the greatest size can always be served, but for JSON whose numbers become
+        # more than it: up to six times its size are held then.
+        self._budget = Budget(max(settings.max_held_bytes, 2 * settings.max_input_bytes))
         self.connections = Connections(
             settings.max_connections, settings.stall_timeout_s, self._budget
         )
