@@ -173,7 +173,8 @@ class TritonPythonModel:
     def execute(self, requests):
         (request,) = requests
         with self.seen.open("a") as seen:
-            rows, size = request.inputs()[0].shape()
+            (numbers,) = [each for each in request.inputs() if each.name() == "NUMBERS"]
+            rows, size = numbers.shape()
             seen.write(json.dumps([size] * rows) + "\\n")
         return [pb_utils.InferenceResponse([])]
 """
