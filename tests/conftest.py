@@ -1,6 +1,10 @@
-"""Names of tests: short, and the same in every process that collects them."""
+"""Names of tests: short, and the same in every process that collects them. What they inherit."""
 
+import signal
 import zlib
+
+# A shell starts what it puts in the background with SIGINT ignored, and processes inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _LONGEST = 48
 

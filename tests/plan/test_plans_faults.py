@@ -91,7 +91,8 @@ told = set()
 def tell(progress):
     if progress.total and progress.work not in told:
         told.add(progress.work)
-        print("building", flush=True)
+        sys.stdout.write("building\\n")  # in one piece: `print` from two threads mixes lines
+        sys.stdout.flush()
 
 try:
     with Pool() as pool:
