@@ -95,7 +95,7 @@ def test_forked_off_processes_do_not_hide_the_end(load: Load) -> None:
     )
     began = time.monotonic()
     assert "SIGKILL" in failed(made.execute([request(x=ONE)])[0]).message
-    assert time.monotonic() - began < 60  # not the 100 s of the child
+    assert time.monotonic() - began < 4
 
 
 def test_printing_and_closed_outputs_do_not_harm(load: Load) -> None:
@@ -243,7 +243,7 @@ def test_finalize_has_a_deadline(load: Load, caplog: pytest.LogCaptureFixture) -
     pid = made.pid
     began = time.monotonic()
     made.close(0.3)
-    assert time.monotonic() - began < 60  # not the 100 s of `finalize`
+    assert time.monotonic() - began < 3
     assert not Path(f"/proc/{pid}").exists()
     assert "has not finalized in time" in caplog.text
 
