@@ -99,7 +99,7 @@ def put_gated(
     return Gate(marks)
 
 
-def until(condition: Callable[[], bool], seconds: float = 120) -> None:
+def until(condition: Callable[[], bool], seconds: float = 30) -> None:
     """Wait for what must come to pass."""
     end = time.monotonic() + seconds
     while not condition():

@@ -13,7 +13,7 @@ from google.protobuf import json_format
 from trtserve import completion, placement
 from trtserve.backends.base import Loaded, LoadRequest, Place
 from trtserve.backends.python.instance import PythonInstance, PythonModel, complete_config
-from trtserve.backends.python.looped import FINALIZE_S, LoopInstance
+from trtserve.backends.python.looped import FINALIZE_S, Crew, LoopInstance
 from trtserve.errors import Kind, ServeError
 from trtserve.protocols.plain import plain
 
@@ -100,6 +100,5 @@ def _close_all(instances: Sequence[PythonInstance]) -> None:
 
 
 def _on_loop(instances: Sequence[PythonInstance], place: Place) -> list[LoopInstance]:
-    together: list[LoopInstance] = []
-    together.extend(LoopInstance(instance, place, together) for instance in instances)
-    return together
+    crew = Crew()
+    return [LoopInstance(instance, place, crew) for instance in instances]

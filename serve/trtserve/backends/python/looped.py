@@ -4,8 +4,9 @@ A thread between the loop and the process would cost two thread switches a batch
 hand-over with each: more than a small batch itself.
 
 An instance without a process fails what it is given at once, so it would always be idle and draw
-what a healthy instance of the model could run. Its batches wait at a healthy one therefore, while
-it is restarted, and come back if they still wait then; where none is healthy, they fail.
+what a healthy instance of the model could run. So a batch is run by whichever instance of the model
+is alive and idle, and waits for the first of them, while the process is started again; where none
+is alive, it fails.
 """
 
 from __future__ import annotations
@@ -40,22 +41,29 @@ class _Job(NamedTuple):
     given_to: LoopInstance
 
 
-class LoopInstance:
-    """Runs batches of one `PythonInstance`, one at a time. Methods run on the loop's thread.
+class Crew:
+    """The instances of one model version, and the batches that wait for any of them.
 
-    together: the instances of the model version, this one among them (now or later).
+    Batches wait only while there are fewer living instances than batches, which are no more than
+    instances: whoever has nothing to do must look here, or a batch would wait beside it.
     """
 
-    def __init__(
-        self, instance: PythonInstance, place: Place, together: Sequence[LoopInstance] = ()
-    ) -> None:
+    def __init__(self) -> None:
+        self.members: list[LoopInstance] = []
+        self.waiting: deque[_Job] = deque()
+
+
+class LoopInstance:
+    """Runs batches of one `PythonInstance`, one at a time. Methods run on the loop's thread."""
+
+    def __init__(self, instance: PythonInstance, place: Place, crew: Crew) -> None:
         self._instance = instance
-        self._together = together
+        self._crew = crew
+        crew.members.append(self)
         self._loop = place.loop
         self._awake = AwakeLoop(place.loop)
         self._answer_comes = Habit()
         self._watched: int | None = None  # the file descriptor that the loop watches
-        self._waiting: deque[_Job] = deque()  # those of instances without a process, and our own
         self._under_way: tuple[_Job, int] | None = None
         self._restarting = False  # set here, cleared by the thread
         self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
@@ -64,15 +72,13 @@ class LoopInstance:
 
     def start(self, batch: Batch, done: Done) -> None:
         """Begin a batch, here if it takes no time, else on the thread, or let another run it."""
-        self._take(_Job(batch, done, self))
-
-    def _take(self, job: _Job) -> None:
-        self._waiting.append(job)
+        job = _Job(batch, done, self)
         if self._under_way is None:
-            self._next()
+            self._begin(job)
+        else:
+            self._pass_on(job, self._others())
 
-    def _next(self) -> None:
-        job = self._waiting.popleft()
+    def _begin(self, job: _Job) -> None:
         self._under_way = job, time.monotonic_ns()
         instance = self._instance
         if self._begun(job.batch):
@@ -81,22 +87,29 @@ class LoopInstance:
                 self._loop.add_reader(self._watched, self._readable)
             if self._answer_comes.begins(instance.put_ns):
                 self._awake.stay(instance.put_ns)
-        elif not instance.usable and (healthy := self._healthy()) is not None:
+        elif not instance.usable and (others := self._others()):
             self._under_way = None
             self._restart()
-            healthy._take(job)
-            if self._waiting:
-                self._next()
+            self._pass_on(job, others)
         else:
             self._on_thread(lambda: instance.execute(job.batch.requests))
 
-    def _healthy(self) -> LoopInstance | None:
-        """Another instance with a process: the one where least waits."""
-        others = [each for each in self._together if each is not self and each._instance.usable]
-        return min(others, key=LoopInstance._load, default=None)
+    def _others(self) -> list[LoopInstance]:
+        """The other instances that have a process."""
+        return [each for each in self._crew.members if each is not self and each._instance.usable]
 
-    def _load(self) -> int:
-        return len(self._waiting) + (self._under_way is not None)
+    def _pass_on(self, job: _Job, others: Sequence[LoopInstance]) -> None:
+        """Let one of `others` run it that is idle, or else whoever is the first to be."""
+        for other in others:
+            if other._under_way is None:
+                other._begin(job)
+                return
+        self._crew.waiting.append(job)
+
+    def _go_on(self) -> None:
+        """Run what waits, if there is nothing else to do."""
+        if self._under_way is None and self._crew.waiting:
+            self._begin(self._crew.waiting.popleft())
 
     def _restart(self) -> None:
         if self._restarting or self._instance.pausing:
@@ -113,16 +126,11 @@ class LoopInstance:
         finally:
             self._restarting = False
         with contextlib.suppress(RuntimeError):  # the loop has ended: nothing waits any more
-            self._loop.call_soon_threadsafe(self._take_back)
+            self._loop.call_soon_threadsafe(self._restart_ended)
 
-    def _take_back(self) -> None:
-        """Run here what still waits elsewhere: what runs there may take long."""
-        if not self._instance.usable:
-            return
-        for other in self._together:
-            for job in [each for each in other._waiting if each.given_to is self]:
-                other._waiting.remove(job)
-                self._take(job)
+    def _restart_ended(self) -> None:
+        if self._instance.usable:
+            self._go_on()
 
     def _begun(self, batch: Batch) -> bool:
         try:
@@ -166,8 +174,7 @@ class LoopInstance:
         put = min(max(self._instance.put_ns, started), ended)
         returned = min(max(self._instance.returned_ns, put), ended)
         self._answer_comes.came(returned)
-        if self._waiting:
-            self._next()
+        self._go_on()
         job.done(job.given_to, job.batch, Outcome(answers, started, put, returned, ended))
 
     def _run(self) -> None:

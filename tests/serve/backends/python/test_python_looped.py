@@ -10,7 +10,7 @@ import pytest
 import uvloop
 from trtserve.backends.base import Place
 from trtserve.backends.python.instance import PythonInstance
-from trtserve.backends.python.looped import LoopInstance
+from trtserve.backends.python.looped import Crew, LoopInstance
 from trtserve.backends.python.translation import Answer
 from trtserve.request import InferRequest
 from trtserve.schedulers.loop import Outcome
@@ -47,7 +47,8 @@ def looped(request: pytest.FixtureRequest) -> Any:
         loop = request.param()
 
         async def main() -> None:
-            driver = LoopInstance(made, Place(None, "1", loop))  # type: ignore[arg-type] # unused
+            place = Place(None, "1", loop)  # type: ignore[arg-type] # no contract is looked at
+            driver = LoopInstance(made, place, Crew())
 
             async def run(requests: Sequence[InferRequest]) -> Sequence[Answer]:
                 ended: asyncio.Future[Outcome] = loop.create_future()

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from trtserve.backends.base import Place
 from trtserve.backends.python.instance import PythonInstance
-from trtserve.backends.python.looped import LoopInstance
+from trtserve.backends.python.looped import Crew, LoopInstance
 from trtserve.backends.python.translation import Answer
 from trtserve.errors import Kind
 from trtserve.schedulers.direct import DirectScheduler
@@ -50,8 +50,8 @@ class Two:
     async def _run(self, work: Work) -> None:
         loop = asyncio.get_running_loop()
         place = Place(None, "1", loop)  # type: ignore[arg-type] # no contract is looked at
-        looped: list[LoopInstance] = []
-        looped.extend(LoopInstance(each, place, looped) for each in self.instances)
+        crew = Crew()
+        looped = [LoopInstance(each, place, crew) for each in self.instances]
         runner = Runner(DirectScheduler(), looped, ModelStatistics(), loop, 1000)
 
         async def ask(number: float) -> Answer:
@@ -140,6 +140,22 @@ def test_what_waits_behind_a_long_batch_comes_back_to_the_one_that_is_started_ag
         two.kill(1)
         assert failed(await lost).kind is Kind.UNAVAILABLE
         assert pid(await ask(1)) == two.instances[1].pid
+        assert not held.done()
+        two.hold.unlink()
+        assert pid(await held) == two.instances[0].pid
+
+    two.run(work)
+
+
+def test_an_instance_that_is_there_again_runs_whatever_waits(two: Two) -> None:
+    """Also what was given to the instance that is busy with a batch of its own."""
+
+    async def work(ask: Ask) -> None:
+        two.hold.touch()
+        two.kill(1)
+        held, behind = (asyncio.ensure_future(ask(number)) for number in (0, 1))
+        for asked in (behind, ask(1), ask(1)):
+            assert pid(await asked) == two.instances[1].pid
         assert not held.done()
         two.hold.unlink()
         assert pid(await held) == two.instances[0].pid
