@@ -10,6 +10,7 @@ from trtserve.protocols.budget import Budget
 # Every connection reads into this: the loop reads one at a time and nothing of a read outlives it.
 _SCRATCH_BYTES = 256 * 1024
 scratch = memoryview(bytearray(_SCRATCH_BYTES))
+_LINGER_S = 1.0
 
 
 class Connection(Protocol):
@@ -66,15 +67,21 @@ class Connections:
         """Let every connection finish. False: some had to be cut off after `timeout_s`.
 
         Those that come meanwhile are served, so that they hear how things are, but not waited for.
+        Peers that have all their answers have a while to close: until then, see `Lingering`.
         """
         self.draining = True
         for connection in (leaving := list(self._open)):
             connection.drain()
         loop = asyncio.get_running_loop()
-        end = loop.time() + timeout_s
-        while not self._open.isdisjoint(leaving) and loop.time() < end:
+        end = busy_until = loop.time()
+        end += timeout_s
+        while (here := self._open.intersection(leaving)) and loop.time() < end:
+            if any(connection.busy for connection in here):
+                busy_until = loop.time()
+            elif loop.time() > busy_until + _LINGER_S:
+                break
             await asyncio.sleep(0.01)
-        complete = not any(connection.busy for connection in self._open.intersection(leaving))
+        complete = not any(connection.busy for connection in here)
         for connection in list(self._open):
             connection.abort()
         return complete

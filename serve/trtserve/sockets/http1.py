@@ -206,7 +206,15 @@ class HttpProtocol(asyncio.BufferedProtocol):
         else:
             transport.writelines((head, *parts))
         if self._close_after:
+            self._end(transport, asked=not self._connections.draining)
+
+    def _end(self, transport: asyncio.Transport, *, asked: bool) -> None:
+        """Close after what was sent. `asked`: the client has said that it sends no more."""
+        if asked or self._half_closed is not None:
             transport.close()
+        else:
+            self._reader.abandon()
+            Lingering(transport, asyncio.get_running_loop(), self.connection_lost, None)
 
     # What the transport tells
 

@@ -96,10 +96,12 @@ class GrpcProtocol(asyncio.BufferedProtocol):
         self._unsent.set(written + self._connection.unsent_bytes)
 
     def _close(self, transport: asyncio.Transport) -> None:
-        if self._connection.failed and self._half_closed is None:
+        if self._half_closed is not None:
+            transport.close()
+        elif self._connection.failed:
             Lingering(transport, self._loop, self.connection_lost)
         else:
-            transport.close()
+            Lingering(transport, self._loop, self.connection_lost, None)
 
     def eof_received(self) -> bool:
         """The client sends no more. It still gets the answers to what it has sent."""
@@ -157,10 +159,10 @@ class GrpcProtocol(asyncio.BufferedProtocol):
 
     def drain(self) -> None:
         """Take no more requests and close after the last answer."""
-        self._connection.drain()
-        self._flush()
         if self._ending and self._transport is not None:
             self._transport.close()
+        self._connection.drain()
+        self._flush()
 
     def abort(self) -> None:
         """Close at once."""

@@ -48,21 +48,22 @@ class HalfClosed:
 
 
 class Lingering(asyncio.BufferedProtocol):
-    """What a connection becomes after an answer that ends it amid a request.
+    """What a connection becomes after its last answer, where the peer may still be sending.
 
-    To close a socket with unread bytes is to reset it, and a reset may overtake the answer: what
-    still comes is read and dropped for a while (RFC 9112, section 9.6).
+    To close a socket with unread bytes is to reset it, and a peer that meets the reset may give up
+    the answer unread: what still comes is read and dropped, until the peer closes, or `limit_s`
+    (RFC 9112, section 9.6). Without a limit, somebody else aborts the transport.
     """
 
     def __init__(
         self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop,
-        lost: Callable[[Exception | None], None],
+        lost: Callable[[Exception | None], None], limit_s: float | None = _LINGER_S,
     ) -> None:  # fmt: skip
         self._lost = lost
         transport.set_protocol(self)
         transport.resume_reading()
         transport.write_eof()
-        self._timer = loop.call_later(_LINGER_S, transport.abort)
+        self._timer = loop.call_later(limit_s, transport.abort) if limit_s else None
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002  # asyncio's signature
         return scratch
@@ -71,5 +72,6 @@ class Lingering(asyncio.BufferedProtocol):
         """Dropped."""
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._timer.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
         self._lost(exc)
