@@ -299,8 +299,9 @@ class HttpProtocol(asyncio.BufferedProtocol):
 
     def drain(self) -> None:
         """Close when nothing is under way, once all is sent; otherwise the last answer does."""
-        if not self._serving and self._transport is not None:
-            self._transport.close()
+        transport = self._transport
+        if transport is not None and not self._serving and not transport.is_closing():
+            self._end(transport, asked=False)
 
     def abort(self) -> None:
         """Close at once."""

@@ -10,12 +10,11 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
 
-import pytest
-
 from tests.serve.clients.served import Served
-from tests.serve.gated import Gate, put_gated, request_of
+from tests.serve.gated import Gate, put_gated, request_of, until
 from tests.serve.sockets.wire import GrpcCalls, answers, framed
 
 BODY = b'{"inputs": [{"name": "INPUT0", "shape": [1, 1], "datatype": "INT32", "data": [1]}]}'
@@ -39,6 +38,20 @@ def serving(folder: Path) -> Iterator[tuple[Served, Gate]]:
 def connected(address: str) -> socket.socket:
     host, _, port = address.rpartition(":")
     return socket.create_connection((host, int(port)), timeout=30)
+
+
+def end(server: Served) -> None:
+    """Tell the server to end, and wait until it has heard."""
+
+    def ready() -> bool:
+        connection = HTTPConnection(server.http, timeout=30)
+        connection.request("GET", "/v2/health/ready")
+        status = connection.getresponse().status
+        connection.close()
+        return status == 200
+
+    server.process.terminate()
+    until(lambda: not ready())
 
 
 def until_the_end(connection: socket.socket, more: bytes, take: Callable[[bytes], None]) -> None:
@@ -78,7 +91,7 @@ def ask_and_end(server: Served, gate: Gate, calls: GrpcCalls) -> int:
         stream = calls.begin()
         calls.send(stream, framed(request_of("m", 1)))
         gate.until_running(1)
-        server.process.terminate()
+        end(server)
     return stream
 
 
@@ -97,7 +110,7 @@ def test_over_http(tmp_path: Path) -> None:
         with gate.held(1):
             connection.sendall(POST + BODY)
             gate.until_running(1)
-            server.process.terminate()
+            end(server)
         received: list[bytes] = []
         until_the_end(connection, LATER, received.append)
         first, *_ = answers(b"".join(received))
