@@ -3,8 +3,8 @@
 What takes less time than handing it to a thread runs on the event loop's own thread instead. A
 thread costs two switches and two hand-overs of the GIL a batch: measured, half of the time of a
 request to a small model. Only executors whose time depends on the batch's size alone come into
-question, so that no client can make one of their executions long, and only at sizes that were
-short when last run.
+question, so that no client can make one of their executions long, and only at sizes (within a
+power of two) that were short when last run.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from trtserve.schedulers.policy import Batch
 _log = logging.getLogger("trtserve")
 # Executions up to this long may run on the event loop: about what the hand-over would cost.
 _SHORT_NS = 60_000
-# An execution that was longer than that is taken for a change, not for an accident, from here on.
+# One that was that much longer was interrupted, or something has changed: a thread will tell.
 _LONG_NS = 5 * _SHORT_NS
 
 
@@ -48,7 +48,7 @@ class ThreadInstance:
         self._contract = contract
         self._forms = Forms(contract.name, version)
         self._loop = loop
-        # The last execution's time at each batch size, where sizes are all that it depends on.
+        # What an execution takes by the bits of its batch size, where that is all that decides.
         self._took_ns: dict[int, int] | None = (
             {} if executor.steady and contract.one_group else None
         )
@@ -60,8 +60,8 @@ class ThreadInstance:
     def start(self, batch: Batch, done: Done) -> None:
         """Hand a batch to the thread, or run it here if that is sooner done."""
         took = self._took_ns
-        if took is not None and took.get(batch.rows, _LONG_NS) < _SHORT_NS:
-            done(self, batch, self._outcome(batch))
+        if took is not None and took.get(batch.rows.bit_length(), _LONG_NS) < _SHORT_NS:
+            done(self, batch, self._outcome(batch, here=True))
         else:
             self._work.put((batch, done))
 
@@ -72,17 +72,18 @@ class ThreadInstance:
     def _run(self) -> None:
         while (work := self._work.get()) is not None:
             batch, done = work
-            outcome = self._outcome(batch)
+            outcome = self._outcome(batch, here=False)
             self._loop.call_soon_threadsafe(done, self, batch, outcome)
         self._executor.unload()
 
-    def _outcome(self, batch: Batch) -> Outcome:
+    def _outcome(self, batch: Batch, *, here: bool) -> Outcome:
+        """Run it; `here`: on the event loop's thread."""
         started = time.monotonic_ns()
         try:
-            return self._execute(batch, started)
+            return self._execute(batch, started, here=here)
         except ServeError as error:
             if error.kind is Kind.INVALID_ARG and len(batch.requests) > 1:
-                return self._one_by_one(batch, started)
+                return self._one_by_one(batch, started, here=here)
             if error.kind is not Kind.INVALID_ARG:  # which is the client's, not the model's
                 _log.error("model '%s' failed: %s", self._contract.name, error)
             return _all_failed(batch, error, started)
@@ -91,28 +92,35 @@ class ThreadInstance:
             message = f"model '{self._contract.name}' failed: {error}"
             return _all_failed(batch, ServeError(Kind.INTERNAL, message), started)
 
-    def _execute(self, batch: Batch, started: int) -> Outcome:
+    def _execute(self, batch: Batch, started: int, *, here: bool) -> Outcome:
         wanted = gather(batch, self._contract, self._room)
         gathered = time.monotonic_ns()
+        cpu = 0 if here else time.thread_time_ns()
         outputs = self._executor.execute(wanted.inputs, wanted.outputs)
         executed = time.monotonic_ns()
         if self._took_ns is not None:
-            self._note(batch.rows, executed - gathered)
+            took = executed - gathered if here else time.thread_time_ns() - cpu
+            self._note(batch.rows.bit_length(), took, here=here)
         answers = scatter(batch, outputs, self._contract, self._forms)
         return Outcome(answers, started, gathered, executed, time.monotonic_ns())
 
-    def _note(self, rows: int, ns: int) -> None:
-        """Remember how long an execution took; being interrupted now and then does not count."""
-        assert self._took_ns is not None
-        if ns < _LONG_NS and rows in self._took_ns:
-            ns = (7 * self._took_ns[rows] + ns) // 8
-        self._took_ns[rows] = ns
+    def _note(self, bits: int, ns: int, *, here: bool) -> None:
+        """Remember how long an execution took.
 
-    def _one_by_one(self, batch: Batch, started: int) -> Outcome:
+        On the thread that is processor time: waiting for the GIL there takes longer than what is
+        small, which would never come back to the event loop.
+        """
+        assert self._took_ns is not None
+        if here and ns < _LONG_NS:
+            ns = (7 * self._took_ns.get(bits, ns) + ns) // 8
+        self._took_ns[bits] = ns
+
+    def _one_by_one(self, batch: Batch, started: int, *, here: bool) -> Outcome:
         """One request's input is at fault: the others must not suffer from it."""
         answers: list[InferResponse | ServeError] = []
         for request in batch.requests:
-            answers += self._outcome(Batch([request], request.call.rows, request.call)).answers
+            alone = Batch([request], request.call.rows, request.call)
+            answers += self._outcome(alone, here=here).answers
         now = time.monotonic_ns()
         return Outcome(answers, started, started, now, now)
 

@@ -26,6 +26,7 @@ class Clock:
 
     def __init__(self) -> None:
         self.now = 0
+        self.worked = 0  # of that, on the processor
 
     def __call__(self) -> int:
         return self.now
@@ -39,12 +40,15 @@ class Doubling:
     def __init__(self, clock: Clock, *, steady: bool) -> None:
         self.steady = steady
         self.takes_ns = SHORT
+        self.waits_ns_on_thread = 0  # for the GIL
         self.ran_on: list[int] = []
         self._clock = clock
 
     def execute(self, inputs: Mapping[str, Any], outputs: Sequence[str]) -> Mapping[str, Any]:
         self.ran_on.append(threading.get_ident())
-        self._clock.now += self.takes_ns
+        on_thread = threading.current_thread() is not threading.main_thread()
+        self._clock.now += self.takes_ns + self.waits_ns_on_thread * on_thread
+        self._clock.worked += self.takes_ns
         return dict.fromkeys(outputs, inputs["x"] * 2)
 
     def unload(self) -> None:
@@ -55,6 +59,7 @@ class Doubling:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     found = Clock()
     monkeypatch.setattr("time.monotonic_ns", found)
+    monkeypatch.setattr("time.thread_time_ns", lambda: found.worked)
     return found
 
 
@@ -97,19 +102,26 @@ def test_short_executions_run_on_the_loop_once_known(clock: Clock) -> None:
     assert ran_on_loop(Doubling(clock, steady=True), [(1, SHORT)] * 3) == [False, True, True]
 
 
-def test_each_batch_size_is_known_by_itself(clock: Clock) -> None:
-    steps = [(1, SHORT), (8, LONG), (1, SHORT), (8, LONG)]
-    assert ran_on_loop(Doubling(clock, steady=True), steps) == [False, False, True, False]
+def test_batch_sizes_are_known_by_powers_of_two(clock: Clock) -> None:
+    steps = [(1, SHORT), (8, LONG), (1, SHORT), (8, LONG), (4, SHORT), (7, SHORT)]
+    ran = ran_on_loop(Doubling(clock, steady=True), steps)
+    assert ran == [False, False, True, False, False, True]
 
 
 def test_an_execution_that_was_long_sends_the_next_to_the_thread(clock: Clock) -> None:
-    steps = [(1, SHORT), (1, LONG), *[(1, SHORT)] * 20]
-    assert ran_on_loop(Doubling(clock, steady=True), steps) == [False, True, *[False] * 20]
+    steps = [(1, SHORT), (1, LONG), (1, LONG), (1, LONG), (1, SHORT)]
+    assert ran_on_loop(Doubling(clock, steady=True), steps) == [False, True, False, False, False]
 
 
-def test_short_again_for_long_enough_comes_back_to_the_loop(clock: Clock) -> None:
-    steps = [(1, SHORT), (1, LONG), *[(1, SHORT)] * 100]
-    assert ran_on_loop(Doubling(clock, steady=True), steps)[-1]
+def test_being_interrupted_costs_one_hand_over(clock: Clock) -> None:
+    steps = [(1, SHORT), (1, LONG), *[(1, SHORT)] * 3]
+    assert ran_on_loop(Doubling(clock, steady=True), steps) == [False, True, False, True, True]
+
+
+def test_waiting_for_the_gil_keeps_nothing_on_the_thread(clock: Clock) -> None:
+    executor = Doubling(clock, steady=True)
+    executor.waits_ns_on_thread = LONG
+    assert ran_on_loop(executor, [(1, SHORT)] * 3) == [False, True, True]
 
 
 def test_what_values_can_make_long_never_runs_on_the_loop(clock: Clock) -> None:
