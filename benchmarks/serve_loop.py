@@ -50,8 +50,7 @@ def request(model: str) -> bytes:
 async def turn(connections: list[HttpProtocol], sent: bytes) -> None:
     awaited = Transport.answers + len(connections)
     for each in connections:
-        each.get_buffer(-1)[: len(sent)] = sent
-        each.buffer_updated(len(sent))
+        each.data_received(sent)
     while Transport.answers < awaited:
         await asyncio.sleep(0)
 

@@ -18,7 +18,8 @@ from trtserve.protocols.http1 import HttpRequest
 from trtserve.protocols.large_json import LARGE_BYTES, Steps
 from trtserve.protocols.v2_json import HttpAnswer, error_body
 from trtserve.request import Buffer, Call, Form, InferRequest, InferResponse
-from trtserve.sockets.http1 import JSON, Again, HttpProtocol
+from trtserve.sockets.http1 import JSON, HttpProtocol
+from trtserve.sockets.http1_application import Again
 from trtserve.tensors import COPY_BYTES
 from trtserve.version import Version
 
@@ -67,7 +68,7 @@ class HttpInference:
         if exchange.last_call is not call:
             exchange.last_call = call
         elif exchange.again is None or exchange.again.request.head is not head:
-            exchange.again = self._again(version, call, request)
+            exchange.again = self._again(version, call, request, exchange)
         infer = InferRequest(call, data, _reply, started_ns, (exchange, version, coding))
         exchange.on_cancel = (version.runner.cancel, infer)
         version.submit(infer)
@@ -110,7 +111,9 @@ class HttpInference:
                     exchange.hold(held_bytes)
             await asyncio.sleep(0)
 
-    def _again(self, version: Version, call: Call, request: HttpRequest) -> Again | None:
+    def _again(
+        self, version: Version, call: Call, request: HttpRequest, exchange: HttpProtocol
+    ) -> Again | None:
         """How to serve a request like this one, should it come again.
 
         A call that is the same object twice was made of the JSON's bytes alone, and all of its
@@ -122,47 +125,50 @@ class HttpInference:
         if any(name in head.headers for name in _SPECIAL):
             return None
         start = head.raw + bytes(body[: len(body) - sum(call.sizes)])
-        total = len(head.raw) + len(body)
-        repeated = _Repeated(version, call, len(start), total, self._endpoints)
-        return Again(start, total, HttpRequest(head, b""), repeated.serve)
+        return _Repeated(version, call, start, HttpRequest(head, b""), exchange,
+                         endpoints=self._endpoints)  # fmt: skip
 
 
 class _Repeated:
-    """A request that is known but for its tensors."""
+    """A request on one connection that is known but for its tensors."""
 
     def __init__(
-        self, version: Version, call: Call, start: int, total: int, endpoints: Endpoints
-    ) -> None:
-        """The tensors begin at `start`; the whole request has `total` bytes."""
-        self._version = version
-        self._cancel = version.runner.cancel
+        self, version: Version, call: Call, start: bytes, request: HttpRequest,
+        exchange: HttpProtocol, *, endpoints: Endpoints,
+    ) -> None:  # fmt: skip
+        """`start`: the head and the JSON, behind which the tensors are; `request`: the head."""
+        self.start = start
+        self.total = len(start) + sum(call.sizes)
+        self.request = request
         self._call = call
+        self._exchange = exchange
+        self._submit = version.submit
+        self._cancel = version.runner.cancel
+        self._origin = (exchange, version, None)
         self._endpoints = endpoints
         self._models = endpoints.models
         self._generation = self._models.generation
         self._form: Form | None = None  # of the last answer, where only data changes
-        self._start = b""  # what stands before that data
-        self._views = total > COPY_BYTES
-        self._spans = []
+        self._known = b""  # what stands before that data
+        self._views = self.total > COPY_BYTES
+        at, self._spans = len(start), []
         for size in call.sizes:
-            self._spans.append(slice(start, start + size))
-            start += size
+            self._spans.append(slice(at, at + size))
+            at += size
 
-    def serve(self, whole: bytes, exchange: HttpProtocol, started_ns: int) -> bool:
+    def serve(self, whole: bytes, started_ns: int) -> bool:
         """Queue it; False: its path may mean another version than before."""
-        version = self._version
         if self._generation != self._models.generation or not self._endpoints.ready:
             return False
         source = memoryview(whole) if self._views else whole
-        if len(self._spans) == 1:  # most models have one input
-            data = [source[self._spans[0]]]
-        else:
-            data = [source[span] for span in self._spans]
-        origin = (exchange, version, None)
-        request = InferRequest(self._call, data, self._reply, started_ns, origin)
+        spans = self._spans
+        # Most models have one input, and a comprehension is a call of its own.
+        data = [source[spans[0]]] if len(spans) == 1 else [source[span] for span in spans]
+        request = InferRequest(self._call, data, self._reply, started_ns, self._origin)
+        exchange = self._exchange
         exchange.on_cancel = (self._cancel, request)
         try:
-            version.submit(request)
+            self._submit(request)
         except ServeError as error:
             respond_error(exchange, error)
         except Exception as error:  # whatever goes wrong, the client hears of it
@@ -174,12 +180,13 @@ class _Repeated:
         if isinstance(answer, ServeError) or request.cancelled:
             _reply(request, answer)
         elif answer.form is self._form:
-            request.origin[0].write(self._start, answer.data)
+            self._exchange.write_again(self._known, answer.data[0])
         else:
             _reply(request, answer)
-            start = self._version.codec.known_start(self._call, answer.form)
-            if start is not None:
-                self._form, self._start = answer.form, start
+            version: Version = self._origin[1]
+            start = version.codec.known_start(self._call, answer.form)
+            if start is not None and len(answer.data) == 1:
+                self._form, self._known = answer.form, start
 
 
 def _reply(request: InferRequest, answer: InferResponse | ServeError) -> None:

@@ -27,7 +27,7 @@ class _Metric(NamedTuple):
 _METRICS = (
     _Metric("nv_inference_request_success", "counter",
             "Number of successful inference requests, all batch sizes",
-            lambda v: v.statistics.success.count),
+            lambda v: v.statistics.requests.count),
     _Metric("nv_inference_count", "counter",
             "Number of inferences performed (does not include cached requests)",
             lambda v: v.statistics.inference_count),
@@ -36,21 +36,21 @@ _METRICS = (
             lambda v: v.statistics.execution_count),
     _Metric("nv_inference_request_duration_us", "counter",
             "Cumulative inference request duration in microseconds (includes cached requests)",
-            lambda v: (v.statistics.success.ns + v.statistics.fail.ns) // 1000),
+            lambda v: (v.statistics.success_ns + v.statistics.fail_ns) // 1000),
     _Metric("nv_inference_queue_duration_us", "counter",
             "Cumulative inference queuing duration in microseconds (includes cached requests)",
-            lambda v: v.statistics.queue.ns // 1000),
+            lambda v: v.statistics.queue_ns // 1000),
     _Metric("nv_inference_compute_input_duration_us", "counter",
             "Cumulative compute input duration in microseconds (does not include cached requests)",
-            lambda v: v.statistics.input.ns // 1000),
+            lambda v: v.statistics.requests.input_ns // 1000),
     _Metric("nv_inference_compute_infer_duration_us", "counter",
             "Cumulative compute inference duration in microseconds (does not include cached"
             " requests)",
-            lambda v: v.statistics.infer.ns // 1000),
+            lambda v: v.statistics.requests.infer_ns // 1000),
     _Metric("nv_inference_compute_output_duration_us", "counter",
             "Cumulative inference compute output duration in microseconds (does not include cached"
             " requests)",
-            lambda v: v.statistics.output.ns // 1000),
+            lambda v: v.statistics.requests.output_ns // 1000),
     _Metric("nv_inference_pending_request_count", "gauge",
             "Instantaneous number of pending requests awaiting execution per-model.",
             lambda v: v.runner.waiting),
@@ -117,7 +117,7 @@ def _latency(versions: list[Version]) -> Iterator[str]:
             yield f'{name}_bucket{{{labels},le="{bound / 1e6:g}"}} {total}'
         total += version.statistics.latency[-1]
         yield f'{name}_bucket{{{labels},le="+Inf"}} {total}'
-        yield f"{name}_sum{{{labels}}} {version.statistics.success.ns / 1e9}"
+        yield f"{name}_sum{{{labels}}} {version.statistics.success_ns / 1e9}"
         yield f"{name}_count{{{labels}}} {total}"
 
 

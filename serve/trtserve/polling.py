@@ -73,6 +73,10 @@ class AwakeLoop:
                 self._turning = True
                 self._loop.call_soon(self._turn)
 
+    def rest(self) -> None:
+        """What was waited for is there."""
+        self._until_ns = 0
+
     def _turn(self) -> None:
         if time.monotonic_ns() < self._until_ns:
             give_way()

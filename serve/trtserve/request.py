@@ -103,6 +103,7 @@ class Forms:
 
     def __init__(self, model_name: str, model_version: str) -> None:
         self._model_name, self._model_version = model_name, model_version
+        self.last: Any = None  # `batch.scatter`'s
         self._known: dict[tuple[OutputSpec, ...], Form] = {}
 
     def of(self, outputs: tuple[OutputSpec, ...]) -> Form:
@@ -135,7 +136,15 @@ class InferRequest(msgspec.Struct, eq=False):
 
     def answer(self, answer: InferResponse | ServeError) -> None:
         """Hand the one final answer to where the request came from."""
-        reply = self.reply
+        answer_all([self], [answer])
+
+
+def answer_all(
+    requests: Sequence[InferRequest], answers: Sequence[InferResponse | ServeError]
+) -> None:
+    """Hand each of a batch's requests its one final answer."""
+    for request, answer in zip(requests, answers, strict=True):
+        reply = request.reply
         assert reply is not None, "a request was answered twice"
-        self.reply = None
-        reply(self, answer)
+        request.reply = None
+        reply(request, answer)

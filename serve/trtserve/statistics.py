@@ -22,34 +22,28 @@ BUCKETS_US = tuple(1 << exponent for exponent in range(6, 26))  # 64 us .. 33.5 
 _BUCKET = [min(max(0, bits - 6), len(BUCKETS_US)) for bits in range(65)]
 
 
-class Duration:
-    """How often, and how long together."""
+class Times:
+    """Of executions, or of requests in them: how many, and how long together."""
 
-    __slots__ = ("count", "ns")
+    __slots__ = ("count", "infer_ns", "input_ns", "output_ns")
 
     def __init__(self) -> None:
         self.count = 0
-        self.ns = 0
+        self.input_ns = 0
+        self.infer_ns = 0
+        self.output_ns = 0
 
-    def add(self, ns: int, count: int = 1) -> None:
-        """`count` times, `ns` together."""
-        self.count += count
-        self.ns += ns
-
-    def to_json(self) -> dict[str, int]:
+    def to_json(self) -> dict[str, dict[str, int]]:
         """As the statistics extension says it."""
-        return {"count": self.count, "ns": self.ns}
+        return {
+            "compute_input": _duration(self.count, self.input_ns),
+            "compute_infer": _duration(self.count, self.infer_ns),
+            "compute_output": _duration(self.count, self.output_ns),
+        }
 
 
-class BatchDurations:
-    """The time of executions at one batch size."""
-
-    __slots__ = ("infer", "input", "output")
-
-    def __init__(self) -> None:
-        self.input = Duration()
-        self.infer = Duration()
-        self.output = Duration()
+def _duration(count: int, ns: int) -> dict[str, int]:
+    return {"count": count, "ns": ns}
 
 
 class ModelStatistics:
@@ -59,19 +53,19 @@ class ModelStatistics:
         self.last_inference_ms = 0
         self.inference_count = 0  # batch entries
         self.execution_count = 0
-        self.success = Duration()
-        self.fail = Duration()
-        self.queue = Duration()
-        self.input = Duration()
-        self.infer = Duration()
-        self.output = Duration()
-        self.batches: dict[int, BatchDurations] = defaultdict(BatchDurations)
+        self.success_ns = 0  # of the requests that are counted in `requests`
+        self.queue_ns = 0
+        self.requests = Times()
+        self.fail_count = 0
+        self.fail_ns = 0
+        self.batches: dict[int, Times] = defaultdict(Times)  # of executions, by batch size
         self.failures = dict.fromkeys(REASONS, 0)
         self.latency = [0] * (len(BUCKETS_US) + 1)  # of successful requests, not cumulative
 
     def failed(self, error: ServeError, ns: int) -> None:
         """A request ended in an error after `ns`."""
-        self.fail.add(ns)
+        self.fail_count += 1
+        self.fail_ns += ns
         self.failures[error.status.reason] += 1
 
     def executed(self, batch: Batch, outcome: Outcome) -> None:
@@ -84,26 +78,25 @@ class ModelStatistics:
         if ServeError in set(map(type, answers)):
             arrived, rows = self._good(batch, answers, ended)
             good = len(arrived)
-        self._latencies(arrived, ended)
-        together = sum(arrived)
-        waited, taken = started * good - together, ended * good - together
         if not good:
             return
-        self.success.add(taken, good)
+        self._latencies(arrived, ended)
+        together = sum(arrived)
+        self.success_ns += ended * good - together
+        self.queue_ns += started * good - together
         self.inference_count += rows
         self.execution_count += 1
-        input_ns = infer_started - started
-        infer_ns = infer_ended - infer_started
-        output_ns = ended - infer_ended
-        self.queue.add(waited, good)
-        # Triton counts a batch's time once for each of its requests.
-        self.input.add(input_ns * count, good)
-        self.infer.add(infer_ns * count, good)
-        self.output.add(output_ns * count, good)
         at_size = self.batches[batch.rows]
-        at_size.input.add(input_ns)
-        at_size.infer.add(infer_ns)
-        at_size.output.add(output_ns)
+        at_size.count += 1
+        at_size.input_ns += (input_ns := infer_started - started)
+        at_size.infer_ns += (infer_ns := infer_ended - infer_started)
+        at_size.output_ns += (output_ns := ended - infer_ended)
+        # Triton counts a batch's time once for each of its requests.
+        requests = self.requests
+        requests.count += good
+        requests.input_ns += input_ns * count
+        requests.infer_ns += infer_ns * count
+        requests.output_ns += output_ns * count
 
     def _good(self, batch: Batch, answers: Sequence[object], ended: int) -> tuple[list[int], int]:
         """When those requests arrived that did not fail, and their rows; count the others."""
@@ -118,8 +111,6 @@ class ModelStatistics:
 
     def _latencies(self, arrived: Sequence[int], ended: int) -> None:
         """Count each request in the bucket of its latency; mostly all are of one bucket."""
-        if not arrived:
-            return
         shortest = _BUCKET[((ended - max(arrived)) // 1000).bit_length()]
         longest = _BUCKET[((ended - min(arrived)) // 1000).bit_length()]
         if shortest == longest:
@@ -130,7 +121,7 @@ class ModelStatistics:
 
     def to_json(self, name: str, version: str) -> dict[str, Any]:
         """One entry of `model_stats`."""
-        nothing = Duration().to_json()
+        good = self.requests.count
         return {
             "name": name,
             "version": version,
@@ -138,23 +129,16 @@ class ModelStatistics:
             "inference_count": self.inference_count,
             "execution_count": self.execution_count,
             "inference_stats": {
-                "success": self.success.to_json(),
-                "fail": self.fail.to_json(),
-                "queue": self.queue.to_json(),
-                "compute_input": self.input.to_json(),
-                "compute_infer": self.infer.to_json(),
-                "compute_output": self.output.to_json(),
-                "cache_hit": nothing,
-                "cache_miss": nothing,
+                "success": _duration(good, self.success_ns),
+                "fail": _duration(self.fail_count, self.fail_ns),
+                "queue": _duration(good, self.queue_ns),
+                **self.requests.to_json(),
+                "cache_hit": _duration(0, 0),
+                "cache_miss": _duration(0, 0),
             },
             "response_stats": {},
             "batch_stats": [
-                {
-                    "batch_size": size,
-                    "compute_input": each.input.to_json(),
-                    "compute_infer": each.infer.to_json(),
-                    "compute_output": each.output.to_json(),
-                }
+                {"batch_size": size, **each.to_json()}
                 for size, each in sorted(self.batches.items())
             ],
             "memory_usage": [],

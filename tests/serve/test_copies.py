@@ -16,6 +16,7 @@ import tritonclient.grpc as grpc_client
 import tritonclient.http as http_client
 from trtserve.backends.onnxruntime.executor import OnnxExecutor
 from trtserve.sockets.connections import scratch
+from trtserve.sockets.filling import Filling
 from trtserve.sockets.http1 import HttpProtocol
 from trtserve.sockets.http2 import GrpcProtocol
 
@@ -47,8 +48,8 @@ class Seen:
         self.inputs: list[np.ndarray] = []
         self.outputs: list[np.ndarray] = []
 
-    def watch(self, monkeypatch: pytest.MonkeyPatch, protocol: Any) -> None:
-        get_buffer, connection_made = protocol.get_buffer, protocol.connection_made
+    def watch(self, monkeypatch: pytest.MonkeyPatch, protocol: Any, reader: Any) -> None:
+        get_buffer, connection_made = reader.get_buffer, protocol.connection_made
 
         def reading(self_: Any, sizehint: int) -> memoryview:
             buffer: memoryview = get_buffer(self_, sizehint)
@@ -59,7 +60,7 @@ class Seen:
         def connected(self_: Any, transport: Any) -> None:
             connection_made(self_, Watched(transport, self.written))
 
-        monkeypatch.setattr(protocol, "get_buffer", reading)
+        monkeypatch.setattr(reader, "get_buffer", reading)
         monkeypatch.setattr(protocol, "connection_made", connected)
 
     def watch_model(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,8 +127,8 @@ def ask(request: pytest.FixtureRequest, server: Running) -> Callable[[str, float
 @pytest.fixture
 def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
     seen = Seen()
-    for protocol in (HttpProtocol, GrpcProtocol):
-        seen.watch(monkeypatch, protocol)
+    seen.watch(monkeypatch, HttpProtocol, Filling)
+    seen.watch(monkeypatch, GrpcProtocol, GrpcProtocol)
     seen.watch_model(monkeypatch)
     return seen
 

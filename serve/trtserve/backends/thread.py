@@ -52,6 +52,7 @@ class ThreadInstance:
         self._took_ns: dict[int, int] | None = (
             {} if executor.steady and contract.one_group else None
         )
+        self.here = False
         self._work: SimpleQueue[tuple[Batch, Done] | None] = SimpleQueue()
         name = f"{contract.name}:{version}"
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -61,8 +62,10 @@ class ThreadInstance:
         """Hand a batch to the thread, or run it here if that is sooner done."""
         took = self._took_ns
         if took is not None and took.get(batch.rows.bit_length(), _LONG_NS) < _SHORT_NS:
+            self.here = True
             done(self, batch, self._outcome(batch, here=True))
         else:
+            self.here = False
             self._work.put((batch, done))
 
     def close(self) -> None:

@@ -94,6 +94,10 @@ class DynamicScheduler:
         self._in_order = [self._levels[number] for number in numbers]
         self._only = self._in_order[0] if len(numbers) == 1 else None
         self._greedy = None if self._delay_ns else self._only  # nothing says to wait for more
+        queue = policy.default_queue if self._only is None else self._only.policy
+        unlimited = self._only is not None and not queue.max_size and not queue.timeout_us
+        # Where whatever is added waits without conditions; None: see `_add`.
+        self._plain = self._only.waiting if self._only is not None and unlimited else None
         self._deadlines = Deadlines()
         self._wait_until_ns: int | None = None  # the batch that is growing runs at this time
         self.dropped: list[Dropped] = []
@@ -106,6 +110,12 @@ class DynamicScheduler:
 
     def add(self, request: InferRequest, now_ns: int) -> None:
         """Queue a request at its priority. Raises `ServeError` where that queue is full."""
+        if self._plain is not None:
+            self._plain[id(request)] = request
+        else:
+            self._add(request, now_ns)
+
+    def _add(self, request: InferRequest, now_ns: int) -> None:
         level = self._level(request) if self._only is None else self._only
         policy = level.policy
         if policy.max_size and len(level) >= policy.max_size:

@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 
 from trtserve.errors import Kind, ServeError
 from trtserve.polling import AwakeLoop, Habit
-from trtserve.request import InferRequest, InferResponse
+from trtserve.request import InferRequest, InferResponse, answer_all
 from trtserve.schedulers.policy import Batch, Scheduler
 from trtserve.statistics import ModelStatistics
 
@@ -33,6 +33,8 @@ Done = Callable[["Instance", Batch, Outcome], None]
 
 class Instance(Protocol):
     """One copy of a model that runs one batch at a time."""
+
+    here: bool  # the last batch ran on the loop's thread, within `start`
 
     def start(self, batch: Batch, done: Done) -> None:
         """Begin a batch; `done` is called once, on the loop's thread, whatever happens."""
@@ -58,6 +60,8 @@ class Runner:
         self._awake = AwakeLoop(loop)
         self._next_comes = Habit()  # a request, once all are answered
         self._armed = False
+        self._looked = 0  # requests that waited when the loop was last asked for more
+        self._together = 0  # requests of the last batch
         self._starting = False
         self._timer: asyncio.TimerHandle | None = None
         self._drained: asyncio.Future[None] | None = None  # set while draining
@@ -81,7 +85,8 @@ class Runner:
             # Once a turn of the loop: what arrived in this turn can share a batch.
             self._armed = True
             self._next_comes.came(request.started_ns)
-            self._loop.call_soon(self._kick)
+            self._awake.rest()
+            self._loop.call_soon(self._look)
 
     def _make_room(self) -> None:
         """Count how many more may wait. Raises `ServeError` where that is none."""
@@ -96,8 +101,24 @@ class Runner:
             self._armed = True
             self._loop.call_soon(self._kick)
 
+    def _look(self) -> None:
+        """Start what waits, but where that keeps the loop busy, first read what has come by now.
+
+        That is a look, and another as long as there is more each time, and less than in the last
+        batch. One client alone is never kept waiting: the second request of a batch pays for it.
+        """
+        waiting, looked = len(self._scheduler), self._looked
+        if 1 < waiting > looked and (
+            (not looked or waiting < self._together) and self._idle and self._idle[-1].here
+        ):
+            self._looked = waiting
+            self._loop.call_soon(self._look)
+        else:
+            self._kick()
+
     def _kick(self) -> None:
         self._armed = False
+        self._looked = 0
         scheduler = self._scheduler
         now = time.monotonic_ns()
         self._starting = True  # an instance may be done before `start` returns
@@ -105,13 +126,15 @@ class Runner:
             batch = scheduler.next_batch(now)
             if batch is None:
                 break
+            self._together = len(batch.requests)
             self._idle.pop().start(batch, self._done)
         else:
             scheduler.settle(now)
         self._starting = False
         if scheduler.dropped:
             self._answer_dropped(now)
-        self._set_timer(now)
+        if self._timer is not None or len(scheduler):
+            self._set_timer(now)
         if self._drained is not None:
             self._check_drained()
 
@@ -133,9 +156,8 @@ class Runner:
         self._idle.append(instance)
         if len(self._scheduler) and not self._starting:
             self._kick()  # first of all: the instance works on while this batch is answered
-        self._statistics.executed(batch, outcome)
-        for request, answer in zip(batch.requests, outcome.answers, strict=True):
-            request.answer(answer)
+        answer_all(batch.requests, outcome.answers)
+        self._statistics.executed(batch, outcome)  # before anybody can ask for them
         if self._drained is not None:
             self._check_drained()
         elif not len(self._scheduler) and self._next_comes.begins(now := time.monotonic_ns()):

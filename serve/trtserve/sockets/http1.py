@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, cast
 
 from trtserve.errors import Kind, ServeError
 from trtserve.protocols.budget import Share
@@ -14,7 +14,9 @@ from trtserve.protocols.http1_head import HttpError
 from trtserve.protocols.pace import Pace
 from trtserve.protocols.v2_json import error_body
 from trtserve.request import Buffer, Call
-from trtserve.sockets.connections import Connections, scratch
+from trtserve.sockets.connections import Connections
+from trtserve.sockets.filling import Filling
+from trtserve.sockets.http1_application import Again, HttpApplication
 from trtserve.sockets.leaving import HalfClosed, Lingering
 
 _JOIN_BYTES = 64 * 1024
@@ -23,26 +25,7 @@ _MAX_PIPELINED_BYTES = 64 * 1024
 JSON = (("Content-Type", "application/json"),)
 
 
-class Again(NamedTuple):
-    """A request that came before, but for the end of its body: how to serve it in one step."""
-
-    start: bytes  # its head and what its body begins with
-    total: int  # bytes of head and body
-    request: HttpRequest
-    # (the whole request, ...) as `HttpApplication.handle`; False: it has to be handled anew
-    serve: Callable[[bytes, HttpProtocol, int], bool]
-
-
-class HttpApplication(Protocol):
-    """Who serves the requests."""
-
-    max_body_bytes: int
-
-    def handle(self, request: HttpRequest, exchange: HttpProtocol, started_ns: int) -> None:
-        """Answer `request` through `exchange.respond` or `exchange.write`, now or later."""
-
-
-class HttpProtocol(asyncio.BufferedProtocol):
+class HttpProtocol(asyncio.Protocol):
     """One connection. It serves one request at a time, in order."""
 
     def __init__(self, application: HttpApplication, connections: Connections) -> None:
@@ -50,7 +33,6 @@ class HttpProtocol(asyncio.BufferedProtocol):
         self._reader = RequestReader(application.max_body_bytes, connections.budget)
         self._connections = connections
         self._transport: asyncio.Transport | None = None
-        self._space: memoryview | None = None  # what is being read into, where not `scratch`
         self._request: HttpRequest | None = None  # under way
         self._served = 0  # requests that were begun
         self._paused = False  # the peer does not read its answer
@@ -71,39 +53,36 @@ class HttpProtocol(asyncio.BufferedProtocol):
         if not self._connections.enter(self):
             transport.abort()
 
-    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002  # asyncio's signature
-        space = self._space = self._reader.space()
-        return scratch if space is None else space
-
-    def buffer_updated(self, nbytes: int) -> None:
+    def data_received(self, data: bytes) -> None:
         now_ns = time.monotonic_ns()
-        space, self._space = self._space, None  # what is kept here would keep the whole body
-        if space is None:
-            data = bytes(scratch[:nbytes])
-            again = self.again
-            if again is not None and again.total == nbytes and self._is_again(again, data):
-                self._request = again.request
-                self._served += 1
-                if again.serve(data, self, now_ns):
-                    return
-                self.again = self._request = None
-            self._reader.receive(data)
-        else:
-            self._reader.filled(nbytes)
+        again = self.again
+        if (
+            again is not None
+            and again.total == len(data)
+            and data.startswith(again.start)
+            and self._request is None
+            and not self._paused
+            and self._reader.idle
+            and not self._connections.budget.full
+        ):
+            self._request = again.request
+            self._served += 1
+            if again.serve(data, now_ns):
+                return
+            self.again = self._request = None
+        self._reader.receive(data)
         if self._request is None and not self._paused:
             self._advance(now_ns)
         elif self._reader.buffered_bytes > _MAX_PIPELINED_BYTES and self._transport is not None:
             self._transport.pause_reading()
 
-    def _is_again(self, again: Again, data: bytes) -> bool:
-        return (
-            data.startswith(again.start)
-            and self._request is None
-            and not self._paused
-            and not self._close_after
-            and self._reader.idle
-            and not self._connections.budget.full
-        )
+    def filled(self, count: int) -> None:
+        """So many bytes of a body were read to where they belong."""
+        self._reader.filled(count)
+        if self._reader.space() is None and self._transport is not None:
+            self._transport.set_protocol(self)
+        if self._request is None and not self._paused:
+            self._advance(time.monotonic_ns())
 
     def _advance(self, now_ns: int) -> None:
         """Serve what is whole. Answers that come at once must not nest: hence the loop."""
@@ -120,6 +99,13 @@ class HttpProtocol(asyncio.BufferedProtocol):
                 self._request = request
                 self._served += 1
                 self._application.handle(request, self, now_ns)
+            transport = self._transport
+            if (
+                self._reader.space() is not None
+                and transport is not None
+                and transport.get_protocol() is self
+            ):
+                transport.set_protocol(Filling(self, self._reader))
         except HttpError as error:
             self._refuse(error)
         finally:
@@ -172,7 +158,7 @@ class HttpProtocol(asyncio.BufferedProtocol):
             self._close_after = True
             if CLOSE not in head:  # most heads are made for all connections at once
                 head = head.replace(b"\r\n", b"\r\n" + CLOSE, 1)
-        size = len(parts[0]) if len(parts) == 1 else sum(map(len, parts))
+        size = sum(map(len, parts))
         if size > _JOIN_BYTES and self._connections.budget.full:
             self._refuse(HttpError(503, self._connections.budget.refusal))
             return
@@ -184,6 +170,26 @@ class HttpProtocol(asyncio.BufferedProtocol):
                 self._end_half_closed()
             elif self._connections.draining:
                 self.drain()
+
+    def write_again(self, head: bytes, data: Buffer) -> None:
+        """`write(head, [data])` with a head for connections that go on, of a request from `again`.
+
+        Most answers take this way: nothing is to be released, or looked at twice.
+        """
+        transport = self._transport
+        if (
+            self._request is None
+            or transport is None
+            or self._connections.draining
+            or self._half_closed is not None
+            or self._reader.buffered_bytes
+            or len(data) > _JOIN_BYTES
+            or transport.is_closing()
+        ):
+            self.write(head, [data])
+            return
+        self._request = self.on_cancel = None
+        transport.write(head + data)
 
     def hold(self, count: int) -> None:
         """The request under way became `count` bytes. Raises `ServeError` if they are too many."""
@@ -264,7 +270,7 @@ class HttpProtocol(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # the same
         self._connections.leave(self)
         self._transport = None
-        self._request = None
+        self._request = self.again = None
         self._reader.release()
         self._unsent.set(0)
         if self._half_closed is not None:

@@ -21,7 +21,8 @@ from tests.serve.schedulers.test_dynamic import request
 class Instance:
     """Notes what it is given; `finish` answers it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, here: bool = False) -> None:
+        self.here = here
         self.batch: Batch | None = None
         self._done: Done | None = None
         self.closed = False
@@ -75,6 +76,33 @@ def test_an_idle_instance_has_what_came_within_one_turn_of_the_loop() -> None:
         await asyncio.sleep(0)
         assert instance.batch is not None
         assert instance.batch.requests == [third]
+
+    asyncio.run(main())
+
+
+def test_who_would_keep_the_loop_busy_first_lets_it_read_what_has_come() -> None:
+    """A look, and more as long as more comes than before and less than the last batch had."""
+
+    async def main() -> None:
+        instance = Instance(here=True)
+        running = runner(instance)
+        for turns in (
+            (1,),  # alone: it starts at once
+            (2, 1),  # there was a look; more than in the last batch are here
+            (1,),
+            (2, 0),  # nothing more
+            (3, 1),
+            (2, 1, 1),  # less than the last time, so one look more
+            (2, 1, 0),
+        ):
+            for turn, count in enumerate(turns):
+                assert instance.batch is None, (turns, turn)
+                for _ in range(count):
+                    running.submit(asked())
+                await asyncio.sleep(0)
+            assert instance.batch is not None, turns
+            assert instance.batch.rows == sum(turns)
+            instance.finish()
 
     asyncio.run(main())
 

@@ -56,6 +56,8 @@ class Crew:
 class LoopInstance:
     """Runs batches of one `PythonInstance`, one at a time. Methods run on the loop's thread."""
 
+    here = False
+
     def __init__(self, instance: PythonInstance, place: Place, crew: Crew) -> None:
         self._instance = instance
         self._crew = crew
