@@ -67,8 +67,8 @@ class HttpInference:
         coding = head.headers.get("accept-encoding")
         if exchange.last_call is not call:
             exchange.last_call = call
-        elif exchange.again is None or exchange.again.request.head is not head:
-            exchange.again = self._again(version, call, request, exchange)
+        elif exchange.expected is None or exchange.expected.request.head is not head:
+            exchange.expected = self._again(version, call, request, exchange)
         infer = InferRequest(call, data, _reply, started_ns, (exchange, version, coding))
         exchange.on_cancel = (version.runner.cancel, infer)
         version.submit(infer)

@@ -122,7 +122,7 @@ def known(server: Running) -> list[bool]:
     """Of each open connection, whether it knows what comes next."""
     opened = server.server.connections
     found: list[bool] = server.call(lambda: [
-        each.again is not None for each in opened._open if isinstance(each, HttpProtocol)
+        each.expected is not None for each in opened._open if isinstance(each, HttpProtocol)
     ])  # fmt: skip
     return found
 

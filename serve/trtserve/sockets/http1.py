@@ -32,6 +32,7 @@ class HttpProtocol(asyncio.Protocol):
         self._application = application
         self._reader = RequestReader(application.max_body_bytes, connections.budget)
         self._connections = connections
+        self._budget = connections.budget
         self._transport: asyncio.Transport | None = None
         self._request: HttpRequest | None = None  # under way
         self._served = 0  # requests that were begun
@@ -44,8 +45,9 @@ class HttpProtocol(asyncio.Protocol):
         # What to call if the client leaves amid the request, and with what.
         self.on_cancel: tuple[Callable[[Any], object], Any] | None = None
         # The application's: what it expects to come next, and what the last request asked.
-        self.again: Again | None = None
+        self.expected: Again | None = None
         self.last_call: Call | None = None
+        self._again: Again | None = None  # the same, as long as nothing else is here
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports do all that asyncio.Transport does without being its subclass.
@@ -55,21 +57,21 @@ class HttpProtocol(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         now_ns = time.monotonic_ns()
-        again = self.again
+        again = self._again
         if (
             again is not None
             and again.total == len(data)
             and data.startswith(again.start)
             and self._request is None
             and not self._paused
-            and self._reader.idle
-            and not self._connections.budget.full
+            and self._budget.used_bytes < self._budget.limit_bytes
         ):
             self._request = again.request
             self._served += 1
             if again.serve(data, now_ns):
                 return
-            self.again = self._request = None
+            self._request = None
+        self._again = None
         self._reader.receive(data)
         if self._request is None and not self._paused:
             self._advance(now_ns)
@@ -170,9 +172,11 @@ class HttpProtocol(asyncio.Protocol):
                 self._end_half_closed()
             elif self._connections.draining:
                 self.drain()
+            else:
+                self._again = self.expected
 
     def write_again(self, head: bytes, data: Buffer) -> None:
-        """`write(head, [data])` with a head for connections that go on, of a request from `again`.
+        """`write(head, [data])` with a head for connections that go on, to what was expected.
 
         Most answers take this way: nothing is to be released, or looked at twice.
         """
@@ -182,7 +186,7 @@ class HttpProtocol(asyncio.Protocol):
             or transport is None
             or self._connections.draining
             or self._half_closed is not None
-            or self._reader.buffered_bytes
+            or self._again is None  # more has come
             or len(data) > _JOIN_BYTES
             or transport.is_closing()
         ):
@@ -270,7 +274,7 @@ class HttpProtocol(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # the same
         self._connections.leave(self)
         self._transport = None
-        self._request = self.again = None
+        self._request = self.expected = self._again = None
         self._reader.release()
         self._unsent.set(0)
         if self._half_closed is not None:
