@@ -143,8 +143,10 @@ class _Repeated:
         self._call = call
         self._exchange = exchange
         self._submit = version.submit
-        self._cancel = version.runner.cancel
-        self._origin = (exchange, version, None)
+        self._version = version
+        # A connection serves one request at a time: this one is used again when it was answered.
+        self._infer = InferRequest(call, (), None, 0, (exchange, version, None))
+        self._on_cancel = (version.runner.cancel, self._infer)
         self._endpoints = endpoints
         self._models = endpoints.models
         self._generation = self._models.generation
@@ -164,27 +166,27 @@ class _Repeated:
         spans = self._spans
         # Most models have one input, and a comprehension is a call of its own.
         data = [source[spans[0]]] if len(spans) == 1 else [source[span] for span in spans]
-        request = InferRequest(self._call, data, self._reply, started_ns, self._origin)
-        exchange = self._exchange
-        exchange.on_cancel = (self._cancel, request)
+        request = self._infer
+        request.data, request.started_ns, request.reply = data, started_ns, self._reply
+        self._exchange.on_cancel = self._on_cancel
         try:
             self._submit(request)
         except ServeError as error:
-            respond_error(exchange, error)
+            respond_error(self._exchange, error)
         except Exception as error:  # whatever goes wrong, the client hears of it
-            respond_error(exchange, bug(error))
+            respond_error(self._exchange, bug(error))
         return True
 
     def _reply(self, request: InferRequest, answer: InferResponse | ServeError) -> None:
         """As the function `_reply`, which knows nothing of the answer before."""
+        request.data = ()  # idle connections keep no tensors
         if isinstance(answer, ServeError) or request.cancelled:
             _reply(request, answer)
         elif answer.form is self._form:
             self._exchange.write_again(self._known, answer.data[0])
         else:
             _reply(request, answer)
-            version: Version = self._origin[1]
-            start = version.codec.known_start(self._call, answer.form)
+            start = self._version.codec.known_start(self._call, answer.form)
             if start is not None and len(answer.data) == 1:
                 self._form, self._known = answer.form, start
 
