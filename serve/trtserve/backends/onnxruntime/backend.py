@@ -108,7 +108,7 @@ def _session(request: LoadRequest, device: str) -> onnxruntime.InferenceSession:
     try:
         session = onnxruntime.InferenceSession(
             str(request.file),
-            session_options(request.config),
+            session_options(request.config, alone=device == CPU and len(request.seats) == 1),
             providers=providers(request.config, device),
         )
     except ServeError:

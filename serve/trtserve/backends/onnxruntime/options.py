@@ -35,8 +35,11 @@ _CUDA_CHOICES = {
 _SESSION_ENTRIES = ("session.use_device_allocator_for_initializers",)
 
 
-def session_options(config: Any) -> onnxruntime.SessionOptions:
-    """The session options that a config's parameters ask for. Raises `ServeError`."""
+def session_options(config: Any, *, alone: bool = False) -> onnxruntime.SessionOptions:
+    """The session options that a config's parameters ask for. Raises `ServeError`.
+
+    alone: one instance computes on the CPU's processors, as far as this model goes.
+    """
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what goes wrong comes back as an exception
     stated = _stated(config)
@@ -51,8 +54,10 @@ def session_options(config: Any) -> onnxruntime.SessionOptions:
     for name in _SESSION_ENTRIES:
         if name in stated:
             options.add_session_config_entry(name, stated[name])
-    # An idle server must not spin. Costs little: threads wake in microseconds.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Within a run a session's threads wait for each other many times. They stay awake for that
+    # where no other run needs the processor, and never after the last run: an idle server sleeps.
+    options.add_session_config_entry("session.intra_op.allow_spinning", str(int(alone)))
+    options.add_session_config_entry("session.force_spinning_stop", "1")
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")
     return options
 

@@ -23,7 +23,7 @@ def config(parameters: dict[str, str] | None = None, **fields: Any) -> Any:
     return new_config(name="m", parameters=stated, **fields)
 
 
-def test_without_a_word_they_are_onnx_runtimes_own_but_never_spin() -> None:
+def test_without_a_word_they_are_onnx_runtimes_own_but_do_not_spin() -> None:
     options, own = session_options(config()), onnxruntime.SessionOptions()
     same = ("intra_op_num_threads", "inter_op_num_threads", "execution_mode",
             "graph_optimization_level", "enable_cpu_mem_arena", "enable_mem_pattern")  # fmt: skip
@@ -31,6 +31,25 @@ def test_without_a_word_they_are_onnx_runtimes_own_but_never_spin() -> None:
         assert getattr(options, name) == getattr(own, name), name
     assert options.get_session_config_entry("session.intra_op.allow_spinning") == "0"
     assert options.get_session_config_entry("session.inter_op.allow_spinning") == "0"
+
+
+def test_one_instance_alone_stays_awake_within_its_runs_and_not_after() -> None:
+    options = session_options(config(), alone=True)
+    assert options.get_session_config_entry("session.intra_op.allow_spinning") == "1"
+    assert options.get_session_config_entry("session.force_spinning_stop") == "1"
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_who_is_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    asked: list[bool] = []
+
+    def noting(*args: Any, alone: bool) -> onnxruntime.SessionOptions:
+        asked.append(alone)
+        return session_options(*args, alone=alone)
+
+    monkeypatch.setattr("trtserve.backends.onnxruntime.backend.session_options", noting)
+    load(load_request(tmp_path, plus(1), devices=("cpu",) * count)).unload()
+    assert asked == [count == 1]
 
 
 @pytest.mark.parametrize(
