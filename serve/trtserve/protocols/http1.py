@@ -124,12 +124,24 @@ class RequestReader:
             raise HttpError(413, self._too_large())
         if self._budget.full and (head.content_length or head.chunked):
             raise HttpError(503, self._budget.refusal)  # not for probes, which have no body
-        self._data = data[end + 4 :]
         self._head = head
+        body = memoryview(data)[end + 4 :]
+        self.continue_wanted = head.expects_continue and not body
         if head.chunked:
             self._chunks = ChunkedBody(self._max_body_bytes)
-        self.continue_wanted = head.expects_continue and not self._data
+        elif len(body) < head.content_length > _SMALL_BODY_BYTES:
+            self._begin_body(body, head.content_length)
+            return head
+        self._data = bytes(body)
         return head
+
+    def _begin_body(self, data: memoryview, length: int) -> None:
+        # numpy leaves the memory untouched: a promised body costs nothing until it comes.
+        self._body = np.empty(length, np.uint8).data
+        self._filled = len(data)
+        self._body[: self._filled] = data
+        self._data = b""
+        self._charge(self._filled, length)
 
     def _too_large(self) -> str:
         return f"the body is larger than the {self._max_body_bytes} bytes that are allowed"
@@ -143,13 +155,6 @@ class RequestReader:
                 return HttpRequest(head, data)
             self._data = data[length:]
             return HttpRequest(head, data[:length])
-        if length > _SMALL_BODY_BYTES:
-            # numpy leaves the memory untouched: a promised body costs nothing until it comes.
-            self._body = np.empty(length, np.uint8).data
-            self._filled = len(data)
-            self._body[: self._filled] = data
-            self._data = b""
-            self._charge(self._filled, length)
         return None
 
     def _charge(self, received: int, at_most: int) -> None:
