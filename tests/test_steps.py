@@ -21,6 +21,18 @@ def test_both_values_come_back_in_order() -> None:
     assert together(lambda: work(1), lambda: work(2)) == (1, 2)
 
 
+def test_this_thread_only_waits() -> None:
+    """It is the one that signals interrupt, and what they raise may get lost amid an import."""
+    ran_on: list[threading.Thread] = []
+
+    def work() -> None:
+        ran_on.append(threading.current_thread())
+
+    together(work, work, meanwhile=work)
+    assert len(ran_on) == 3
+    assert threading.current_thread() not in ran_on
+
+
 @pytest.mark.parametrize("first", [True, False])
 def test_the_first_error_does_not_wait_for_the_other(first: bool) -> None:
     end = threading.Event()

@@ -200,14 +200,16 @@ def together(
     second: Callable[[], B],
     meanwhile: Callable[[], object] = lambda: None,
 ) -> tuple[A, B]:
-    """Both values, made at the same time. The first error is raised at once: leaving the `Run`
-    ends the workers that the other one still waits for. This thread does `meanwhile`.
+    """Both values, made at the same time as `meanwhile`. The first error is raised at once: leaving
+    the `Run` ends the workers that the other one still waits for.
+
+    This thread does nothing but wait. Signals are its own, and what their handlers raise gets lost
+    where it happens to be in a callback of Python's: amid an import, once in a hundred times.
     """
-    threads = ThreadPoolExecutor(2)
+    threads = ThreadPoolExecutor(3)
     try:
         one, other = threads.submit(first), threads.submit(second)
-        works: list[Future[Any]] = [one, other]
-        meanwhile()
+        works: list[Future[Any]] = [one, other, threads.submit(meanwhile)]
         for work in wait(works, return_when=FIRST_EXCEPTION).done:
             work.result()
         return one.result(), other.result()
