@@ -3,8 +3,14 @@
 import signal
 import zlib
 
+from hypothesis import settings
+
 # A shell starts what it puts in the background with SIGINT ignored, and processes inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# No test is decided by how long an example takes.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 _LONGEST = 48
 
