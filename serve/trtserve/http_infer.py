@@ -172,9 +172,9 @@ class _Repeated:
         try:
             self._submit(request)
         except ServeError as error:
-            respond_error(self._exchange, error)
+            self._reply(request, error)
         except Exception as error:  # whatever goes wrong, the client hears of it
-            respond_error(self._exchange, bug(error))
+            self._reply(request, bug(error))
         return True
 
     def _reply(self, request: InferRequest, answer: InferResponse | ServeError) -> None:

@@ -7,11 +7,13 @@ import socket
 from collections.abc import Callable, Sequence
 from http.client import HTTPResponse
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from trtserve.errors import Kind, ServeError
 from trtserve.sockets.http1 import HttpProtocol
 
 from tests.serve.conftest import Running
@@ -133,6 +135,26 @@ def test_what_came_twice_is_known(server: Running) -> None:
             connection.sendall(KINDS["one row"](1))
             answer(connection)
             assert any(known(server)) == expected
+
+
+def test_neither_answered_nor_refused_requests_leave_their_tensors(server: Running) -> None:
+    """Idle connections would hold them: thousands of clients are refused at a time."""
+
+    def expected() -> Any:
+        opened = server.server.connections._open
+        return next(e for each in opened if (e := getattr(each, "expected", None)) is not None)
+
+    def refuse(_: object) -> None:
+        raise ServeError(Kind.UNAVAILABLE, "Exceeds maximum queue size")
+
+    with connect(server) as connection:
+        for status in (200, 200, 200, 503, 503):
+            if status == 503:
+                server.call(lambda: setattr(expected(), "_submit", refuse))
+            connection.sendall(KINDS["one row"](1))
+            assert answer(connection)[0] == status
+            if status == 503 or any(known(server)):
+                assert server.call(lambda: expected()._infer.data) == ()
 
 
 def test_several_requests_at_once_are_answered_in_order(server: Running) -> None:
