@@ -14,7 +14,7 @@ from typing import Any
 from trtserve.endpoints import Endpoints
 from trtserve.errors import Kind, ServeError
 from trtserve.protocols.compression import accepted, compressed, decompressed
-from trtserve.protocols.http1 import HttpRequest
+from trtserve.protocols.http1 import SMALL_BODY_BYTES, HttpRequest
 from trtserve.protocols.large_json import LARGE_BYTES, Steps
 from trtserve.protocols.v2_json import HttpAnswer, error_body
 from trtserve.request import Buffer, Call, Form, InferRequest, InferResponse
@@ -25,7 +25,7 @@ from trtserve.version import Version
 
 _log = logging.getLogger("trtserve")
 _BINARY = "application/octet-stream"
-_MAX_AGAIN_BYTES = 64 * 1024
+_MAX_JSON_BYTES = 64 * 1024
 # Who sends one of these wants more than the tensors back as they are.
 _SPECIAL = ("accept-encoding", "content-encoding", "expect")
 
@@ -120,11 +120,14 @@ class HttpInference:
         tensors are behind them.
         """
         head, body = request
-        if not head.keep_alive or head.chunked or len(body) > _MAX_AGAIN_BYTES:
+        if not head.keep_alive or head.chunked:
             return None
         if any(name in head.headers for name in _SPECIAL):
             return None
-        start = head.raw + bytes(body[: len(body) - sum(call.sizes)])
+        json_bytes = len(body) - sum(call.sizes)
+        if json_bytes > _MAX_JSON_BYTES:
+            return None
+        start = head.raw + bytes(body[:json_bytes])
         return _Repeated(version, call, start, HttpRequest(head, b""), exchange,
                          endpoints=self._endpoints)  # fmt: skip
 
@@ -139,6 +142,7 @@ class _Repeated:
         """`start`: the head and the JSON, behind which the tensors are; `request`: the head."""
         self.start = start
         self.total = len(start) + sum(call.sizes)
+        self.large = sum(call.sizes) > SMALL_BODY_BYTES
         self.request = request
         self._call = call
         self._exchange = exchange
@@ -158,7 +162,7 @@ class _Repeated:
             self._spans.append(slice(at, at + size))
             at += size
 
-    def serve(self, whole: bytes, started_ns: int) -> bool:
+    def serve(self, whole: Buffer, started_ns: int) -> bool:
         """Queue it; False: its path may mean another version than before."""
         if self._generation != self._models.generation or not self._endpoints.ready:
             return False
@@ -182,13 +186,15 @@ class _Repeated:
         request.data = ()  # idle connections keep no tensors
         if isinstance(answer, ServeError) or request.cancelled:
             _reply(request, answer)
-        elif answer.form is self._form:
-            self._exchange.write_again(self._known, answer.data[0])
-        else:
+        elif answer.form is not self._form:
             _reply(request, answer)
             start = self._version.codec.known_start(self._call, answer.form)
             if start is not None and len(answer.data) == 1:
                 self._form, self._known = answer.form, start
+        elif self.large:
+            self._exchange.write(self._known, answer.data)
+        else:
+            self._exchange.write_again(self._known, answer.data[0])
 
 
 def _reply(request: InferRequest, answer: InferResponse | ServeError) -> None:

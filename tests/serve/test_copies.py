@@ -16,7 +16,7 @@ import tritonclient.grpc as grpc_client
 import tritonclient.http as http_client
 from trtserve.backends.onnxruntime.executor import OnnxExecutor
 from trtserve.sockets.connections import scratch
-from trtserve.sockets.filling import Filling
+from trtserve.sockets.filling import Expecting, Filling
 from trtserve.sockets.http1 import HttpProtocol
 from trtserve.sockets.http2 import GrpcProtocol
 
@@ -155,6 +155,20 @@ def test_a_request_that_is_a_batch_alone_stays_where_it_was_read_to(
     else:
         assert straight > 0  # how much of it, the client's frames decide
     assert shared(seen.written, made) == made.nbytes
+
+
+def test_a_request_that_came_before_is_read_to_its_place_from_the_first_byte_on(
+    server: Running, seen: Seen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen.watch(monkeypatch, HttpProtocol, Expecting)
+    given = http_client.InferInput("INPUT0", [1, COLUMNS], "FP32")
+    with http_client.InferenceServerClient(server.http, concurrency=1) as client:
+        for value in range(4):
+            given.set_data_from_numpy(np.full((1, COLUMNS), value, np.float32))
+            assert client.infer("alone", [given]).as_numpy("OUTPUT0")[0, -1] == value + 1
+    copied = [each.nbytes - shared(seen.read, each) for each in seen.inputs]
+    # The connection has seen the request twice then.
+    assert copied[2:] == [0, 0], copied
 
 
 def test_requests_that_share_a_batch_are_joined_once(ask: Any, seen: Seen) -> None:

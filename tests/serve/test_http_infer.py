@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 from collections.abc import Callable, Sequence
 from http.client import HTTPResponse
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from trtserve.errors import Kind, ServeError
+from trtserve.sockets.filling import Expecting
 from trtserve.sockets.http1 import HttpProtocol
 
 from tests.serve.conftest import Running
@@ -30,6 +32,7 @@ def server(start: Callable[..., Running], tmp_path_factory: pytest.TempPathFacto
     repository = tmp_path_factory.mktemp("repository")
     put(repository, "identity", identity(), CONFIG_16 + "dynamic_batching {}")
     put(repository, "add_sub", add_sub(), "max_batch_size: 64\n" + ADD_SUB)
+    put(repository, "wide", identity(dims=["batch", "columns"]), CONFIG_16.replace("[16]", "[-1]"))
     return start(repository)
 
 
@@ -55,6 +58,15 @@ def floats(rows: int, seed: int) -> bytes:
     return np.random.default_rng(seed).random((rows, 16), np.float32).tobytes()
 
 
+def wide(columns: int, seed: int) -> bytes:
+    """More than what is read at a time, from 16,385 columns on with memory of its own."""
+    header = binary(["INPUT0"], 1, "FP32", 4 * columns)
+    header["inputs"][0]["shape"] = [1, columns]  # type: ignore[index]  # JSON
+    return request(
+        "wide", header, np.random.default_rng(seed).random(columns, np.float32).tobytes()
+    )
+
+
 def ints(seed: int) -> bytes:
     return np.random.default_rng(seed).integers(0, 9, 16, np.int32).tobytes()
 
@@ -78,6 +90,11 @@ KINDS: dict[str, Callable[[int], bytes]] = {
         "identity", binary(["INPUT0"], 1, "FP32", 60), floats(1, n)),
     "unknown model": lambda n: request(
         "nobody", binary(["INPUT0"], 1, "FP32", 64), floats(1, n)),
+    "large": lambda n: wide(25_000, n),
+    "another large one": lambda n: wide(25_001, n),
+    "larger than a read": lambda n: wide(80_000, n),
+    "large with other JSON": lambda n: wide(25_000, n).replace(b'"INPUT0"', b'"INPUT9"'),
+    "nearly large": lambda n: wide(16_300, n),
     "nearly the same": lambda n: request(
         "identity", binary(["INPUT9"], 1, "FP32", 64), floats(1, n)),
 }  # fmt: skip
@@ -104,7 +121,7 @@ def asked_alone(server: Running, wire: bytes) -> tuple[int, list[tuple[str, str]
 )
 @given(
     st.lists(st.tuples(st.sampled_from(sorted(KINDS)), st.integers(1, 4)), min_size=1, max_size=6),
-    st.integers(0, 1000), st.integers(0, 400),
+    st.integers(0, 1000), st.one_of(st.integers(0, 400), st.integers(0, 330_000)),
 )  # fmt: skip
 def test_repetition_changes_no_answer(
     server: Running, kinds: list[tuple[str, int]], seed: int, cut: int
@@ -155,6 +172,81 @@ def test_neither_answered_nor_refused_requests_leave_their_tensors(server: Runni
             assert answer(connection)[0] == status
             if status == 503 or any(known(server)):
                 assert server.call(lambda: expected()._infer.data) == ()
+
+
+def protocols(server: Running) -> list[Any]:
+    """What each open connection reads with."""
+    opened = server.server.connections
+    found: list[Any] = server.call(lambda: [
+        each._transport.get_protocol() for each in opened._open
+        if isinstance(each, HttpProtocol) and each._transport is not None
+    ])  # fmt: skip
+    return found
+
+
+def test_a_large_request_that_is_known_holds_nothing_before_it_comes(server: Running) -> None:
+    """Nor after it was answered: connections that wait may be thousands."""
+    with connect(server) as connection:
+        for number in range(4):
+            connection.sendall(wide(25_000, number))
+            assert answer(connection)[2].endswith(wide(25_000, number)[-100_000:])
+        (expecting,) = protocols(server)
+        assert isinstance(expecting, Expecting)
+        assert len(expecting._whole) == 0
+        exchange = expecting._connection
+        assert exchange.expected is not None
+        assert (exchange._request, exchange._whole) == (None, None)
+        assert exchange._reader.idle
+        assert exchange.expected._infer.data == ()  # type: ignore[attr-defined]
+        assert server.server.connections.budget.used_bytes == 0
+
+
+def test_a_known_large_request_is_refused_where_nothing_is_left(server: Running) -> None:
+    budget = server.server.connections.budget
+    limit = budget.limit_bytes
+    for left in (0, 50_000):  # refused with its head, or when too much of it has come
+        with connect(server) as connection:
+            for number in range(3):
+                connection.sendall(wide(25_000, number))
+                assert answer(connection)[0] == 200
+            budget.limit_bytes = left
+            try:
+                connection.sendall(wide(25_000, 1))
+                status, _, body = answer(connection)
+            finally:
+                budget.limit_bytes = limit
+            assert (status, b"may hold at a time" in body) == (503, True)
+        assert asked_alone(server, wide(25_000, 1))[0] == 200
+        assert budget.used_bytes == 0
+
+
+@pytest.mark.parametrize("sent", [1, 150, 300, 50_000])
+def test_half_of_a_known_large_request_and_no_more(server: Running, sent: int) -> None:
+    with connect(server) as connection:
+        for number in range(3):
+            connection.sendall(wide(25_000, number))
+            assert answer(connection)[0] == 200
+        connection.sendall(wide(25_000, 4)[:sent])
+        connection.shutdown(socket.SHUT_WR)
+        status, _, body = answer(connection)
+        assert (status, b"the connection ended within a request" in body) == (400, True)
+        assert connection.recv(1) == b""
+
+
+def test_large_requests_behind_one_another_and_others_among_them(server: Running) -> None:
+    kinds = (
+        ["large"] * 4
+        + ["large with other JSON"]
+        + ["large"] * 3
+        + ["one row", "large", "raw", "large", "large", "another large one"]
+    )
+    wires = [KINDS[kind](number) for number, kind in enumerate(kinds)]
+    expected = [asked_alone(server, wire)[2] for wire in wires]
+    with connect(server) as connection:
+        sender = threading.Thread(target=connection.sendall, args=(b"".join(wires),))
+        sender.start()
+        assert [answer_of(connection) for _ in wires] == expected
+        sender.join()
 
 
 def test_several_requests_at_once_are_answered_in_order(server: Running) -> None:

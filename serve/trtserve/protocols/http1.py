@@ -18,7 +18,7 @@ from trtserve.protocols.http1_head import MAX_HEAD_BYTES, Head, HttpError, known
 from trtserve.request import Buffer
 
 # Bodies up to this size are cut out of what was read; larger ones get memory of their own.
-_SMALL_BODY_BYTES = 64 * 1024
+SMALL_BODY_BYTES = 64 * 1024
 
 
 class HttpRequest(NamedTuple):
@@ -92,6 +92,14 @@ class RequestReader:
         """`count` bytes were read into `space`."""
         self._filled += count
 
+    def begin(self, head: Head, body: memoryview, filled: int) -> None:
+        """A request has begun whose head is known: its body's first bytes are in place already.
+
+        The next ones are read into `space`. Raises `HttpError`.
+        """
+        self._head, self._body, self._filled = head, body, filled
+        self._charge(filled, len(body))
+
     def next_request(self) -> HttpRequest | None:
         """The next whole request, None until there is one. Raises `HttpError`."""
         head = self._head
@@ -129,7 +137,7 @@ class RequestReader:
         self.continue_wanted = head.expects_continue and not body
         if head.chunked:
             self._chunks = ChunkedBody(self._max_body_bytes)
-        elif len(body) < head.content_length > _SMALL_BODY_BYTES:
+        elif len(body) < head.content_length > SMALL_BODY_BYTES:
             self._begin_body(body, head.content_length)
             return head
         self._data = bytes(body)
@@ -181,7 +189,7 @@ class RequestReader:
             raise HttpError(400, f"the chunked body is broken: {error}") from None
         if chunks.size > self._max_body_bytes:
             raise HttpError(413, self._too_large())
-        if chunks.received > _SMALL_BODY_BYTES:
+        if chunks.received > SMALL_BODY_BYTES:
             self._charge(chunks.received, self._max_body_bytes)
         if not chunks.done:
             return None

@@ -15,7 +15,7 @@ from trtserve.protocols.pace import Pace
 from trtserve.protocols.v2_json import error_body
 from trtserve.request import Buffer, Call
 from trtserve.sockets.connections import Connections
-from trtserve.sockets.filling import Filling
+from trtserve.sockets.filling import Expecting, Filling
 from trtserve.sockets.http1_application import Again, HttpApplication
 from trtserve.sockets.leaving import HalfClosed, Lingering
 
@@ -48,6 +48,7 @@ class HttpProtocol(asyncio.Protocol):
         self.expected: Again | None = None
         self.last_call: Call | None = None
         self._again: Again | None = None  # the same, as long as nothing else is here
+        self._whole: memoryview | None = None  # its bytes, where it is large and has begun
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports do all that asyncio.Transport does without being its subclass.
@@ -78,6 +79,28 @@ class HttpProtocol(asyncio.Protocol):
         elif self._reader.buffered_bytes > _MAX_PIPELINED_BYTES and self._transport is not None:
             self._transport.pause_reading()
 
+    def begun(self, again: Again, whole: memoryview, count: int) -> None:
+        """A request with the expected head comes: so many of its bytes are in `whole`."""
+        if self._budget.full:
+            self.unexpected(whole[:count].tobytes())
+            return
+        head = again.request.head
+        try:
+            self._reader.begin(head, whole[len(head.raw) :], count - len(head.raw))
+        except HttpError as error:
+            self._refuse(error)
+            return
+        self._whole = whole
+        if self._transport is not None:
+            self._transport.set_protocol(Filling(self, self._reader))
+        self.filled(0)
+
+    def unexpected(self, data: bytes) -> None:
+        """Something else than expected has come."""
+        if self._transport is not None:
+            self._transport.set_protocol(self)
+        self.data_received(data)
+
     def filled(self, count: int) -> None:
         """So many bytes of a body were read to where they belong."""
         self._reader.filled(count)
@@ -100,7 +123,9 @@ class HttpProtocol(asyncio.Protocol):
                     break
                 self._request = request
                 self._served += 1
-                self._application.handle(request, self, now_ns)
+                whole, self._whole = self._whole, None
+                if whole is None or not self._served_again(whole, now_ns):
+                    self._application.handle(request, self, now_ns)
             transport = self._transport
             if (
                 self._reader.space() is not None
@@ -112,6 +137,15 @@ class HttpProtocol(asyncio.Protocol):
             self._refuse(error)
         finally:
             self._advancing = False
+
+    def _served_again(self, whole: memoryview, now_ns: int) -> bool:
+        """Serve a large request with the expected head, if its JSON is as expected too."""
+        again = self._again
+        return (
+            again is not None
+            and whole[: len(again.start)].tobytes() == again.start
+            and again.serve(whole, now_ns)
+        )
 
     def _ask_for_body(self) -> None:
         if self._half_closed is not None:
@@ -173,7 +207,20 @@ class HttpProtocol(asyncio.Protocol):
             elif self._connections.draining:
                 self.drain()
             else:
-                self._again = self.expected
+                self._expect()
+
+    def _expect(self) -> None:
+        """Nothing is under way: what comes next is probably what the application expects."""
+        self._again = again = self.expected
+        transport = self._transport
+        if (
+            again is not None
+            and again.large
+            and not self._advancing  # the transport is not about to read on, to no avail
+            and transport is not None
+            and not transport.is_closing()
+        ):
+            transport.set_protocol(Expecting(self, again))
 
     def write_again(self, head: bytes, data: Buffer) -> None:
         """`write(head, [data])` with a head for connections that go on, to what was expected.
@@ -274,7 +321,7 @@ class HttpProtocol(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # the same
         self._connections.leave(self)
         self._transport = None
-        self._request = self.expected = self._again = None
+        self._request = self.expected = self._again = self._whole = None
         self._reader.release()
         self._unsent.set(0)
         if self._half_closed is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from trtserve.protocols.http1 import HttpRequest
+from trtserve.request import Buffer
 
 if TYPE_CHECKING:
     from trtserve.sockets.http1 import HttpProtocol
@@ -15,9 +16,10 @@ class Again(Protocol):
 
     start: bytes  # its head and what its body begins with
     total: int  # bytes of head and body
+    large: bool  # the body gets memory of its own
     request: HttpRequest
 
-    def serve(self, whole: bytes, started_ns: int) -> bool:
+    def serve(self, whole: Buffer, started_ns: int) -> bool:
         """Serve it, given all its bytes; False: it has to be handled anew."""
 
 
