@@ -8,14 +8,12 @@ joined there.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
-
-import numpy as np
+from typing import NamedTuple
 
 from trtserve.contract import Contract, TensorRule, fits
 from trtserve.errors import Kind, ServeError
 from trtserve.joining import join_into
-from trtserve.request import Buffer, Call, Form, Forms, InferRequest, InferResponse, OutputSpec
+from trtserve.request import Buffer, Call, Forms, InferRequest, InferResponse, OutputSpec
 from trtserve.schedulers.policy import Batch
 from trtserve.tensors import COPY_BYTES, NUMPY, Array, array_from_wire, shape_text, wire_from_array
 
@@ -93,58 +91,6 @@ def scatter(
     batch: Batch, outputs: Mapping[str, Array], contract: Contract, forms: Forms
 ) -> list[InferResponse | ServeError]:
     """Each request's share of the outputs. Raises `ServeError` where outputs are not as stated."""
-    last: _Like | None = forms.last
-    if last is not None and last.call is batch.call:
-        answers = last.answers(batch.rows, outputs)
-        if answers is not None:
-            return answers
-    answers = _scattered(batch, outputs, contract, forms)
-    forms.last = _like(batch, outputs, answers, contract)
-    return answers
-
-
-class _Like(NamedTuple):
-    """What is known of the answers to a call, as long as the one output is of this kind."""
-
-    call: Call
-    name: str
-    dtype: np.dtype[Any]
-    dims: tuple[int, ...]  # without batch dim
-    form: Form
-    size: int  # bytes of one answer
-
-    def answers(
-        self, rows: int, outputs: Mapping[str, Array]
-    ) -> list[InferResponse | ServeError] | None:
-        """The answers, None where something is new."""
-        array = outputs.get(self.name)
-        if array is None or array.dtype != self.dtype or array.shape != (rows, *self.dims):
-            return None
-        data, size, form = array.tobytes(), self.size, self.form
-        return [InferResponse(form, (data[at : at + size],)) for at in range(0, len(data), size)]
-
-
-def _like(
-    batch: Batch, outputs: Mapping[str, Array], answers: Sequence[InferResponse | ServeError],
-    contract: Contract,
-) -> _Like | None:  # fmt: skip
-    """What is the same for the next batch of these calls, if most of it is."""
-    call, answer = batch.call, answers[0]
-    if call is None or len(call.wanted) != 1 or not contract.max_batch_size:
-        return None
-    rule = contract.outputs[call.wanted[0]]
-    if rule.dtype == "BYTES" or rule.reshape is not None or isinstance(answer, ServeError):
-        return None
-    array = outputs[rule.name]
-    size = array.nbytes // array.shape[0] * call.rows
-    if not 0 < size <= COPY_BYTES:
-        return None
-    return _Like(call, rule.name, array.dtype, array.shape[1:], answer.form, size)
-
-
-def _scattered(
-    batch: Batch, outputs: Mapping[str, Array], contract: Contract, forms: Forms
-) -> list[InferResponse | ServeError]:
     checked = {
         name: _checked(array, contract.outputs[name], contract, batch.rows)
         for name, array in outputs.items()

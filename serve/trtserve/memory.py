@@ -16,7 +16,7 @@ import gc
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h of glibc
 # Larger blocks are the system's again when they are freed, whatever lies around them.
-_MMAP_BYTES = 4 << 20
+MMAP_BYTES = 4 << 20
 _TRIM_BYTES = 32 << 20
 
 
@@ -35,4 +35,4 @@ def keep_freed() -> bool:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:
         return False
-    return bool(mallopt(_M_MMAP_THRESHOLD, _MMAP_BYTES) and mallopt(_M_TRIM_THRESHOLD, _TRIM_BYTES))
+    return bool(mallopt(_M_MMAP_THRESHOLD, MMAP_BYTES) and mallopt(_M_TRIM_THRESHOLD, _TRIM_BYTES))

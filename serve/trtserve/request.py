@@ -103,7 +103,6 @@ class Forms:
 
     def __init__(self, model_name: str, model_version: str) -> None:
         self._model_name, self._model_version = model_name, model_version
-        self.last: Any = None  # `batch.scatter`'s
         self._known: dict[tuple[OutputSpec, ...], Form] = {}
 
     def of(self, outputs: tuple[OutputSpec, ...]) -> Form:

@@ -70,7 +70,7 @@ class ModelStatistics:
 
     def executed(self, batch: Batch, outcome: Outcome) -> None:
         """A batch ran."""
-        answers, started, infer_started, infer_ended, ended = outcome
+        answers, started, infer_started, infer_ended, ended, _ = outcome
         count = len(batch.requests)
         self.last_inference_ms = time.time_ns() // 1_000_000
         arrived = [request.started_ns for request in batch.requests]

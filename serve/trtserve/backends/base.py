@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from trtserve.backends.known import Binder
 from trtserve.batch import Room
 from trtserve.contract import Contract
 from trtserve.placement import Seat
@@ -51,6 +52,10 @@ class Executor(Protocol):
     @property
     def room(self) -> Room | None:
         """Where inputs are to be gathered: memory that a GPU copies from. None: anywhere."""
+
+    @property
+    def bind(self) -> Binder | None:
+        """For batches of which nothing but the values is new. None: there is nothing to save."""
 
     def execute(self, inputs: Mapping[str, Array], outputs: Sequence[str]) -> Mapping[str, Array]:
         """Run one batch: tensors as arrays (BYTES: object arrays of bytes, BF16: uint16).

@@ -26,6 +26,16 @@ class Block(Protocol):
         """Give it back."""
 
 
+class Pageable:
+    """Ordinary memory. Kept, it saves the page faults of memory that is new each time."""
+
+    def __init__(self, size_bytes: int) -> None:
+        self.array: Array = np.empty(size_bytes, np.uint8)
+
+    def free(self) -> None:
+        """It goes with its last reference."""
+
+
 class Pool:
     """Blocks in sizes of powers of two, made by `allocate`. May be used from any thread.
 

@@ -17,10 +17,12 @@ from collections.abc import Sequence
 from queue import SimpleQueue
 
 from trtserve.backends.base import Executor, Place
+from trtserve.backends.known import KnownBatch, KnownBatches
 from trtserve.batch import gather, scatter
 from trtserve.contract import Contract
 from trtserve.errors import Kind, ServeError
 from trtserve.request import Forms, InferResponse
+from trtserve.schedulers.ahead import Ahead
 from trtserve.schedulers.loop import Done, Outcome
 from trtserve.schedulers.policy import Batch
 
@@ -33,17 +35,19 @@ _LONG_NS = 5 * _SHORT_NS
 
 def instances(executors: Sequence[Executor], place: Place) -> list[ThreadInstance]:
     """A thread for each executor."""
-    return [ThreadInstance(each, *place) for each in executors]
+    ahead = Ahead()
+    return [ThreadInstance(each, ahead, *place) for each in executors]
 
 
 class ThreadInstance:
     """Runs batches of one executor, one at a time, away from the event loop."""
 
     def __init__(
-        self, executor: Executor, contract: Contract, version: str,
+        self, executor: Executor, ahead: Ahead, contract: Contract, version: str,
         loop: asyncio.AbstractEventLoop,
     ) -> None:  # fmt: skip
         self._executor = executor
+        self.ahead: Ahead | None = ahead
         self._room = executor.room
         self._contract = contract
         self._forms = Forms(contract.name, version)
@@ -52,6 +56,7 @@ class ThreadInstance:
         self._took_ns: dict[int, int] | None = (
             {} if executor.steady and contract.one_group else None
         )
+        self._known = KnownBatches(contract, executor.bind)
         self.here = False
         self._work: SimpleQueue[tuple[Batch, Done] | None] = SimpleQueue()
         name = f"{contract.name}:{version}"
@@ -60,13 +65,16 @@ class ThreadInstance:
 
     def start(self, batch: Batch, done: Done) -> None:
         """Hand a batch to the thread, or run it here if that is sooner done."""
-        took = self._took_ns
-        if took is not None and took.get(batch.rows.bit_length(), _LONG_NS) < _SHORT_NS:
+        if self._short(batch):
             self.here = True
             done(self, batch, self._outcome(batch, here=True))
         else:
             self.here = False
             self._work.put((batch, done))
+
+    def _short(self, batch: Batch) -> bool:
+        took = self._took_ns
+        return took is not None and took.get(batch.rows.bit_length(), _LONG_NS) < _SHORT_NS
 
     def close(self) -> None:
         """End the thread, which frees the executor."""
@@ -74,10 +82,29 @@ class ThreadInstance:
 
     def _run(self) -> None:
         while (work := self._work.get()) is not None:
+            batch: Batch | None
             batch, done = work
-            outcome = self._outcome(batch, here=False)
-            self._loop.call_soon_threadsafe(done, self, batch, outcome)
+            del work
+            while batch is not None:
+                batch = self._run_one(batch, done)
         self._executor.unload()
+
+    def _run_one(self, batch: Batch, done: Done) -> Batch | None:
+        """Returns what is to run next, as far as that is known here."""
+        outcome = self._outcome(batch, here=False)
+        following = self._following()
+        if following is not None:
+            outcome = outcome._replace(goes_on=True)
+        self._loop.call_soon_threadsafe(done, self, batch, outcome)
+        return following
+
+    def _following(self) -> Batch | None:
+        assert self.ahead is not None
+        batch = self.ahead.take()
+        if batch is not None and self._short(batch):
+            self.ahead.put_back(batch)  # the loop, which hears of this one's end, runs it sooner
+            return None
+        return batch
 
     def _outcome(self, batch: Batch, *, here: bool) -> Outcome:
         """Run it; `here`: on the event loop's thread."""
@@ -96,24 +123,47 @@ class ThreadInstance:
             return _all_failed(batch, ServeError(Kind.INTERNAL, message), started)
 
     def _execute(self, batch: Batch, started: int, *, here: bool) -> Outcome:
+        known = self._known.like(batch)
+        if known is not None:
+            try:
+                return self._execute_known(known, batch, started, here=here)
+            except Exception:
+                outcome = self._execute_anew(batch, started, here=here, learn=False)
+                self._known.end()  # it is not the batch's fault: too little is known
+                return outcome
+        return self._execute_anew(batch, started, here=here, learn=here)
+
+    def _execute_known(
+        self, known: KnownBatch, batch: Batch, started: int, *, here: bool
+    ) -> Outcome:
+        cpu = 0 if here else time.thread_time_ns()
+        known.run(batch.requests)
+        executed = time.monotonic_ns()
+        self._note(batch.rows, started, executed, cpu, here=here)
+        return Outcome(known.answers(), started, started, executed, time.monotonic_ns())
+
+    def _execute_anew(self, batch: Batch, started: int, *, here: bool, learn: bool) -> Outcome:
         wanted = gather(batch, self._contract, self._room)
         gathered = time.monotonic_ns()
         cpu = 0 if here else time.thread_time_ns()
         outputs = self._executor.execute(wanted.inputs, wanted.outputs)
         executed = time.monotonic_ns()
-        if self._took_ns is not None:
-            took = executed - gathered if here else time.thread_time_ns() - cpu
-            self._note(batch.rows.bit_length(), took, here=here)
+        self._note(batch.rows, gathered, executed, cpu, here=here)
         answers = scatter(batch, outputs, self._contract, self._forms)
+        if learn:  # for what takes longer, on the thread, it saves nothing
+            self._known.learn(batch, wanted.inputs, outputs, answers[0])
         return Outcome(answers, started, gathered, executed, time.monotonic_ns())
 
-    def _note(self, bits: int, ns: int, *, here: bool) -> None:
-        """Remember how long an execution took.
+    def _note(self, rows: int, began: int, ended: int, cpu: int, *, here: bool) -> None:
+        """Remember how long an execution took; `cpu`: the thread's time before.
 
         On the thread that is processor time: waiting for the GIL there takes longer than what is
         small, which would never come back to the event loop.
         """
-        assert self._took_ns is not None
+        if self._took_ns is None:
+            return
+        bits = rows.bit_length()
+        ns = ended - began if here else time.thread_time_ns() - cpu
         if here and ns < _LONG_NS:
             ns = (7 * self._took_ns.get(bits, ns) + ns) // 8
         self._took_ns[bits] = ns

@@ -29,6 +29,10 @@ class DirectScheduler:
         request = self._waiting.popleft()
         return Batch([request], request.call.rows, request.call)
 
+    def full_batch(self) -> Batch | None:
+        """The oldest request, too: whatever comes is behind it."""
+        return self.next_batch(0)
+
     def cancel(self, request: InferRequest) -> None:
         """Take a waiting request out."""
         request.cancelled = True

@@ -98,6 +98,8 @@ class DynamicScheduler:
         unlimited = self._only is not None and not queue.max_size and not queue.timeout_us
         # Where whatever is added waits without conditions; None: see `_add`.
         self._plain = self._only.waiting if self._only is not None and unlimited else None
+        # The delay's end may allow more than the largest preferred size.
+        self._fills_up = not self._delay_ns or self._most == policy.max_batch_size
         self._deadlines = Deadlines()
         self._wait_until_ns: int | None = None  # the batch that is growing runs at this time
         self.dropped: list[Dropped] = []
@@ -178,6 +180,25 @@ class DynamicScheduler:
         self._remove(requests)
         return Batch(requests, rows)
 
+    def full_batch(self) -> Batch | None:
+        """The next batch, if it is one and stays the same whatever comes and however long it waits.
+
+        Nothing in the queue may expire, be overtaken or count against a limit for that: Triton too
+        prefetches only then (PriorityQueue::SupportPrefetching in core/src/scheduler_utils.cc).
+        """
+        waiting = self._plain
+        if not waiting or not self._fills_up:
+            return None
+        rows, most = 0, self._most
+        first = next(iter(waiting.values()))
+        if len(waiting) * first.call.rows < most:  # nearly always right, and sooner than counting
+            return None
+        for request in waiting.values():
+            rows += request.call.rows
+            if rows >= most:
+                return self.next_batch(request.started_ns)
+        return None
+
     def _alike(self, waiting: Queue) -> Batch | None:
         """The batch to run now where it is requests that make the same call; None: find out.
 
@@ -240,6 +261,8 @@ class DynamicScheduler:
 
     def settle(self, now_ns: int) -> None:
         """Take out what has expired."""
+        if not self._deadlines:
+            return
         for request in self._deadlines.expired(now_ns):
             level = self._level(request)
             if level.policy.delay_expired:

@@ -14,7 +14,9 @@ from typing import NamedTuple, Protocol
 from trtserve.errors import Kind, ServeError
 from trtserve.polling import AwakeLoop, Habit
 from trtserve.request import InferRequest, InferResponse, answer_all
-from trtserve.schedulers.policy import Batch, Scheduler
+from trtserve.schedulers.ahead import Ahead
+from trtserve.schedulers.direct import cancelled
+from trtserve.schedulers.policy import Batch, Dropped, Scheduler
 from trtserve.statistics import ModelStatistics
 
 
@@ -26,6 +28,7 @@ class Outcome(NamedTuple):
     infer_started_ns: int  # inputs were in place
     infer_ended_ns: int
     ended_ns: int  # outputs were in place
+    goes_on: bool = False  # the instance has begun a batch of those ahead
 
 
 Done = Callable[["Instance", Batch, Outcome], None]
@@ -35,6 +38,8 @@ class Instance(Protocol):
     """One copy of a model that runs one batch at a time."""
 
     here: bool  # the last batch ran on the loop's thread, within `start`
+    # What it may begin by itself when it is done with a batch; None: it never does.
+    ahead: Ahead | None
 
     def start(self, batch: Batch, done: Done) -> None:
         """Begin a batch; `done` is called once, on the loop's thread, whatever happens."""
@@ -53,6 +58,7 @@ class Runner:
         self._scheduler = scheduler
         self._instances = list(instances)
         self._idle = list(instances)
+        self._ahead = instances[0].ahead if instances else None
         self._statistics = statistics
         self._loop = loop
         self._max_waiting = max_waiting
@@ -68,8 +74,8 @@ class Runner:
 
     @property
     def waiting(self) -> int:
-        """Requests in the queue."""
-        return len(self._scheduler)
+        """Requests that no instance has begun."""
+        return len(self._scheduler) + (self._ahead.requests if self._ahead else 0)
 
     def submit(self, request: InferRequest) -> None:
         """Queue a request; it will be answered. Raises `ServeError` where the queue is full."""
@@ -90,13 +96,15 @@ class Runner:
 
     def _make_room(self) -> None:
         """Count how many more may wait. Raises `ServeError` where that is none."""
-        self._room = self._max_waiting - len(self._scheduler)
+        self._room = self._max_waiting - self.waiting
         if self._room <= 0:
             raise ServeError(Kind.UNAVAILABLE, "Exceeds maximum queue size")
 
     def cancel(self, request: InferRequest) -> None:
         """The client of a request has left. What already runs runs on, and nobody hears of it."""
         self._scheduler.cancel(request)
+        if self._ahead and self._ahead.withdraw(request):
+            self._scheduler.dropped.append(Dropped(request, cancelled()))
         if self._scheduler.dropped and not self._armed:
             self._armed = True
             self._loop.call_soon(self._kick)
@@ -123,13 +131,16 @@ class Runner:
         now = time.monotonic_ns()
         self._starting = True  # an instance may be done before `start` returns
         while self._idle:
-            batch = scheduler.next_batch(now)
+            batch = self._ahead.take() if self._ahead else None
             if batch is None:
-                break
+                batch = scheduler.next_batch(now)
+                if batch is None:
+                    break
             self._together = len(batch.requests)
             self._idle.pop().start(batch, self._done)
         else:
             scheduler.settle(now)
+            self._make_ahead()
         self._starting = False
         if scheduler.dropped:
             self._answer_dropped(now)
@@ -137,6 +148,15 @@ class Runner:
             self._set_timer(now)
         if self._drained is not None:
             self._check_drained()
+
+    def _make_ahead(self) -> None:
+        """Have a batch ready for each instance, where there are so many full ones."""
+        ahead = self._ahead
+        while ahead is not None and len(ahead) < len(self._instances):
+            batch = self._scheduler.full_batch()
+            if batch is None:
+                return
+            ahead.put(batch)
 
     def _answer_dropped(self, now: int) -> None:
         dropped, self._scheduler.dropped = self._scheduler.dropped, []
@@ -153,8 +173,9 @@ class Runner:
             self._timer = self._loop.call_later(max(0, deadline - now) / 1e9, self._kick)
 
     def _done(self, instance: Instance, batch: Batch, outcome: Outcome) -> None:
-        self._idle.append(instance)
-        if len(self._scheduler) and not self._starting:
+        if not outcome.goes_on:
+            self._idle.append(instance)
+        if (len(self._scheduler) or self._ahead) and not self._starting:
             self._kick()  # first of all: the instance works on while this batch is answered
         answer_all(batch.requests, outcome.answers)
         self._statistics.executed(batch, outcome)  # before anybody can ask for them
@@ -168,7 +189,7 @@ class Runner:
         if (
             not self._drained.done()
             and len(self._idle) == len(self._instances)
-            and not len(self._scheduler)
+            and not self.waiting
         ):
             self._drained.set_result(None)
 

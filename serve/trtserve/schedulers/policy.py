@@ -41,6 +41,9 @@ class Scheduler(Protocol):
     def next_batch(self, now_ns: int) -> Batch | None:
         """What an idle instance should run now; None: nothing yet."""
 
+    def full_batch(self) -> Batch | None:
+        """What an instance should run next, if nothing that may still come would change it."""
+
     def cancel(self, request: InferRequest) -> None:
         """A request's client has left: if it waits, its place is free at once."""
 

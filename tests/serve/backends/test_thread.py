@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,8 @@ import pytest
 from trtserve.backends import thread
 from trtserve.backends.base import Place
 from trtserve.contract import Contract
-from trtserve.request import CallInput, InferRequest
+from trtserve.errors import ServeError, invalid
+from trtserve.request import Call, CallInput, InferRequest
 from trtserve.schedulers.loop import Instance, Outcome
 from trtserve.schedulers.policy import Batch
 
@@ -36,6 +38,7 @@ class Doubling:
     """An executor that takes as long as it is told, and notes on which thread it ran."""
 
     room = None
+    bind: Any = None
 
     def __init__(self, clock: Clock, *, steady: bool) -> None:
         self.steady = steady
@@ -75,12 +78,15 @@ def ran_on_loop(
 ) -> list[bool]:
     """Which of the batches, each (rows, ns it takes), ran on the event loop's thread."""
     model = of or contract()
+    calls: dict[int, Call] = {}
 
     async def run() -> None:
         loop = asyncio.get_running_loop()
         (instance,) = thread.instances([executor], Place(model, "1", loop))
         for rows, executor.takes_ns in steps:
-            call = model.call("", [CallInput("x", "FP32", (rows, 2))], [], {}, binary=True)
+            call = calls.setdefault(
+                rows, model.call("", [CallInput("x", "FP32", (rows, 2))], [], {}, binary=True)
+            )
             data = np.ones((rows, 2), np.float32).tobytes()
             request = InferRequest(call, [data], lambda *_: None, 0)
             finished: asyncio.Future[Outcome] = loop.create_future()
@@ -88,7 +94,7 @@ def ran_on_loop(
             def done(_i: Instance, _b: Batch, outcome: Outcome, to: Any = finished) -> None:
                 to.set_result(outcome)
 
-            instance.start(Batch([request], rows), done)
+            instance.start(Batch([request], rows, call), done)
             (answer,) = (await finished).answers
             (output,) = answer.outputs  # type: ignore[union-attr]  # no error here
             assert bytes(output.data) == np.full((rows, 2), 2, np.float32).tobytes()
@@ -131,3 +137,95 @@ def test_what_values_can_make_long_never_runs_on_the_loop(clock: Clock) -> None:
 def test_nor_what_shapes_can_make_long(clock: Clock) -> None:
     executor = Doubling(clock, steady=True)
     assert not any(ran_on_loop(executor, [(1, SHORT)] * 3, contract(dims=[-1])))
+
+
+def _tell(told: list[Any], _: Instance, __: Batch, outcome: Outcome) -> None:
+    told += outcome.answers
+
+
+class Bound:
+    """A run that doubles, or fails, and counts."""
+
+    def __init__(self, clock: Clock, inputs: Mapping[str, Any], outputs: Mapping[str, Any]) -> None:
+        self.inputs: Sequence[Any] = [np.empty_like(each) for each in inputs.values()]
+        self.outputs: Sequence[Any] = [np.empty_like(each) for each in outputs.values()]
+        self.runs, self.fails = 0, False
+        self.fails_after = 1000
+        self._clock = clock
+
+    def run(self) -> None:
+        self.runs += 1
+        self._clock.now += SHORT
+        if self.fails or self.runs > self.fails_after:
+            raise RuntimeError("other shapes than expected")
+        np.multiply(self.inputs[0], 2, out=self.outputs[0])
+
+
+class Binding(Doubling):
+    """An executor that has runs in memory of their own."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(clock, steady=True)
+        self.bound: list[Bound] = []
+        self.fails_after = 1000
+        self.bind = self._bind
+
+    def _bind(self, inputs: Mapping[str, Any], outputs: Mapping[str, Any]) -> Bound:
+        self.bound.append(Bound(self._clock, inputs, outputs))
+        self.bound[-1].fails_after = self.fails_after
+        return self.bound[-1]
+
+
+def test_short_batches_that_come_again_run_in_memory_of_their_own(clock: Clock) -> None:
+    executor = Binding(clock)
+    ran_on_loop(executor, [(1, SHORT)] * 6)
+    # The thread's, two on the loop of which the second is learned, and its trial.
+    assert len(executor.ran_on) == 3
+    assert [each.runs for each in executor.bound] == [1 + 3]
+
+
+def test_long_batches_are_not_worth_it(clock: Clock) -> None:
+    executor = Binding(clock)
+    ran_on_loop(executor, [(1, LONG)] * 5)
+    assert (len(executor.ran_on), executor.bound) == (5, [])
+
+
+def test_a_known_batch_that_fails_is_run_as_any_other_and_ends_it(clock: Clock) -> None:
+    executor = Binding(clock)
+    executor.fails_after = 2
+    ran_on_loop(executor, [(1, SHORT)] * 8)  # which compares all answers
+    assert [each.runs for each in executor.bound] == [3]
+    assert len(executor.ran_on) == 8 - 1
+
+
+def test_what_is_the_requests_fault_is_not_the_batches(clock: Clock) -> None:
+    """A client's bad values fail both ways; the next ones go on as before."""
+
+    class Strict(Binding):
+        def execute(self, inputs: Mapping[str, Any], outputs: Sequence[str]) -> Mapping[str, Any]:
+            if self.bound and self.bound[-1].fails:
+                raise invalid("bad values")
+            return super().execute(inputs, outputs)
+
+    executor = Strict(clock)
+    model = contract()
+    call = model.call("", [CallInput("x", "FP32", (1, 2))], [], {}, binary=True)
+
+    async def run() -> None:
+        (instance,) = thread.instances([executor], Place(model, "1", asyncio.get_running_loop()))
+        for number in range(8):
+            bad = number == 5
+            for each in executor.bound:
+                each.fails = bad
+            request = InferRequest(call, [bytes(8)], lambda *_: None, 0)
+            told: list[Any] = []
+            instance.start(Batch([request], 1, call), partial(_tell, told))
+            while not told:
+                await asyncio.sleep(0)
+            (answer,) = told
+            assert isinstance(answer, ServeError) == bad
+        instance.close()
+
+    asyncio.run(run())
+    assert len(executor.ran_on) == 3
+    assert [each.runs for each in executor.bound] == [1 + 5]

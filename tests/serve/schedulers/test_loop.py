@@ -9,6 +9,7 @@ import weakref
 import pytest
 from trtserve.errors import Kind, ServeError
 from trtserve.request import Form, InferRequest, InferResponse
+from trtserve.schedulers.ahead import Ahead
 from trtserve.schedulers.direct import DirectScheduler
 from trtserve.schedulers.dynamic import DynamicScheduler, Policy, QueuePolicy
 from trtserve.schedulers.loop import Done, Outcome, Runner
@@ -23,6 +24,7 @@ class Instance:
 
     def __init__(self, *, here: bool = False) -> None:
         self.here = here
+        self.ahead: Ahead | None = None
         self.batch: Batch | None = None
         self._done: Done | None = None
         self.closed = False
@@ -32,13 +34,20 @@ class Instance:
         self.batch, self._done = batch, done
 
     def finish(self) -> None:
+        self._finish(None)
+
+    def go_on(self, following: Batch) -> None:
+        """Finish, having begun another batch."""
+        self._finish(following)
+
+    def _finish(self, following: Batch | None) -> None:
         batch, done = self.batch, self._done
         assert batch is not None
         assert done is not None
-        self.batch = None
+        self.batch = following
         now = time.monotonic_ns()
         answers = [InferResponse(Form("m", "1", ()), ())] * len(batch.requests)
-        done(self, batch, Outcome(answers, now, now, now, now))
+        done(self, batch, Outcome(answers, now, now, now, now, following is not None))
 
     def close(self) -> None:
         self.closed = True

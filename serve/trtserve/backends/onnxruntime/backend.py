@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import math
 from collections.abc import Iterator, Sequence
 from functools import cache, partial
 from typing import Any
@@ -19,6 +20,7 @@ from trtserve.backends.onnxruntime.options import providers, session_options, sh
 from trtserve.backends.onnxruntime.signature import check, complete, has_batch_dim
 from trtserve.backends.thread import instances
 from trtserve.errors import Kind, ServeError
+from trtserve.memory import MMAP_BYTES
 from trtserve.placement import CPU, devices_of, gpu_index
 
 _log = logging.getLogger("trtserve")
@@ -31,6 +33,7 @@ _UNSTEADY = frozenset(
 )  # fmt: skip
 _CUDA = "CUDAExecutionProvider"
 _ERRORS = 3  # a severity
+_MAX_ELEMENT_BYTES = 8
 
 
 def available_devices() -> tuple[str, ...]:
@@ -130,8 +133,15 @@ def _executor(
 ) -> Executor:
     index = gpu_index(device)
     if index is None or texts_of(session):
-        return OnnxExecutor(session, steady=steady)
+        return OnnxExecutor(session, steady=steady, large=_large(config))
     # Rows may be added only where requests of several clients share batches anyway.
     mixes = config.WhichOneof("scheduling_choice") == "dynamic_batching"
     fills = mixes and has_batch_dim(session) and not shares_session(config)
     return CudaExecutor(session, index, fill_up_to=config.max_batch_size if fills else 0)
+
+
+def _large(config: Any) -> bool:
+    """Whether an input of a full batch may be so large that malloc takes it from the system."""
+    elements = [math.prod(each.dims) for each in config.input if min(each.dims, default=0) > 0]
+    most: int = config.max_batch_size * max(elements, default=0)
+    return most * _MAX_ELEMENT_BYTES >= MMAP_BYTES

@@ -33,6 +33,7 @@ class CudaExecutor:
     """One instance on one GPU; several may share a session. BYTES inputs cannot be bound."""
 
     steady = False  # it waits for the GPU
+    bind = None
 
     def __init__(
         self, session: onnxruntime.InferenceSession, index: int, *, fill_up_to: int = 0

@@ -5,12 +5,17 @@ from __future__ import annotations
 import ctypes
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import onnxruntime
 
 from trtbuild.tensor import DTYPES, DType
+from trtserve.backends.known import Binder
+from trtserve.backends.onnxruntime.bound import BoundRun
 from trtserve.backends.onnxruntime.signature import dtypes_of
+from trtserve.backends.pool import Pageable, Pool
+from trtserve.batch import Room
 from trtserve.errors import Kind, ServeError, invalid
 from trtserve.tensors import Array
 
@@ -20,24 +25,31 @@ _OF_THE_GRAPH = ("InvalidArgument", "Fail", "RuntimeException", "RuntimeError")
 # What ONNX Runtime's messages say when memory or the GPU failed, whatever their class.
 _DEVICE_FAILURES = ("CUDA", "CUDNN", "CUBLAS", "bfc_arena", "Failed to allocate", "bad_alloc")
 
+_MAX_KEPT_BYTES = 64 << 20  # for joined batches, of an instance that is idle
+
 
 class OnnxExecutor:
     """One session; ONNX Runtime lets threads share it, and releases the GIL while it runs."""
 
-    room = None  # the session reads a batch from where it is joined
-
-    def __init__(self, session: onnxruntime.InferenceSession, *, steady: bool = False) -> None:
+    def __init__(
+        self, session: onnxruntime.InferenceSession, *, steady: bool = False, large: bool = False
+    ) -> None:
         """`steady`: the values of a batch do not decide how long the session takes.
 
+        `large`: batches may be of a size that malloc takes from the system each time.
         Raises `ServeError` for types that cannot be combined.
         """
         self._session = session
+        self.room: Room | None = Pool(Pageable, _MAX_KEPT_BYTES).take if large else None
         self._dtypes = dtypes_of((*session.get_inputs(), *session.get_outputs()))
         self._scalars = scalars_of(session)
         self._texts = texts_of(session)
         self.steady = steady and not self._texts
         halves = [name for name, dtype in self._dtypes.items() if dtype is _BF16]
         self._bfloat = bool(halves)
+        self.bind: Binder | None = None
+        if self.steady and not self._scalars and not self._bfloat:
+            self.bind = partial(BoundRun, session)
         if self._texts and halves:
             raise ServeError(
                 Kind.UNSUPPORTED,

@@ -25,6 +25,7 @@ from trtserve.backends.python.instance import PythonInstance
 from trtserve.backends.python.translation import Answer
 from trtserve.errors import Kind, ServeError
 from trtserve.polling import AwakeLoop, Habit
+from trtserve.schedulers.ahead import Ahead
 from trtserve.schedulers.loop import Done, Outcome
 from trtserve.schedulers.policy import Batch
 
@@ -57,6 +58,7 @@ class LoopInstance:
     """Runs batches of one `PythonInstance`, one at a time. Methods run on the loop's thread."""
 
     here = False
+    ahead: Ahead | None = None
 
     def __init__(self, instance: PythonInstance, place: Place, crew: Crew) -> None:
         self._instance = instance

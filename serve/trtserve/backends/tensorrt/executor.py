@@ -102,6 +102,8 @@ class TensorRtExecutor:
         self._cuda.use()
         return PinnedMemory(self._cuda, size_bytes)
 
+    bind = None
+
     @property
     def room(self) -> Room | None:
         """Pinned memory to gather inputs in, unless `input_pinned_memory` is off."""

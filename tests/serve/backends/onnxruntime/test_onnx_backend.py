@@ -13,9 +13,10 @@ import onnxruntime
 import pytest
 from trtserve.backends.base import Loaded, Place
 from trtserve.backends.onnxruntime.backend import available_devices, load
+from trtserve.batch import gather, scatter
 from trtserve.contract import Contract
 from trtserve.errors import Kind, ServeError
-from trtserve.request import CallInput, InferRequest, InferResponse
+from trtserve.request import CallInput, Forms, InferRequest, InferResponse
 from trtserve.schedulers.loop import Instance, Outcome
 from trtserve.schedulers.policy import Batch
 
@@ -159,3 +160,29 @@ def test_a_gpu_without_the_provider_for_it(tmp_path: Path) -> None:
 def test_unloading_instead_of_serving(tmp_path: Path) -> None:
     loaded = load(load_request(tmp_path, plus(1)))
     loaded.unload()
+
+
+@pytest.mark.parametrize(("columns", "kept"), [(16, False), (300_000, True)])
+def test_large_batches_are_joined_in_memory_that_is_kept(
+    tmp_path: Path, columns: int, kept: bool
+) -> None:
+    tensors = [{**each, "dims": [columns]} for each in (IN, OUT)]
+    asked = load_request(
+        tmp_path, identity(dims=["batch", "columns"]), input=tensors[:1], output=tensors[1:]
+    )
+    asked.config.max_batch_size = 4
+    loaded, of = load(asked), contract(asked.config)
+    (executor,) = loaded.instances.args[0]  # type: ignore[attr-defined]  # a partial
+    assert (executor.room is not None) == kept
+
+    def joined(first: int) -> tuple[int, list[InferResponse | ServeError]]:
+        values = [np.full((1, columns), first + number, np.float32) for number in range(4)]
+        batch = Batch([request(of, {"INPUT0": each}) for each in values], 4)
+        inputs = gather(batch, of, executor.room).inputs
+        outputs = executor.execute(inputs, ["OUTPUT0"])
+        return inputs["INPUT0"].ctypes.data, list(scatter(batch, outputs, of, Forms("m", "1")))
+
+    (one, answers), (other, _) = joined(0), joined(9)
+    assert one == other or not kept
+    # What was answered is not in that memory.
+    assert [float(floats(each)[0, -1]) for each in answers] == [0, 1, 2, 3]
