@@ -235,9 +235,10 @@ def _late() -> ServeError:
 
 
 def _expire(call: GrpcCall) -> None:
-    if not call.cancelled and call.on_cancel is not None:
+    cancel = call.on_cancel
+    if not call.cancelled and cancel is not None:
         call.fail(_late())
-        call.on_cancel()
+        cancel()
 
 
 def _reply(

@@ -8,8 +8,17 @@ import sys
 import weakref
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pytest
+import tritonclient.grpc as grpc_client
+import tritonclient.http as http_client
+from tritonclient.utils import InferenceServerException
 from trtserve import memory
+from trtserve.protocols.grpc import GrpcCall
+from trtserve.protocols.http1 import HttpRequest
+from trtserve.request import InferRequest
 
 from tests.serve.conftest import Running
 from tests.serve.gated import until
@@ -49,9 +58,53 @@ def test_a_server_sets_aside_what_it_has_loaded(
         gc.unfreeze()
 
 
+@pytest.mark.parametrize("client", [http_client, grpc_client], ids=["http", "grpc"])
+def test_requests_are_freed_with_their_answers(
+    start: Callable[..., Running], tmp_path: Path, client: Any
+) -> None:
+    """Not by the garbage collector, which comes once in hundreds: each may hold 64 MB."""
+    put(tmp_path, "m", plus(1), CONFIG_16)
+    gc.unfreeze()
+    server = start(tmp_path)
+    until(lambda: gc.get_freeze_count() > 10_000)  # which collects garbage, once
+    good, bad = (client.InferInput(name, [1, 16], "FP32") for name in ("INPUT0", "INPUT9"))
+    for each in (good, bad):
+        each.set_data_from_numpy(np.ones((1, 16), np.float32))
+    url = server.http if client is http_client else server.grpc
+
+    def under_way() -> int:
+        """Calls and requests that are in memory; a connection keeps one that it uses again."""
+        kinds = (GrpcCall, HttpRequest, InferRequest)
+        return sum(isinstance(each, kinds) for each in gc.get_objects())
+
+    with client.InferenceServerClient(url) as asking:
+        for _ in range(5):
+            asking.infer("m", [good])
+        gc.collect()
+        gc.disable()
+        try:
+            before = under_way()
+            for _ in range(20):
+                asking.infer("m", [good])
+                with pytest.raises(InferenceServerException):
+                    asking.infer("m", [bad])
+            until(lambda: under_way() <= before + 4, seconds=3)
+        finally:
+            gc.enable()
+            gc.unfreeze()
+
+
 FAULTS = """
 import resource, sys
+import numpy as np
+import pytest
+import tritonclient.grpc as grpc_client
+import tritonclient.http as http_client
+from tritonclient.utils import InferenceServerException
 from trtserve import memory
+from trtserve.protocols.grpc import GrpcCall
+from trtserve.protocols.http1 import HttpRequest
+from trtserve.request import InferRequest
 if sys.argv[1] == "kept":
     assert memory.keep_freed()
 def faults():

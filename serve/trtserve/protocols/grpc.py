@@ -271,8 +271,9 @@ class GrpcCall:
         self._release()
         if self.handler is not None:
             self.handler.reset()
-        if self.on_cancel is not None:
-            self.on_cancel()
+        cancel, self.on_cancel = self.on_cancel, None
+        if cancel is not None:
+            cancel()
 
     # What goes out
 
@@ -285,7 +286,7 @@ class GrpcCall:
                 self.fail(ServeError(Kind.TOO_LARGE, budget.refusal))
                 return
             prefix = b"\x00" + length.to_bytes(4, "big")
-            self._release()
+            self._drop()
             self._stream.respond(_HEADERS, (prefix, *parts), _OK)
 
     def start(self) -> None:
@@ -322,8 +323,9 @@ class GrpcCall:
             self._stream.send_headers(_HEADERS + failure(error), end=True)
 
     def _drop(self) -> None:
-        """Of a call that failed nothing is wanted any more."""
+        """Of a call that has its answer nothing is wanted any more."""
         self._release()
+        self.on_cancel = None  # which knows the request, and so its tensors
         self._message = self._body = None
         self._prefix = b""
 

@@ -9,6 +9,7 @@ from trtserve.protocols.http2_frames import (
     END_STREAM,
     FLOW_CONTROL_ERROR,
     FRAME_SIZE_ERROR,
+    HEAD,
     PADDED,
     PROTOCOL_ERROR,
     STREAM_CLOSED,
@@ -42,8 +43,10 @@ class DataFrames(Streams):
         self, view: memoryview, offset: int, length: int, flags: int, stream_id: int
     ) -> int:
         """The head of a DATA frame. Returns the offset behind it, -1: the pad length is missing."""
-        if stream_id == self._bulk_id and not flags and self._more_bulk(view, offset, length):
-            return offset + length
+        if stream_id == self._bulk_id and not flags:
+            taken = self._more_bulk(view, offset, length)
+            if taken:
+                return offset + taken
         if self.block or not self.settled:
             raise ConnectionLost(PROTOCOL_ERROR, "DATA where it has no place")
         padding = 0
@@ -141,26 +144,44 @@ class DataFrames(Streams):
         if not self._data_left and not self._padding_left:
             self._end_data()
 
-    def _more_bulk(self, view: memoryview, offset: int, length: int) -> bool:
-        """A whole DATA frame in the midst of a large body; False: it has to take the long way."""
+    def _more_bulk(self, view: memoryview, offset: int, length: int) -> int:
+        """Whole DATA frames with the same head in the midst of a large body.
+
+        Returns how many bytes they are, but for the first one's head; 0: the first has to take the
+        long way.
+        """
         stream = self.streams.get(self._bulk_id)
         if (
             stream is None
             or stream.local_closed
             or stream.body_left >= 0
             or self.block is not None
-            or self._receive_window - length < CONNECTION_WINDOW // 2
-            or stream.receive_window - length < STREAM_WINDOW // 2
+            or not length
         ):
-            return False
+            return 0
         room = stream.receiver.space()
-        if room is None or not 0 < length <= min(len(room), len(view) - offset):
-            return False
-        self._receive_window -= length
-        stream.receive_window -= length
-        room[:length] = view[offset : offset + length]
-        stream.receiver.filled(length)
-        return True
+        if room is None:
+            return 0
+        allowed = min(
+            len(room), self._receive_window - CONNECTION_WINDOW // 2,
+            stream.receive_window - STREAM_WINDOW // 2,
+        )  # fmt: skip
+        # A loop of its own: for frames of 16 KB what else is asked of each costs as much as a copy.
+        end = len(view) - length
+        head = view[offset - HEAD.size : offset]
+        taken, start = 0, offset
+        while taken + length <= allowed and start <= end:
+            room[taken : taken + length] = view[start : start + length]
+            taken += length
+            start += length + HEAD.size
+            if view[start - HEAD.size : start] != head:
+                break
+        if not taken:
+            return 0
+        self._receive_window -= taken
+        stream.receive_window -= taken
+        stream.receiver.filled(taken)
+        return start - HEAD.size - offset
 
     def _end_data(self) -> None:
         stream, self._data_stream = self._data_stream, None

@@ -47,6 +47,34 @@ class Receiver(Protocol):
         """How much has come of what is unfinished."""
 
 
+class _Nobody:
+    """Who receives what comes on a stream that is over: stream and call must not hold each other.
+
+    What a call holds, tensors among it, would stay until the garbage collector finds the two.
+    """
+
+    unfinished = False
+    received_bytes = 0
+
+    def data(self, data: memoryview) -> None:
+        pass
+
+    def space(self) -> memoryview | None:
+        return None
+
+    def filled(self, count: int) -> None:
+        pass
+
+    def end(self) -> None:
+        pass
+
+    def reset(self) -> None:
+        pass
+
+
+_NOBODY = _Nobody()
+
+
 class Application(Protocol):
     """Who serves the requests of a connection."""
 
@@ -81,6 +109,7 @@ class Streams:
         stream.abandon()
         self.reset_unopened(stream.id, code)
         stream.receiver.reset()
+        stream.receiver = _NOBODY
 
     def reset_unopened(self, stream_id: int, code: int) -> None:
         """Refuse a stream that has no receiver (any more)."""
@@ -97,6 +126,7 @@ class Streams:
     def forget(self, stream: Stream) -> None:
         """A stream is over on both sides."""
         self.streams.pop(stream.id, None)
+        stream.receiver = _NOBODY
         self.patience.earn()
         if self.draining and not self.streams:
             self.closing = True
@@ -108,6 +138,7 @@ class Streams:
         """
         self.streams.pop(stream.id, None)
         stream.remote_closed = True
+        stream.receiver = _NOBODY
         self.reset_unopened(stream.id, NO_ERROR)
 
     def drain(self) -> None:
@@ -125,6 +156,7 @@ class Streams:
         for stream in streams.values():
             stream.abandon()
             stream.receiver.reset()
+            stream.receiver = _NOBODY
 
 
 def _nothing() -> None:
