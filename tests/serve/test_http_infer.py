@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import threading
@@ -204,20 +205,30 @@ def test_a_large_request_that_is_known_holds_nothing_before_it_comes(server: Run
 def test_a_known_large_request_is_refused_where_nothing_is_left(server: Running) -> None:
     budget = server.server.connections.budget
     limit = budget.limit_bytes
-    for left in (0, 50_000):  # refused with its head, or when too much of it has come
+    # Refused with its head, as it begins, and when too much of it has come.
+    for left, columns in ((0, 25_000), (50_000, 25_000), (2_500_000, 1_000_000)):
         with connect(server) as connection:
             for number in range(3):
-                connection.sendall(wide(25_000, number))
+                connection.sendall(wide(columns, number))
                 assert answer(connection)[0] == 200
             budget.limit_bytes = left
             try:
-                connection.sendall(wide(25_000, 1))
+                sender = threading.Thread(target=_send, args=(connection, wide(columns, 1)))
+                sender.start()
                 status, _, body = answer(connection)
             finally:
                 budget.limit_bytes = limit
             assert (status, b"may hold at a time" in body) == (503, True)
-        assert asked_alone(server, wide(25_000, 1))[0] == 200
+            opened = server.server.connections._open
+            assert all(getattr(each, "_whole", None) is None for each in opened)
+        sender.join()
+        assert asked_alone(server, wide(columns, 1))[0] == 200
         assert budget.used_bytes == 0
+
+
+def _send(connection: socket.socket, wire: bytes) -> None:
+    with contextlib.suppress(OSError):  # refused, it may be closed before all is sent
+        connection.sendall(wire)
 
 
 @pytest.mark.parametrize("sent", [1, 150, 300, 50_000])

@@ -19,6 +19,7 @@ from trtserve.schedulers.policy import Batch
 from trtserve.tensors import Array
 
 _MAX_BYTES = 64 * 1024  # of a tensor: a copy of more would cost more than it saves
+_MAX_SIZES = 128  # clients choose the rows, and each number of them has memory of its own
 
 
 class Bound(Protocol):
@@ -89,6 +90,9 @@ class KnownBatches:
         if bind is None or call is None or isinstance(answer, ServeError):
             return
         if self._last_calls.get(batch.rows) is not call:
+            if len(self._last_calls) >= _MAX_SIZES:
+                self._last_calls.clear()
+                self._batches.clear()
             self._last_calls[batch.rows] = call
             return
         if not self._fits(inputs, outputs):

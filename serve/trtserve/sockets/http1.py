@@ -157,7 +157,7 @@ class HttpProtocol(asyncio.Protocol):
 
     def _refuse(self, error: HttpError) -> None:
         """Answer what is no request, and end."""
-        self._request = None
+        self._request = self._whole = None
         self._reader.abandon()
         body = error_body(error.message)
         self._send(

@@ -147,6 +147,19 @@ def test_what_comes_twice_in_a_row_is_known_and_nothing_else() -> None:
     assert learning.batches.like(mixed) is None
 
 
+def test_clients_that_vary_their_rows_forever_take_no_memory_forever() -> None:
+    learning = Known(plus(1))
+    learning.contract = Contract("m", new_config(
+        name="m", max_batch_size=100_000, input=[X], output=[Y]), {})  # fmt: skip
+    for count in range(1, 500):
+        batch = batch_of(learning.call(INPUT0=count), *rows(1, count=count))
+        for _ in range(2):
+            learning.run(batch)
+        assert learning.batches.like(batch) is not None
+        assert len(learning.batches._batches) <= 128
+        assert len(learning.batches._last_calls) <= 128
+
+
 def passed_through() -> bytes:
     """Its output is its input, under one name: ONNX Runtime ignores memory for such an output."""
     value = helper.make_tensor_value_info("INPUT0", FLOAT, DIMS)
