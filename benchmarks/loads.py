@@ -11,6 +11,18 @@ from typing import NamedTuple
 import numpy as np
 from trtserve.protocols.messages import message
 
+from benchmarks.latencies import Latencies
+
+# Every latency that wrk has counted, after its correction.
+_REPORT = """
+function done(summary, latency)
+  io.write("REPORT ", summary.duration, " ", summary.requests, "\\n")
+  for i = 1, #latency do
+    local us, count = latency(i)
+    io.write(us, " ", count, "\\n")
+  end
+end
+"""
 _NAMES = {"float16": "FP16", "float32": "FP32"}
 
 
@@ -44,11 +56,12 @@ class Question(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """One run of a load generator."""
+    """One run of a load generator; latencies of the requests sent, unless said."""
 
     per_second: float
     p50_ms: float
     p99_ms: float
+    p99_corrected_ms: float  # for coordinated omission: what wrk prints as its p99
 
 
 def wrk(folder: Path, port: int, question: Question, clients: int, seconds: float, *,
@@ -60,23 +73,29 @@ def wrk(folder: Path, port: int, question: Question, clients: int, seconds: floa
     script.write_text(
         f'wrk.method = "POST"\nlocal file = io.open("{folder}/body", "rb")\n'
         'wrk.body = file:read("*a")\nwrk.headers["Content-Type"] = "application/octet-stream"\n'
-        f'wrk.headers["Inference-Header-Content-Length"] = "{len(header)}"\n'
+        f'wrk.headers["Inference-Header-Content-Length"] = "{len(header)}"\n{_REPORT}'
     )
     out = subprocess.run(
-        ["wrk", f"-t{threads}", f"-c{clients}", f"-d{seconds:.0f}s", "--latency", "--timeout=30s",
+        ["wrk", f"-t{threads}", f"-c{clients}", f"-d{seconds:.0f}s", "--timeout=30s",
          "-s", script, f"http://127.0.0.1:{port}/v2/models/{question.model}/infer"],
         check=True, capture_output=True, text=True,
     ).stdout  # fmt: skip
     assert "Non-2xx" not in out, out
-    found = re.search(r"Requests/sec:\s+([\d.]+)", out)
-    assert found is not None, out
-    return Measured(float(found[1]), _wrk_ms(out, "50%"), _wrk_ms(out, "99%"))
+    _, _, report = out.partition("REPORT ")
+    (took_us, sent), *seen = ([int(each) for each in line.split()] for line in report.splitlines())
+    printed = np.zeros(max(us for us, _ in seen) + 1, np.int64)
+    for us, count in seen:
+        printed[us] = count
+    interval_us = took_us // max(1, sent // clients)
+    found = Latencies(printed).as_sent(interval_us)
+    assert found.counts.sum() == sent, "not wrk 4, or it counts otherwise"
+    return _measured(found, sent * 1e6 / took_us, interval_us)
 
 
-def _wrk_ms(out: str, which: str) -> float:
-    found = re.search(rf"{which}\s+([\d.]+)(us|ms|s)", out)
-    assert found is not None, out
-    return float(found[1]) * {"us": 0.001, "ms": 1, "s": 1000}[found[2]]
+def _measured(found: Latencies, per_second: float, interval_us: int) -> Measured:
+    corrected = found.corrected(interval_us)
+    return Measured(per_second, found.percentile_ms(50), found.percentile_ms(99),
+                    corrected.percentile_ms(99))  # fmt: skip
 
 
 def h2load(folder: Path, port: int, question: Question, load: tuple[int, int], seconds: float, *,
@@ -93,7 +112,8 @@ def h2load(folder: Path, port: int, question: Question, load: tuple[int, int], s
     ).stdout  # fmt: skip
     done = re.search(r"requests: .*?(\d+) succeeded, 0 failed", out)
     assert done is not None, out
-    times = sorted(int(line.split("\t")[2]) for line in log.read_text().splitlines())
-    assert times, out
-    p50, p99 = (times[len(times) * percent // 100] / 1000 for percent in (50, 99))
-    return Measured(int(done[1]) / round(seconds), p50, p99)
+    times_us = [int(line.split("\t")[2]) for line in log.read_text().splitlines()]
+    assert times_us, out
+    sent = int(done[1])
+    interval_us = round(seconds * 1e6) // max(1, sent // (load[0] * load[1]))
+    return _measured(Latencies(np.bincount(times_us)), sent / round(seconds), interval_us)

@@ -62,7 +62,8 @@ def compare(title: str, runs: dict[str, Callable[[], Measured]], rounds: int) ->
     for name, each in medians.items():
         ratio = f"  {each.per_second / peer.per_second:5.2f}x" if peer else ""
         print(f"{title:22} {name:24} {each.per_second:9.0f}/s  p50 {each.p50_ms:7.2f} ms  "
-              f"p99 {each.p99_ms:7.2f} ms{ratio}", flush=True)  # fmt: skip
+              f"p99 {each.p99_ms:7.2f} ms, corrected {each.p99_corrected_ms:7.2f} ms{ratio}",
+              flush=True)  # fmt: skip
 
 
 def wire(folder: Path, seconds: int, rounds: int) -> None:
