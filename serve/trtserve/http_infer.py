@@ -157,21 +157,21 @@ class _Repeated:
         self._form: Form | None = None  # of the last answer, where only data changes
         self._known = b""  # what stands before that data
         self._views = self.total > COPY_BYTES
-        at, self._spans = len(start), []
+        at, self._spans = 0 if self.large else len(start), []
         for size in call.sizes:
             self._spans.append(slice(at, at + size))
             at += size
 
-    def serve(self, whole: Buffer, started_ns: int) -> bool:
+    def serve(self, data: Buffer, started_ns: int) -> bool:
         """Queue it; False: its path may mean another version than before."""
         if self._generation != self._models.generation or not self._endpoints.ready:
             return False
-        source = memoryview(whole) if self._views else whole
+        source = memoryview(data) if self._views else data
         spans = self._spans
         # Most models have one input, and a comprehension is a call of its own.
-        data = [source[spans[0]]] if len(spans) == 1 else [source[span] for span in spans]
+        tensors = [source[spans[0]]] if len(spans) == 1 else [source[span] for span in spans]
         request = self._infer
-        request.data, request.started_ns, request.reply = data, started_ns, self._reply
+        request.data, request.started_ns, request.reply = tensors, started_ns, self._reply
         self._exchange.on_cancel = self._on_cancel
         try:
             self._submit(request)

@@ -16,9 +16,9 @@ import tritonclient.grpc as grpc_client
 import tritonclient.http as http_client
 from trtserve.backends.onnxruntime.executor import OnnxExecutor
 from trtserve.sockets.connections import scratch
-from trtserve.sockets.filling import Expecting, Filling
 from trtserve.sockets.http1 import HttpProtocol
 from trtserve.sockets.http2 import GrpcProtocol
+from trtserve.sockets.placing import Placing
 
 from tests.serve.conftest import Running
 from tests.serve.models import CONFIG_16, plus, put
@@ -53,7 +53,7 @@ class Seen:
 
         def reading(self_: Any, sizehint: int) -> memoryview:
             buffer: memoryview = get_buffer(self_, sizehint)
-            if buffer is not scratch:
+            if buffer.obj is not scratch.obj:
                 self.read.append(np.frombuffer(buffer, np.uint8))
             return buffer
 
@@ -127,7 +127,7 @@ def ask(request: pytest.FixtureRequest, server: Running) -> Callable[[str, float
 @pytest.fixture
 def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
     seen = Seen()
-    seen.watch(monkeypatch, HttpProtocol, Filling)
+    seen.watch(monkeypatch, HttpProtocol, Placing)
     seen.watch(monkeypatch, GrpcProtocol, GrpcProtocol)
     seen.watch_model(monkeypatch)
     return seen
@@ -158,9 +158,8 @@ def test_a_request_that_is_a_batch_alone_stays_where_it_was_read_to(
 
 
 def test_a_request_that_came_before_is_read_to_its_place_from_the_first_byte_on(
-    server: Running, seen: Seen, monkeypatch: pytest.MonkeyPatch
+    server: Running, seen: Seen
 ) -> None:
-    seen.watch(monkeypatch, HttpProtocol, Expecting)
     given = http_client.InferInput("INPUT0", [1, COLUMNS], "FP32")
     with http_client.InferenceServerClient(server.http, concurrency=1) as client:
         for value in range(4):

@@ -16,8 +16,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from trtserve.errors import Kind, ServeError
-from trtserve.sockets.filling import Expecting
 from trtserve.sockets.http1 import HttpProtocol
+from trtserve.sockets.placing import Placing
 
 from tests.serve.conftest import Running
 from tests.serve.models import CONFIG_16, add_sub, identity, plus, put
@@ -191,12 +191,12 @@ def test_a_large_request_that_is_known_holds_nothing_before_it_comes(server: Run
         for number in range(4):
             connection.sendall(wide(25_000, number))
             assert answer(connection)[2].endswith(wide(25_000, number)[-100_000:])
-        (expecting,) = protocols(server)
-        assert isinstance(expecting, Expecting)
-        assert len(expecting._whole) == 0
-        exchange = expecting._connection
+        (placing,) = protocols(server)
+        assert isinstance(placing, Placing)
+        exchange = placing._connection
+        assert placing.awaited is exchange.expected
         assert exchange.expected is not None
-        assert (exchange._request, exchange._whole) == (None, None)
+        assert (exchange._request, exchange._begun) == (None, None)
         assert exchange._reader.idle
         assert exchange.expected._infer.data == ()  # type: ignore[attr-defined]
         assert server.server.connections.budget.used_bytes == 0
@@ -220,7 +220,7 @@ def test_a_known_large_request_is_refused_where_nothing_is_left(server: Running)
                 budget.limit_bytes = limit
             assert (status, b"may hold at a time" in body) == (503, True)
             opened = server.server.connections._open
-            assert all(getattr(each, "_whole", None) is None for each in opened)
+            assert all(getattr(each, "_begun", None) is None for each in opened)
         sender.join()
         assert asked_alone(server, wide(columns, 1))[0] == 200
         assert budget.used_bytes == 0

@@ -92,13 +92,13 @@ class RequestReader:
         """`count` bytes were read into `space`."""
         self._filled += count
 
-    def begin(self, head: Head, body: memoryview, filled: int) -> None:
-        """A request has begun whose head is known: its body's first bytes are in place already.
+    def begin(self, head: Head, length: int) -> None:
+        """A request has begun whose head is known; of its body, `length` bytes are still to come.
 
-        The next ones are read into `space`. Raises `HttpError`.
+        They are what the request is given as its body. `length` is more than 0.
         """
-        self._head, self._body, self._filled = head, body, filled
-        self._charge(filled, len(body))
+        self._head, self._filled = head, 0
+        self._body = np.empty(length, np.uint8).data
 
     def next_request(self) -> HttpRequest | None:
         """The next whole request, None until there is one. Raises `HttpError`."""

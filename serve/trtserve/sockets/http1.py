@@ -15,9 +15,9 @@ from trtserve.protocols.pace import Pace
 from trtserve.protocols.v2_json import error_body
 from trtserve.request import Buffer, Call
 from trtserve.sockets.connections import Connections
-from trtserve.sockets.filling import Expecting, Filling
 from trtserve.sockets.http1_application import Again, HttpApplication
 from trtserve.sockets.leaving import HalfClosed, Lingering
+from trtserve.sockets.placing import Placing
 
 _JOIN_BYTES = 64 * 1024
 # A client may send the next request before it has the answer; more than this has to wait.
@@ -47,8 +47,9 @@ class HttpProtocol(asyncio.Protocol):
         # The application's: what it expects to come next, and what the last request asked.
         self.expected: Again | None = None
         self.last_call: Call | None = None
-        self._again: Again | None = None  # the same, as long as nothing else is here
-        self._whole: memoryview | None = None  # its bytes, where it is large and has begun
+        self._again: Again | None = None  # the same, if small, as long as nothing is here
+        self._placing: Placing | None = None  # reads for this connection, if there
+        self._begun: Again | None = None  # the request that `_reader` reads the tensors of
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports do all that asyncio.Transport does without being its subclass.
@@ -79,33 +80,20 @@ class HttpProtocol(asyncio.Protocol):
         elif self._reader.buffered_bytes > _MAX_PIPELINED_BYTES and self._transport is not None:
             self._transport.pause_reading()
 
-    def begun(self, again: Again, whole: memoryview, count: int) -> None:
-        """A request with the expected head comes: so many of its bytes are in `whole`."""
-        if self._budget.full:
-            self.unexpected(whole[:count].tobytes())
-            return
-        head = again.request.head
-        try:
-            self._reader.begin(head, whole[len(head.raw) :], count - len(head.raw))
-        except HttpError as error:
-            self._refuse(error)
-            return
-        self._whole = whole
-        if self._transport is not None:
-            self._transport.set_protocol(Filling(self, self._reader))
-        self.filled(0)
+    def begun(self, again: Again) -> bool:
+        """Head and JSON of a large request are as expected: its tensors get their memory.
 
-    def unexpected(self, data: bytes) -> None:
-        """Something else than expected has come."""
-        if self._transport is not None:
-            self._transport.set_protocol(self)
-        self.data_received(data)
+        False: nothing is left for them.
+        """
+        if self._budget.full:
+            return False
+        self._reader.begin(again.request.head, again.total - len(again.start))
+        self._begun = again
+        return True
 
     def filled(self, count: int) -> None:
         """So many bytes of a body were read to where they belong."""
         self._reader.filled(count)
-        if self._reader.space() is None and self._transport is not None:
-            self._transport.set_protocol(self)
         if self._request is None and not self._paused:
             self._advance(time.monotonic_ns())
 
@@ -123,29 +111,24 @@ class HttpProtocol(asyncio.Protocol):
                     break
                 self._request = request
                 self._served += 1
-                whole, self._whole = self._whole, None
-                if whole is None or not self._served_again(whole, now_ns):
+                again, self._begun = self._begun, None
+                if again is None:
                     self._application.handle(request, self, now_ns)
-            transport = self._transport
-            if (
-                self._reader.space() is not None
-                and transport is not None
-                and transport.get_protocol() is self
-            ):
-                transport.set_protocol(Filling(self, self._reader))
+                elif not again.serve(request.body, now_ns):
+                    self._application.handle(_with_json(request, again), self, now_ns)
+            if self._reader.space() is not None:
+                self._place()
         except HttpError as error:
             self._refuse(error)
         finally:
             self._advancing = False
 
-    def _served_again(self, whole: memoryview, now_ns: int) -> bool:
-        """Serve a large request with the expected head, if its JSON is as expected too."""
-        again = self._again
-        return (
-            again is not None
-            and whole[: len(again.start)].tobytes() == again.start
-            and again.serve(whole, now_ns)
-        )
+    def _place(self) -> None:
+        """Read bodies to where they belong from now on."""
+        transport = self._transport
+        if self._placing is None and transport is not None and transport.get_protocol() is self:
+            self._placing = Placing(self, self._reader)
+            transport.set_protocol(self._placing)
 
     def _ask_for_body(self) -> None:
         if self._half_closed is not None:
@@ -157,7 +140,7 @@ class HttpProtocol(asyncio.Protocol):
 
     def _refuse(self, error: HttpError) -> None:
         """Answer what is no request, and end."""
-        self._request = self._whole = None
+        self._request = self._begun = None
         self._reader.abandon()
         body = error_body(error.message)
         self._send(
@@ -211,16 +194,13 @@ class HttpProtocol(asyncio.Protocol):
 
     def _expect(self) -> None:
         """Nothing is under way: what comes next is probably what the application expects."""
-        self._again = again = self.expected
-        transport = self._transport
-        if (
-            again is not None
-            and again.large
-            and not self._advancing  # the transport is not about to read on, to no avail
-            and transport is not None
-            and not transport.is_closing()
-        ):
-            transport.set_protocol(Expecting(self, again))
+        again = self.expected
+        if again is None or not again.large:
+            self._again = again
+        else:
+            self._place()
+            if self._placing is not None:
+                self._placing.awaited = again
 
     def write_again(self, head: bytes, data: Buffer) -> None:
         """`write(head, [data])` with a head for connections that go on, to what was expected.
@@ -321,7 +301,7 @@ class HttpProtocol(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # the same
         self._connections.leave(self)
         self._transport = None
-        self._request = self.expected = self._again = self._whole = None
+        self._request = self.expected = self._again = self._begun = self._placing = None
         self._reader.release()
         self._unsent.set(0)
         if self._half_closed is not None:
@@ -364,3 +344,8 @@ class HttpProtocol(asyncio.Protocol):
         """Close at once."""
         if self._transport is not None:
             self._transport.abort()
+
+
+def _with_json(request: HttpRequest, again: Again) -> HttpRequest:
+    """The whole of a request of which only the tensors were read."""
+    return HttpRequest(request.head, again.start[len(request.head.raw) :] + request.body)

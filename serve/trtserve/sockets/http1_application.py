@@ -19,8 +19,11 @@ class Again(Protocol):
     large: bool  # the body gets memory of its own
     request: HttpRequest
 
-    def serve(self, whole: Buffer, started_ns: int) -> bool:
-        """Serve it, given all its bytes; False: it has to be handled anew."""
+    def serve(self, data: Buffer, started_ns: int) -> bool:
+        """Serve it, given all its bytes, or if it is large those behind `start`.
+
+        False: it has to be handled anew.
+        """
 
 
 class HttpApplication(Protocol):
