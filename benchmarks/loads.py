@@ -101,19 +101,49 @@ def _measured(found: Latencies, per_second: float, interval_us: int) -> Measured
 def h2load(folder: Path, port: int, question: Question, load: tuple[int, int], seconds: float, *,
            threads: int = 1) -> Measured:  # fmt: skip
     """The same over gRPC: `load` is (connections, calls at a time on each)."""
-    (folder / "message").write_bytes(question.grpc())
+    path = "inference.GRPCInferenceService/ModelInfer"
+    headers = {"content-type": "application/grpc", "te": "trailers"}
+    _, took_us = _h2load(
+        folder, port, path, question.grpc(), headers, seconds,
+        f"-c{load[0]}", f"-m{load[1]}", f"-t{threads}",
+    )  # fmt: skip
+    sent = len(took_us)
+    interval_us = round(seconds * 1e6) // max(1, sent // (load[0] * load[1]))
+    return _measured(Latencies(np.bincount(took_us)), sent / round(seconds), interval_us)
+
+
+def between_batches(
+    folder: Path, port: int, question: Question, clients: int, seconds: float
+) -> float:
+    """Requests a second over HTTP/1.1 from the first answers to the last.
+
+    A run of so many seconds ends amid a batch, and the clients' first requests come together: of
+    slow batches that would be a good part of it.
+    """
+    header, data = question.http()
+    headers = {"inference-header-content-length": str(len(header))}
+    began_us, took_us = _h2load(
+        folder, port, f"v2/models/{question.model}/infer", header + data, headers, seconds,
+        "--h1", f"-c{clients}", "-m1", "-t1",
+    )  # fmt: skip
+    ended_us = np.sort(began_us + took_us)[clients - 1 :]
+    return float((len(ended_us) - 1) / (ended_us[-1] - ended_us[0]) * 1e6)
+
+
+def _h2load(
+    folder: Path, port: int, path: str, body: bytes, headers: dict[str, str], seconds: float,
+    *options: str,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """(when it began, how long it took) of each request, microseconds; all have succeeded."""
+    (folder / "body").write_bytes(body)
     log = folder / "h2load.log"
     log.unlink(missing_ok=True)
+    stated = [f"-H{name}: {value}" for name, value in headers.items()]
     out = subprocess.run(
-        ["h2load", f"-c{load[0]}", f"-m{load[1]}", f"-t{threads}", f"-D{seconds:.0f}", "-d",
-         folder / "message", f"--log-file={log}", "-H", "content-type: application/grpc", "-H",
-         "te: trailers", f"http://127.0.0.1:{port}/inference.GRPCInferenceService/ModelInfer"],
+        ["h2load", *options, f"-D{seconds:.0f}", "-d", folder / "body", f"--log-file={log}",
+         *stated, f"http://127.0.0.1:{port}/{path}"],
         check=True, capture_output=True, text=True,
     ).stdout  # fmt: skip
-    done = re.search(r"requests: .*?(\d+) succeeded, 0 failed", out)
-    assert done is not None, out
-    times_us = [int(line.split("\t")[2]) for line in log.read_text().splitlines()]
-    assert times_us, out
-    sent = int(done[1])
-    interval_us = round(seconds * 1e6) // max(1, sent // (load[0] * load[1]))
-    return _measured(Latencies(np.bincount(times_us)), sent / round(seconds), interval_us)
+    rows = np.loadtxt(log, np.int64, usecols=(0, 2), ndmin=2)
+    assert re.search(rf"requests: .*?\b{len(rows)} succeeded, 0 failed", out), out
+    return rows[:, 0], rows[:, 1]

@@ -28,7 +28,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.loads import Measured, Question, h2load, wrk
+from benchmarks.loads import Measured, Question, between_batches, h2load, wrk
 from benchmarks.serve_servers import IMAGE, SMALL, Echo, bare_loop, write_models, write_resnet50
 from benchmarks.served import Served, infer
 from tests.serve.differential.triton import PYTHON, Triton
@@ -129,25 +129,22 @@ def computing(folder: Path, seconds: int, rounds: int) -> None:
         repository = folder / f"computing{batch}"
         model = write_resnet50(repository, batch)
         ours = Served(str(repository))
+        served: list[float] = []
+        bare: list[float] = []
+        image = np.ones((1, *IMAGE), np.float32)
+        question = Question("resnet50", image, "gpu_0/data_0", "gpu_0/softmax_1")
+        run = partial(between_batches, folder, ours.http_port, question, 16, 5 * seconds)
         try:
-            served: list[float] = []
-            bare: list[float] = []
-            # Long runs: at 16 clients the first answer alone takes a second or more.
-            image = np.ones((1, *IMAGE), np.float32)
-            question = Question("resnet50", image, "gpu_0/data_0", "gpu_0/softmax_1")
-            # A bare loop is stopped between batches, wrk within one: half of one is lost.
-            run = partial(wrk, folder, ours.http_port, question, 16, 10 * seconds)
             run()
-            for _ in range(rounds):
-                bare.append(bare_loop(model, batch, 5 * seconds))
-                served.append(run().per_second)
+            for _ in range(2 * rounds):
+                bare.append(bare_loop(model, batch, 3 * seconds))
+                served.append(run())
         finally:
             ours.stop()
-        best, typical = max(bare), statistics.median(bare)
-        rate = statistics.median(served)
-        print(f"light_resnet50, batch {batch}: bare loop {typical:.1f}/s, at best {best:.1f}, "
-              f"served at c=16 {rate:.1f}/s, {rate / typical:.3f} and {rate / best:.3f} of it",
-              flush=True)  # fmt: skip
+        for name, pick in (("medians", statistics.median), ("the best", max)):
+            print(f"light_resnet50, batch {batch}, {name}: bare loop {pick(bare):.1f}/s, served "
+                  f"at c=16 {pick(served):.1f}/s, {pick(served) / pick(bare):.3f} of it",
+                  flush=True)  # fmt: skip
 
 
 def start(folder: Path, _seconds: int, rounds: int) -> None:
