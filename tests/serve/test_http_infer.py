@@ -281,12 +281,12 @@ def answer_of(connection: socket.socket) -> bytes:
     return body
 
 
-def test_a_reload_is_seen_at_once(start: Callable[..., Running], tmp_path: Path) -> None:
-    put(tmp_path, "changing", plus(1), CONFIG_16)
+@pytest.mark.parametrize("rows", [1, 2000])
+def test_a_reload_is_seen_at_once(start: Callable[..., Running], tmp_path: Path, rows: int) -> None:
+    """Of a large request that is known, only the tensors are read: its JSON is wanted again."""
+    put(tmp_path, "changing", plus(1), CONFIG_16.replace("64", "4096"))
     server = start(tmp_path, control="explicit", load_models=("changing",))
-    wire = request(
-        "changing", binary(["INPUT0"], 1, "FP32", 64), np.zeros(16, np.float32).tobytes()
-    )
+    wire = request("changing", binary(["INPUT0"], rows, "FP32", 64 * rows), bytes(64 * rows))
 
     def control(verb: str) -> None:
         path = f"/v2/repository/models/changing/{verb}"

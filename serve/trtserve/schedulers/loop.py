@@ -87,7 +87,7 @@ class Runner:
         except ServeError as error:
             self._statistics.failed(error, time.monotonic_ns() - request.started_ns)
             raise
-        if not self._armed:
+        if not self._armed and (self._idle or not self._all_ahead()):
             # Once a turn of the loop: what arrived in this turn can share a batch.
             self._armed = True
             self._next_comes.came(request.started_ns)
@@ -151,12 +151,15 @@ class Runner:
 
     def _make_ahead(self) -> None:
         """Have a batch ready for each instance, where there are so many full ones."""
-        ahead = self._ahead
-        while ahead is not None and len(ahead) < len(self._instances):
+        while self._ahead is not None and not self._all_ahead():
             batch = self._scheduler.full_batch()
             if batch is None:
                 return
-            ahead.put(batch)
+            self._ahead.put(batch)
+
+    def _all_ahead(self) -> bool:
+        """Each instance has its next batch: until one of them begins it, nothing can be started."""
+        return self._ahead is not None and len(self._ahead) >= len(self._instances)
 
     def _answer_dropped(self, now: int) -> None:
         dropped, self._scheduler.dropped = self._scheduler.dropped, []
