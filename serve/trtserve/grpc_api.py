@@ -247,9 +247,10 @@ def _reply(
     """Send the answer to an inference request."""
     if request.cancelled:
         return
+    if isinstance(answer, ServeError):
+        call.fail(answer)  # not raised: see `http_infer`
+        return
     try:
-        if isinstance(answer, ServeError):
-            raise answer
         call.reply(version.encoder.encode(request.call, answer))
     except ServeError as error:
         call.fail(error)

@@ -67,7 +67,11 @@ class HttpInference:
         coding = head.headers.get("accept-encoding")
         if exchange.last_call is not call:
             exchange.last_call = call
-        elif exchange.expected is None or exchange.expected.request.head is not head:
+        elif (
+            exchange.expected is None
+            or exchange.expected.request.head is not head
+            or not exchange.expected.current
+        ):
             exchange.expected = self._again(version, call, request, exchange)
         infer = InferRequest(call, data, _reply, started_ns, (exchange, version, coding))
         exchange.on_cancel = (version.runner.cancel, infer)
@@ -162,6 +166,11 @@ class _Repeated:
             self._spans.append(slice(at, at + size))
             at += size
 
+    @property
+    def current(self) -> bool:
+        """Its path means the version that it meant."""
+        return self._generation == self._models.generation and self._endpoints.ready
+
     def serve(self, data: Buffer, started_ns: int) -> bool:
         """Queue it; False: its path may mean another version than before."""
         if self._generation != self._models.generation or not self._endpoints.ready:
@@ -176,10 +185,15 @@ class _Repeated:
         try:
             self._submit(request)
         except ServeError as error:
-            self._reply(request, error)
+            self._refused(error)
         except Exception as error:  # whatever goes wrong, the client hears of it
-            self._reply(request, bug(error))
+            self._refused(bug(error))
         return True
+
+    def _refused(self, error: ServeError) -> None:
+        request = self._infer
+        request.reply = None  # which is of this object: a connection that is lost must be freed
+        self._reply(request, error)
 
     def _reply(self, request: InferRequest, answer: InferResponse | ServeError) -> None:
         """As the function `_reply`, which knows nothing of the answer before."""
@@ -202,9 +216,12 @@ def _reply(request: InferRequest, answer: InferResponse | ServeError) -> None:
     exchange, version, coding = request.origin
     if request.cancelled:
         return
+    if isinstance(answer, ServeError):
+        # Not raised: as a local of a frame of its own traceback it would hold that and all below,
+        # bodies among them, until the garbage collector comes.
+        respond_error(exchange, answer)
+        return
     try:
-        if isinstance(answer, ServeError):
-            raise answer
         encoded = version.codec.encode(request.call, answer)
     except ServeError as error:
         respond_error(exchange, error)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import socket
 import threading
+import weakref
 from collections.abc import Callable, Sequence
 from http.client import HTTPResponse
 from pathlib import Path
@@ -20,6 +22,7 @@ from trtserve.sockets.http1 import HttpProtocol
 from trtserve.sockets.placing import Placing
 
 from tests.serve.conftest import Running
+from tests.serve.gated import until
 from tests.serve.models import CONFIG_16, add_sub, identity, plus, put
 
 ADD_SUB = "".join(
@@ -260,6 +263,31 @@ def test_large_requests_behind_one_another_and_others_among_them(server: Running
         sender.join()
 
 
+def test_a_connection_that_was_refused_is_freed_with_what_it_has_sent(server: Running) -> None:
+    """Not by the garbage collector: nobody counts what a connection that is lost still holds."""
+
+    def refuse(_: object) -> None:
+        raise ServeError(Kind.UNAVAILABLE, "Exceeds maximum queue size")
+
+    gc.collect()
+    gc.disable()
+    try:
+        with connect(server) as connection:
+            for number in range(3):
+                connection.sendall(wide(25_000, number))
+                assert answer(connection)[0] == 200
+            exchange: Any = weakref.ref(protocols(server)[0]._connection)
+            server.call(lambda: setattr(exchange().expected, "_submit", refuse))
+            connection.sendall(wide(25_000, 4))
+            assert answer(connection)[0] == 503
+            connection.sendall(wide(25_000, 4)[:50_000])
+            until(lambda: exchange()._reader.space() is not None)
+            body = weakref.ref(exchange()._reader._body.obj)
+        until(lambda: body() is None and exchange() is None, seconds=3)
+    finally:
+        gc.enable()
+
+
 def test_several_requests_at_once_are_answered_in_order(server: Running) -> None:
     wires = [KINDS[kind](number) for number, kind in enumerate(
         ["one row", "one row", "one row", "two rows", "one row", "JSON", "one row"])]  # fmt: skip
@@ -306,10 +334,42 @@ def test_a_reload_is_seen_at_once(start: Callable[..., Running], tmp_path: Path,
         control("load")
         for _ in range(3):
             assert ask() == (200, np.full(16, 2, np.float32).tobytes())
+        assert current(server) == [True]  # it was learned anew
         control("unload")
         assert ask()[0] >= 400
         control("load")
         assert ask() == (200, np.full(16, 2, np.float32).tobytes())
+
+
+def current(server: Running) -> list[bool]:
+    """Of each open connection that knows what comes next, whether that may be served at once."""
+    opened = server.server.connections._open
+    found: list[bool] = server.call(lambda: [
+        each.expected.current for each in opened
+        if isinstance(each, HttpProtocol) and each.expected is not None
+    ])  # fmt: skip
+    return found
+
+
+@pytest.mark.parametrize("sent", [10, 358, 50_000])
+def test_a_reload_amid_a_large_request(
+    start: Callable[..., Running], tmp_path: Path, sent: int
+) -> None:
+    """It is answered by the version that is there when it is whole."""
+    put(tmp_path, "changing", plus(1), CONFIG_16.replace("64", "4096"))
+    server = start(tmp_path, control="explicit", load_models=("changing",))
+    wire = request("changing", binary(["INPUT0"], 2000, "FP32", 128_000), bytes(128_000))
+    with connect(server) as connection:
+        for _ in range(3):
+            connection.sendall(wire)
+            assert answer(connection)[0] == 200
+        connection.sendall(wire[:sent])
+        (tmp_path / "changing/1/model.onnx").write_bytes(plus(2))
+        load = "POST /v2/repository/models/changing/load HTTP/1.1\r\nHost: a\r\n"
+        assert asked_alone(server, f"{load}Content-Length: 0\r\n\r\n".encode())[0] == 200
+        connection.sendall(wire[sent:])
+        status, _, body = answer(connection)
+        assert (status, body[-64:]) == (200, np.full(16, 2, np.float32).tobytes())
 
 
 def test_a_reload_while_large_json_is_read_loses_no_request(

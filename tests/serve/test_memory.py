@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import tritonclient.grpc as grpc_client
 import tritonclient.http as http_client
+from onnx import TensorProto, helper
 from tritonclient.utils import InferenceServerException
 from trtserve import memory
 from trtserve.protocols.grpc import GrpcCall
@@ -22,7 +23,7 @@ from trtserve.request import InferRequest
 
 from tests.serve.conftest import Running
 from tests.serve.gated import until
-from tests.serve.models import CONFIG_16, plus, put
+from tests.serve.models import CONFIG_16, Dims, model, plus, put
 
 
 class Node:
@@ -58,12 +59,25 @@ def test_a_server_sets_aside_what_it_has_loaded(
         gc.unfreeze()
 
 
+def failing() -> bytes:
+    """Looks up what is not there: OUTPUT0 = constant[INPUT0], fp32 [batch, 16]."""
+    dims: Dims = ["batch", 16]
+    both = (TensorProto.FLOAT, dims)
+    nodes = [
+        helper.make_node("Cast", ["INPUT0"], ["index"], to=TensorProto.INT64),
+        helper.make_node("Gather", ["constant", "index"], ["OUTPUT0"]),
+    ]
+    constant = {"constant": np.zeros(1, np.float32)}
+    return model(nodes, {"INPUT0": both}, {"OUTPUT0": both}, constant)
+
+
 @pytest.mark.parametrize("client", [http_client, grpc_client], ids=["http", "grpc"])
 def test_requests_are_freed_with_their_answers(
     start: Callable[..., Running], tmp_path: Path, client: Any
 ) -> None:
     """Not by the garbage collector, which comes once in hundreds: each may hold 64 MB."""
     put(tmp_path, "m", plus(1), CONFIG_16)
+    put(tmp_path, "failing", failing(), CONFIG_16)
     gc.unfreeze()
     server = start(tmp_path)
     until(lambda: gc.get_freeze_count() > 10_000)  # which collects garbage, once
@@ -80,6 +94,8 @@ def test_requests_are_freed_with_their_answers(
     with client.InferenceServerClient(url) as asking:
         for _ in range(5):
             asking.infer("m", [good])
+            with pytest.raises(InferenceServerException):
+                asking.infer("failing", [good])
         gc.collect()
         gc.disable()
         try:
@@ -88,6 +104,8 @@ def test_requests_are_freed_with_their_answers(
                 asking.infer("m", [good])
                 with pytest.raises(InferenceServerException):
                     asking.infer("m", [bad])
+                with pytest.raises(InferenceServerException, match="onnx runtime error"):
+                    asking.infer("failing", [good])
             until(lambda: under_way() <= before + 4, seconds=3)
         finally:
             gc.enable()
@@ -96,15 +114,7 @@ def test_requests_are_freed_with_their_answers(
 
 FAULTS = """
 import resource, sys
-import numpy as np
-import pytest
-import tritonclient.grpc as grpc_client
-import tritonclient.http as http_client
-from tritonclient.utils import InferenceServerException
 from trtserve import memory
-from trtserve.protocols.grpc import GrpcCall
-from trtserve.protocols.http1 import HttpRequest
-from trtserve.request import InferRequest
 if sys.argv[1] == "kept":
     assert memory.keep_freed()
 def faults():

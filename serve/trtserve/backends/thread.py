@@ -179,5 +179,7 @@ class ThreadInstance:
 
 
 def _all_failed(batch: Batch, error: ServeError, started: int) -> Outcome:
+    # Anew: where answers wait for their turn, a traceback would hold the batch's tensors too.
+    error = ServeError(error.kind, error.message)
     now = time.monotonic_ns()
     return Outcome([error] * len(batch.requests), started, started, now, now)

@@ -87,12 +87,13 @@ class Runner:
         except ServeError as error:
             self._statistics.failed(error, time.monotonic_ns() - request.started_ns)
             raise
-        if not self._armed and (self._idle or not self._all_ahead()):
-            # Once a turn of the loop: what arrived in this turn can share a batch.
-            self._armed = True
+        if not self._armed:
             self._next_comes.came(request.started_ns)
             self._awake.rest()
-            self._loop.call_soon(self._look)
+            if self._idle or not self._all_ahead():
+                # Once a turn of the loop: what arrived in this turn can share a batch.
+                self._armed = True
+                self._loop.call_soon(self._look)
 
     def _make_room(self) -> None:
         """Count how many more may wait. Raises `ServeError` where that is none."""
@@ -184,7 +185,9 @@ class Runner:
         self._statistics.executed(batch, outcome)  # before anybody can ask for them
         if self._drained is not None:
             self._check_drained()
-        elif not len(self._scheduler) and self._next_comes.begins(now := time.monotonic_ns()):
+        elif not (len(self._scheduler) or self._ahead) and self._next_comes.begins(
+            now := time.monotonic_ns()
+        ):
             self._awake.stay(now)
 
     def _check_drained(self) -> None:

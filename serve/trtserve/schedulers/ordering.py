@@ -29,6 +29,7 @@ class _Turn:
 
     def arrived(self, _request: InferRequest, answer: InferResponse | ServeError) -> None:
         self.answer = answer
+        self.request.data = ()  # the answer may wait long: tensors of clients that left are no use
         self._release()
 
 

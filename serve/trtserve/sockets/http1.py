@@ -83,9 +83,9 @@ class HttpProtocol(asyncio.Protocol):
     def begun(self, again: Again) -> bool:
         """Head and JSON of a large request are as expected: its tensors get their memory.
 
-        False: nothing is left for them.
+        False: nothing is left for them, or the same bytes may mean something else by now.
         """
-        if self._budget.full:
+        if self._budget.full or not again.current:
             return False
         self._reader.begin(again.request.head, again.total - len(again.start))
         self._begun = again
@@ -115,7 +115,8 @@ class HttpProtocol(asyncio.Protocol):
                 if again is None:
                     self._application.handle(request, self, now_ns)
                 elif not again.serve(request.body, now_ns):
-                    self._application.handle(_with_json(request, again), self, now_ns)
+                    self._request = request = _with_json(request, again)
+                    self._application.handle(request, self, now_ns)
             if self._reader.space() is not None:
                 self._place()
         except HttpError as error:
@@ -302,7 +303,7 @@ class HttpProtocol(asyncio.Protocol):
         self._connections.leave(self)
         self._transport = None
         self._request = self.expected = self._again = self._begun = self._placing = None
-        self._reader.release()
+        self._reader.abandon()
         self._unsent.set(0)
         if self._half_closed is not None:
             self._half_closed.end()

@@ -19,6 +19,10 @@ class Again(Protocol):
     large: bool  # the body gets memory of its own
     request: HttpRequest
 
+    @property
+    def current(self) -> bool:
+        """Its bytes mean what they meant: no model has come or gone since."""
+
     def serve(self, data: Buffer, started_ns: int) -> bool:
         """Serve it, given all its bytes, or if it is large those behind `start`.
 

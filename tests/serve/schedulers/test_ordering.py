@@ -42,6 +42,17 @@ def test_every_answer_comes_once_and_in_order(finished: list[int], failing: set[
     assert len(order) == 0
 
 
+def test_an_answer_that_waits_holds_no_tensors_of_its_request() -> None:
+    """Clients that left count against no limit any more, and their turn may be long in coming."""
+    order = Order()
+    first, second = listening([]), listening([])
+    for each in (first, second):
+        each.data = [b"tensor"]
+        order.enter(each)
+    second.answer(FAILED)
+    assert (first.data, second.data) == ([b"tensor"], ())
+
+
 def test_one_that_is_refused_takes_no_turn() -> None:
     heard: Heard = []
     full = False
