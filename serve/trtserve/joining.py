@@ -19,7 +19,7 @@ from itertools import accumulate
 
 import numpy as np
 
-from trtserve.polling import processors
+from trtserve.processors import processors
 from trtserve.request import Buffer
 from trtserve.tensors import Array
 

@@ -14,14 +14,14 @@ import asyncio
 import os
 import time
 from collections.abc import Callable
-from pathlib import Path
+
+from trtserve.processors import processors
 
 WINDOW_NS = 120_000
 # What took this long while its waiter slept may well come within the window to one who is awake.
 _ASLEEP_NS = 2 * WINDOW_NS
 _TRUST = 8  # failures in a row that end it, at most
 _DISTRUST = 64  # successes that it then takes to try again
-_CGROUP = Path("/sys/fs/cgroup/cpu.max")
 # With as many awake as there are processors, what they wait for might not get one.
 give_way: Callable[[], None] = getattr(os, "sched_yield", lambda: None)
 
@@ -83,16 +83,3 @@ class AwakeLoop:
             self._loop.call_soon(self._turn)
         else:
             self._turning = False
-
-
-def processors(cgroup: Path = _CGROUP) -> float:
-    """How many processors this process may use: those it may run on, and its cgroup's quota.
-
-    With fewer than two, whoever stays awake keeps from running what it waits for.
-    """
-    count = float(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1)
-    try:
-        quota, period = cgroup.read_text().split()
-        return count if quota == "max" else min(count, int(quota) / int(period))
-    except (OSError, ValueError, ZeroDivisionError):  # no cgroup of version 2, or none with a quota
-        return count

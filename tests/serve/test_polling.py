@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 import pytest
 from trtserve import polling
-from trtserve.polling import WINDOW_NS, AwakeLoop, Habit, processors
+from trtserve.polling import WINDOW_NS, AwakeLoop, Habit
 
 SOON, LATE = WINDOW_NS // 2, 10 * WINDOW_NS
 
@@ -79,14 +78,3 @@ def test_the_loop_sleeps_when_the_window_is_over(monkeypatch: pytest.MonkeyPatch
 
 def test_where_there_is_one_processor_it_is_left_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
     assert asyncio.run(_turns(monkeypatch, 1.5)) == 0
-
-
-@pytest.mark.parametrize(
-    ("text", "limit"),
-    [("150000 100000", 1.5), ("max 100000", 1e9), ("", 1e9), ("a b c", 1e9), ("1 0", 1e9)],
-)
-def test_a_quota_counts(tmp_path: Path, text: str, limit: float) -> None:
-    (tmp_path / "cpu.max").write_text(text)
-    unlimited = processors(tmp_path / "absent")
-    assert unlimited >= 1
-    assert processors(tmp_path / "cpu.max") == min(unlimited, limit)

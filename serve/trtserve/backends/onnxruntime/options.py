@@ -1,9 +1,11 @@
 """What a config says to ONNX Runtime: session options, and options of its CUDA provider.
 
 Names, values and defaults are those of Triton's ONNX Runtime backend (README and
-ModelState::LoadModel in onnxruntime.cc), but for one: cuDNN's algorithms are found by its
+ModelState::LoadModel in onnxruntime.cc), but for two. cuDNN's algorithms are found by its
 heuristics, not by trying all of them, which takes seven times as long at every new batch size and
-found none that was faster (docs/benchmarks.md).
+found none that was faster (docs/benchmarks.md). A session that is not told how many threads to use
+takes as many as this process may use cores; ONNX Runtime would take one for each of the machine's,
+whatever its cgroup allows, and tie each to a processor, where it waits for whoever else is there.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import onnxruntime
 
 from trtserve.errors import invalid
 from trtserve.placement import CPU, gpu_index
+from trtserve.processors import cores
 
 _LEVELS = onnxruntime.GraphOptimizationLevel
 # optimization.graph.level -> ONNX Runtime's; every other number: all optimizations.
@@ -43,7 +46,7 @@ def session_options(config: Any, *, alone: bool = False) -> onnxruntime.SessionO
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what goes wrong comes back as an exception
     stated = _stated(config)
-    options.intra_op_num_threads = _number(stated, "intra_op_thread_count")
+    options.intra_op_num_threads = _number(stated, "intra_op_thread_count") or cores()
     options.inter_op_num_threads = _number(stated, "inter_op_thread_count")
     options.execution_mode = _choice(stated, "execution_mode", _MODES, "0")
     options.enable_cpu_mem_arena = _choice(stated, "enable_mem_arena", _SWITCHES, "1")

@@ -37,7 +37,8 @@ from trtserve.backends.python.model import (
     encoded_error,
     import_model,
 )
-from trtserve.polling import Habit, processors
+from trtserve.polling import Habit
+from trtserve.processors import processors
 
 _OWN_FILES = str(Path(__file__).parent) + os.sep
 _MAX_LOG_BYTES = 60_000  # a datagram must fit the socket's buffer

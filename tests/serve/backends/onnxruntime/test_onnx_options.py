@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from trtserve.backends.onnxruntime.backend import load
 from trtserve.backends.onnxruntime.options import providers, session_options, shares_session
 from trtserve.errors import Kind, ServeError
+from trtserve.processors import cores
 
 from tests.serve.backends.onnxruntime.onnx_models import load_request
 from tests.serve.models import plus
@@ -25,12 +27,25 @@ def config(parameters: dict[str, str] | None = None, **fields: Any) -> Any:
 
 def test_without_a_word_they_are_onnx_runtimes_own_but_do_not_spin() -> None:
     options, own = session_options(config()), onnxruntime.SessionOptions()
-    same = ("intra_op_num_threads", "inter_op_num_threads", "execution_mode",
+    same = ("inter_op_num_threads", "execution_mode",
             "graph_optimization_level", "enable_cpu_mem_arena", "enable_mem_pattern")  # fmt: skip
     for name in same:
         assert getattr(options, name) == getattr(own, name), name
     assert options.get_session_config_entry("session.intra_op.allow_spinning") == "0"
     assert options.get_session_config_entry("session.inter_op.allow_spinning") == "0"
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="the system ties no threads")
+def test_threads_are_as_many_as_may_run_and_tied_to_no_processor(tmp_path: Path) -> None:
+    allowed = os.sched_getaffinity(0)
+    assert 1 <= session_options(config()).intra_op_num_threads <= len(allowed)
+    tasks = Path("/proc/self/task")
+    before = set(tasks.iterdir())
+    executor = load(load_request(tmp_path, plus(1)))
+    started = set(tasks.iterdir()) - before
+    assert bool(started) == (cores() > 1)
+    assert all(os.sched_getaffinity(int(each.name)) == allowed for each in started)
+    executor.unload()
 
 
 def test_one_instance_alone_stays_awake_within_its_runs_and_not_after() -> None:
