@@ -97,18 +97,23 @@ def _services() -> list[str]:
     ]
 
 
-def _status(endpoints: Endpoints, data: memoryview) -> int:
-    try:
-        request = _class(_health(), "HealthCheckRequest").FromString(bytes(data))
-    except DecodeError:
-        raise invalid("the message is no HealthCheckRequest") from None
-    if request.service not in ("", "inference.GRPCInferenceService"):
+def _status(endpoints: Endpoints, known: bool) -> int:
+    if not known:
         return _SERVICE_UNKNOWN
     return _SERVING if endpoints.server_ready() else _NOT_SERVING
 
 
+def _known(data: memoryview) -> bool:
+    """Whether a request asks for what is there. Raises `ServeError`."""
+    try:
+        request = _class(_health(), "HealthCheckRequest").FromString(bytes(data))
+    except DecodeError:
+        raise invalid("the message is no HealthCheckRequest") from None
+    return request.service in ("", "inference.GRPCInferenceService")
+
+
 def _check(endpoints: Endpoints, call: GrpcCall, data: memoryview) -> None:
-    status = _status(endpoints, data)
+    status = _status(endpoints, _known(data))
     if status == _SERVICE_UNKNOWN:
         raise ServeError(Kind.NOT_FOUND, "unknown service")
     call.reply([_class(_health(), "HealthCheckResponse")(status=status).SerializeToString()])
@@ -120,20 +125,19 @@ class _Watch(StreamHandler):
     def __init__(self, endpoints: Endpoints, call: GrpcCall) -> None:
         self._endpoints = endpoints
         self._call = call
-        self._request: bytes | None = None
+        self._known: bool | None = None  # None: nothing was asked
         self._said: int | None = None
         self._stop = endpoints.watch(self._say)
 
     def message(self, data: memoryview) -> None:
-        if self._request is not None:
+        if self._known is not None:
             return
         try:
-            _status(self._endpoints, data)
+            self._known = _known(data)
         except ServeError as error:
             self.reset()
             self._call.fail(error)
             return
-        self._request = bytes(data)
         self._call.start()
         self._say()
 
@@ -141,11 +145,11 @@ class _Watch(StreamHandler):
         ending = self._endpoints.ending  # it would never end, and the server wait for it
         if ending:
             self.reset()
-        if self._request is None:
+        if self._known is None:
             if ending:
                 self._call.fail(ServeError(Kind.UNAVAILABLE, "the server is shutting down"))
             return
-        status = _status(self._endpoints, memoryview(self._request))
+        status = _status(self._endpoints, self._known)
         if status != self._said:
             self._said = status
             response = _class(_health(), "HealthCheckResponse")(status=status)

@@ -20,6 +20,7 @@ from trtserve.protocols.grpc_status import bug, failure
 from trtserve.protocols.headers import Headers, literal, status
 from trtserve.protocols.http2_frames import ENHANCE_YOUR_CALM
 from trtserve.protocols.http2_stream import Stream
+from trtserve.protocols.own import own
 from trtserve.request import Buffer
 
 _HEADERS = status(200) + literal(b"content-type", b"application/grpc")
@@ -99,7 +100,8 @@ class GrpcCall:
 
     __slots__ = (
         "_application", "_body", "_compressed", "_filled", "_message", "_prefix", "_share",
-        "_stream", "cancelled", "handler", "headers", "on_cancel", "started_ns", "unary",
+        "_started", "_stream", "cancelled", "handler", "headers", "on_cancel", "started_ns",
+        "unary",
     )  # fmt: skip
 
     def __init__(self, application: GrpcApplication, stream: Stream, headers: Headers) -> None:
@@ -117,11 +119,14 @@ class GrpcCall:
         self._filled = 0
         self._compressed = False
         self._share: Share | None = None  # of the budget, for messages that are not small
+        self._started = False  # a streaming answer's headers are out
 
     # What comes in (http2.Receiver)
 
     def data(self, data: memoryview) -> None:
         """Some of the request's bytes; what can be written to will be, so none of it is kept."""
+        if self._stream.local_closed:
+            return
         if self._body is None and not self._prefix and len(data) >= 5 and self._message is None:
             length = int.from_bytes(data[1:5], "big")
             if length == len(data) - 5 and data[0] == 0:
@@ -196,8 +201,9 @@ class GrpcCall:
 
     def _hold(self, needed: int, at_most: int) -> bool:
         """Take room for `needed` bytes of a message; if there is none, the call fails."""
-        if needed <= _SMALL_BYTES:
-            return True
+        return needed <= _SMALL_BYTES or self._take(needed, at_most)
+
+    def _take(self, needed: int, at_most: int) -> bool:
         budget = self._application.budget
         if self._share is None:
             self._share = Share(budget)
@@ -239,6 +245,8 @@ class GrpcCall:
 
     def end(self) -> None:
         """The request is whole."""
+        if self._stream.local_closed:
+            return
         if self._prefix or self._body is not None:
             self.fail(invalid("the request ends within a message"))
         elif self.handler is not None:
@@ -258,7 +266,15 @@ class GrpcCall:
     @property
     def unfinished(self) -> bool:
         """More of a message, or the message of a unary call, has to come."""
+        if self._stream.local_closed:
+            return False
         return self.handler is None or bool(self._prefix) or self._body is not None
+
+    def settle(self) -> None:
+        """The request has been in coming for a while: what it holds is its own, and counted."""
+        if self._message is not None:
+            self._message = own(self._message)
+            self._take(len(self._message), len(self._message))
 
     @property
     def received_bytes(self) -> int:
@@ -268,10 +284,8 @@ class GrpcCall:
     def reset(self) -> None:
         """The client is gone."""
         self.cancelled = True
-        self._release()
-        if self.handler is not None:
-            self.handler.reset()
-        cancel, self.on_cancel = self.on_cancel, None
+        cancel = self.on_cancel
+        self._drop()
         if cancel is not None:
             cancel()
 
@@ -292,6 +306,7 @@ class GrpcCall:
     def start(self) -> None:
         """Begin a streaming answer."""
         if not self._stream.local_closed:
+            self._started = True
             self._stream.send_headers(_HEADERS)
 
     def send(self, message: bytes) -> None:
@@ -314,17 +329,25 @@ class GrpcCall:
     def finish(self) -> None:
         """End a streaming answer, after `start`."""
         if not self._stream.local_closed:
+            self._drop()
             self._stream.send_trailers(_OK)
 
     def fail(self, error: ServeError) -> None:
-        """Status and message of an error, and nothing else ("trailers only")."""
-        if not self._stream.local_closed:
-            self._drop()
+        """Status and message of an error; before `start` nothing else ("trailers only")."""
+        if self._stream.local_closed:
+            return
+        self._drop()
+        if self._started:
+            self._stream.send_trailers(failure(error))
+        else:
             self._stream.send_headers(_HEADERS + failure(error), end=True)
 
     def _drop(self) -> None:
-        """Of a call that has its answer nothing is wanted any more."""
+        """Of a call that has its answer nothing is wanted any more, nor by its handler."""
         self._release()
+        handler, self.handler = self.handler, None  # which knows the call
+        if handler is not None:
+            handler.reset()
         self.on_cancel = None  # which knows the request, and so its tensors
         self._message = self._body = None
         self._prefix = b""

@@ -50,7 +50,7 @@ def _rst_stream(connection: Streams, _flags: int, stream_id: int, payload: bytes
     if stream is not None:
         stream.abandon()
         connection.remember_reset(stream_id)
-        stream.receiver.reset()
+        stream.dismiss()
 
 
 def _settings(connection: Streams, flags: int, stream_id: int, payload: bytes) -> None:

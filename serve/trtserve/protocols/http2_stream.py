@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from trtserve.protocols.own import own
 from trtserve.protocols.pace import Pace
 from trtserve.request import Buffer
 
@@ -20,6 +21,37 @@ def _head(length: int, type_: int, flags: int, stream: int) -> bytes:
     return b"%c%c%c%c%c" % (length >> 16, length >> 8 & 0xFF, length & 0xFF, type_, flags) + (
         stream.to_bytes(4, "big")
     )
+
+
+class _Nobody:
+    """Who receives what comes on a stream that is over: stream and call must not hold each other.
+
+    What a call holds, tensors among it, would stay until the garbage collector finds the two.
+    """
+
+    unfinished = False
+    received_bytes = 0
+
+    def data(self, data: memoryview) -> None:
+        pass
+
+    def space(self) -> memoryview | None:
+        return None
+
+    def filled(self, count: int) -> None:
+        pass
+
+    def end(self) -> None:
+        pass
+
+    def reset(self) -> None:
+        pass
+
+    def settle(self) -> None:
+        pass
+
+
+NOBODY = _Nobody()
 
 
 class Stream:
@@ -161,6 +193,11 @@ class Stream:
         self.unsent_bytes = 0
         self.pending.clear()
 
+    def dismiss(self) -> None:
+        """Its receiver hears that it is over, and is let go."""
+        receiver, self.receiver = self.receiver, NOBODY
+        receiver.reset()
+
     def give_up(self, code: int) -> None:
         """Reset it; its receiver hears of it."""
         self._connection.reset(self, code)
@@ -169,8 +206,10 @@ class Stream:
     def stalled(self, now: float, timeout_s: float) -> bool:
         """Whether the peer goes on too slowly with its request, or with letting the answer go."""
         if not self.remote_closed and self.receiver.unfinished:
+            self.receiver.settle()
             what, moved = "request", self.receiver.received_bytes
         elif self.pending:
+            self.pending = deque(map(own, self.pending))
             what, moved = "answer", self._put_bytes - self.unsent_bytes
         else:
             self._pace = None

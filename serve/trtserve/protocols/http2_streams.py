@@ -16,7 +16,7 @@ from trtserve.protocols.http2_frames import (
     Patience,
     frame,
 )
-from trtserve.protocols.http2_stream import Stream
+from trtserve.protocols.http2_stream import NOBODY, Stream
 from trtserve.request import Buffer
 
 
@@ -38,6 +38,9 @@ class Receiver(Protocol):
     def reset(self) -> None:
         """The peer gave the stream up, or the connection is gone."""
 
+    def settle(self) -> None:
+        """It has been unfinished for a while: hold no more than there is, and count it."""
+
     @property
     def unfinished(self) -> bool:
         """More has to come soon; a streaming call may instead rest between messages."""
@@ -45,34 +48,6 @@ class Receiver(Protocol):
     @property
     def received_bytes(self) -> int:
         """How much has come of what is unfinished."""
-
-
-class _Nobody:
-    """Who receives what comes on a stream that is over: stream and call must not hold each other.
-
-    What a call holds, tensors among it, would stay until the garbage collector finds the two.
-    """
-
-    unfinished = False
-    received_bytes = 0
-
-    def data(self, data: memoryview) -> None:
-        pass
-
-    def space(self) -> memoryview | None:
-        return None
-
-    def filled(self, count: int) -> None:
-        pass
-
-    def end(self) -> None:
-        pass
-
-    def reset(self) -> None:
-        pass
-
-
-_NOBODY = _Nobody()
 
 
 class Application(Protocol):
@@ -100,7 +75,7 @@ class Streams:
         self.table_update = b""  # what the next header block must begin with
         self.out: list[Buffer] = [OUR_SETTINGS]
         self.closing = False
-        self.wake: Callable[[], None] = _nothing  # called when `out` has grown between reads
+        self.wake: Callable[[], None] = nothing  # called when `out` has grown between reads
 
     def reset(self, stream: Stream, code: int) -> None:
         """Give a stream up; its receiver hears of it."""
@@ -108,8 +83,7 @@ class Streams:
             return
         stream.abandon()
         self.reset_unopened(stream.id, code)
-        stream.receiver.reset()
-        stream.receiver = _NOBODY
+        stream.dismiss()
 
     def reset_unopened(self, stream_id: int, code: int) -> None:
         """Refuse a stream that has no receiver (any more)."""
@@ -126,7 +100,7 @@ class Streams:
     def forget(self, stream: Stream) -> None:
         """A stream is over on both sides."""
         self.streams.pop(stream.id, None)
-        stream.receiver = _NOBODY
+        stream.receiver = NOBODY
         self.patience.earn()
         if self.draining and not self.streams:
             self.closing = True
@@ -138,7 +112,7 @@ class Streams:
         """
         self.streams.pop(stream.id, None)
         stream.remote_closed = True
-        stream.receiver = _NOBODY
+        stream.receiver = NOBODY
         self.reset_unopened(stream.id, NO_ERROR)
 
     def drain(self) -> None:
@@ -155,9 +129,8 @@ class Streams:
         self.closing = True
         for stream in streams.values():
             stream.abandon()
-            stream.receiver.reset()
-            stream.receiver = _NOBODY
+            stream.dismiss()
 
 
-def _nothing() -> None:
+def nothing() -> None:
     pass

@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 from trtserve.errors import ServeError
 from trtserve.request import InferRequest, InferResponse, Reply
+from trtserve.schedulers.direct import cancelled
 
 
 class _Turn:
@@ -28,7 +29,7 @@ class _Turn:
         self._release = release
 
     def arrived(self, _request: InferRequest, answer: InferResponse | ServeError) -> None:
-        self.answer = answer
+        self.answer = cancelled() if self.request.cancelled else answer
         self.request.data = ()  # the answer may wait long: tensors of clients that left are no use
         self._release()
 

@@ -10,6 +10,7 @@ from trtserve.protocols.budget import Share
 from trtserve.protocols.grpc import GrpcApplication
 from trtserve.protocols.http2 import Http2Connection
 from trtserve.protocols.http2_frames import PROBE
+from trtserve.protocols.http2_streams import nothing
 from trtserve.protocols.pace import Pace
 from trtserve.sockets.connections import Connections, scratch
 from trtserve.sockets.leaving import HalfClosed, Lingering
@@ -132,11 +133,13 @@ class GrpcProtocol(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # the same
         self._connections.leave(self)
-        self._transport = None
+        self._transport = self._space = None
         self._unsent.set(0)
         if self._half_closed is not None:
             self._half_closed.end()
         self._connection.lost()
+        self._connection.out = []  # answers that came in this turn of the loop
+        self._connection.wake = nothing
 
     # What `Connections` asks of every kind of connection
 

@@ -41,6 +41,9 @@ class Call:
     def received_bytes(self) -> int:
         return len(self.body)
 
+    def settle(self) -> None:
+        """All that it holds is its own."""
+
     def data(self, data: memoryview) -> None:
         self.body += data
 

@@ -52,6 +52,9 @@ class _Call:
     def reset(self) -> None:
         """Not needed."""
 
+    def settle(self) -> None:
+        """Not needed."""
+
 
 class Ours:
     """Our connection: its verdict on what it was last sent."""

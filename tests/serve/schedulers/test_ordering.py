@@ -53,6 +53,19 @@ def test_an_answer_that_waits_holds_no_tensors_of_its_request() -> None:
     assert (first.data, second.data) == ([b"tensor"], ())
 
 
+def test_the_answer_of_a_client_that_left_is_not_kept() -> None:
+    heard: Heard = []
+    order = Order()
+    first, second = listening(heard), listening(heard)
+    order.enter(first)
+    order.enter(second)
+    second.cancelled = True
+    second.answer(answer(1))
+    first.answer(answer(0))
+    assert [each for each, _ in heard] == [first, second]
+    assert isinstance(heard[1][1], ServeError)
+
+
 def test_one_that_is_refused_takes_no_turn() -> None:
     heard: Heard = []
     full = False

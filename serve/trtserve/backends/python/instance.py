@@ -181,7 +181,8 @@ class PythonInstance:
             self.returned_ns = time.monotonic_ns()
             return self._answers(found)
         except ServeError as error:
-            return [error] * len(self._batch)
+            # Anew: where answers wait for their turn, a traceback would hold the batch's tensors.
+            return [ServeError(error.kind, error.message)] * len(self._batch)
         except ProcessEndedError as error:
             text = f"the process of model instance '{self.name}' {error} while it ran this batch"
             return [ServeError(Kind.UNAVAILABLE, text)] * len(self._batch)

@@ -184,6 +184,7 @@ class LoopInstance:
     def _run(self) -> None:
         while (work := self._work.get()) is not None:
             work()
+            del work  # which knows the batch: the next may be long in coming
 
     def _answers(self, work: _Work) -> list[Answer]:
         try:

@@ -1,6 +1,7 @@
 """Batches through a real event loop, of uvloop and of asyncio, to a real process."""
 
 import asyncio
+import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,23 @@ def test_small_and_large_batches_in_turn(looped: Any, tmp_path: Path) -> None:
             answers = await run([request(x=array) for array in arrays])
             for array, answer in zip(arrays, answers, strict=True):
                 assert (outputs(answer)["x"] == array).all()
+
+    looped(instance(tmp_path, IDENTITY), work)
+
+
+def test_an_idle_instance_keeps_nothing_of_its_last_batch(looped: Any, tmp_path: Path) -> None:
+    async def work(run: Run) -> None:
+        asked = request(x=np.zeros(2_500_000))  # 20 MB: a thread runs it
+        tensor = np.frombuffer(asked.data[0], np.uint8).copy()
+        asked.data = [tensor.data]
+        left = weakref.ref(tensor)
+        await run([asked])
+        del asked, tensor
+        for _ in range(100):
+            if left() is None:
+                break
+            await asyncio.sleep(0.02)
+        assert left() is None
 
     looped(instance(tmp_path, IDENTITY), work)
 
