@@ -15,6 +15,7 @@ from typing import Any, TypeVar, overload
 import msgspec
 
 from trtbuild.capability import Capability
+from trtbuild.plugins import UsedPlugin
 from trtbuild.tensor import TensorSpec
 
 T = TypeVar("T")
@@ -96,6 +97,7 @@ class Plan(msgspec.Struct, frozen=True):
     seconds: float  # that its build took, when it was built
     cached: bool = False  # taken from the store in this run
     notes: tuple[str, ...] = ()  # what the builder had to do that a user should know
+    plugins: tuple[UsedPlugin, ...] = ()  # without which it cannot be loaded
 
     @property
     def path(self) -> Path:

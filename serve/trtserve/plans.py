@@ -19,6 +19,7 @@ from trtbuild.device import Devices, Gpu
 from trtbuild.errors import PlanError, RepositoryError
 from trtbuild.plan.header import PlanHeader, plan_header
 from trtbuild.plan.runtimes import TENSORRT, TENSORRT_RTX, RuntimeInfo, installed_runtimes
+from trtbuild.plugins import PluginFile
 from trtbuild.repository.directory import below, lies_in
 from trtbuild.repository.layout import PORTABLE
 from trtbuild.repository.lock import Lock, LockedPlan, read_lock
@@ -44,6 +45,7 @@ class Chosen(NamedTuple):
     runtime: RuntimeInfo
     files: dict[str, Path]  # by device: "cuda:0"
     why: dict[str, str]  # by device: "8.9 in cc_model_filenames"
+    plugins: tuple[PluginFile, ...] = ()  # to be loaded before them
 
 
 def choose(

@@ -11,6 +11,7 @@ from trtbuild.artifacts import OnnxModel, Profile
 from trtbuild.capability import Capability
 from trtbuild.errors import UsageError
 from trtbuild.plan.runtimes import TENSORRT_RTX, RuntimeInfo
+from trtbuild.plugins import PluginFile
 from trtbuild.store import key_of
 
 SHARINGS = ("shared", "per-target")
@@ -38,6 +39,7 @@ class PlanOptions(msgspec.Struct, frozen=True):
     hardware: str = "same-compute-capability"  # of HARDWARE_LEVELS
     version_compatible: bool = False
     weak_precisions: tuple[str, ...] = ()  # of WEAK_FLAGS; 10.x only. (): the graph says it all
+    plugins: tuple[PluginFile, ...] = ()  # loaded before a network is made
 
     def __post_init__(self) -> None:
         _one_of("--plans", self.sharing, SHARINGS)
@@ -71,6 +73,7 @@ def check_options(
         ("--timing-cache", options.timing_cache is not None),
         ("version compatibility", options.version_compatible),
         ("weak precisions", bool(options.weak_precisions)),
+        ("plugins (--plugins)", bool(options.plugins)),
     ):
         if given:
             raise UsageError(
@@ -104,6 +107,8 @@ def plan_key(spec: PlanSpec) -> str:
             # It times its kernels on the GPU at hand, and so depends on the model of that.
             "gpus": sorted({gpu.name for gpu in runtime.gpus if gpu.capability in spec.targets}),
         }
+    if options.plugins:
+        how["plugins"] = sorted(plugin.digest for plugin in options.plugins)
     return key_of(
         {
             "onnx": spec.model.digest,

@@ -19,6 +19,7 @@ from trtbuild.artifacts import (
 )
 from trtbuild.capability import Capability
 from trtbuild.errors import RepositoryError
+from trtbuild.plugins import UsedPlugin
 from trtbuild.repository.layout import LOCK
 from trtbuild.tensor import TensorSpec
 
@@ -63,6 +64,7 @@ class LockedPlan(msgspec.Struct, frozen=True):
     runtime: str  # "tensorrt" or "tensorrt-rtx"
     runtime_version: str
     seconds: float  # its build took
+    plugins: tuple[UsedPlugin, ...] = ()  # without which it cannot be loaded
 
 
 class Lock(msgspec.Struct, frozen=True):

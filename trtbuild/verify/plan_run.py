@@ -15,6 +15,8 @@ from trtbuild.artifacts import Comparison, Plan
 from trtbuild.cuda import Cuda, DeviceMemory, Stream
 from trtbuild.errors import VerificationError, first_line
 from trtbuild.onnx_weights import read_skeleton
+from trtbuild.plugin_registry import load_plugin
+from trtbuild.plugins import PluginFile
 from trtbuild.tensor import DTYPES, dtype_from_tensorrt
 from trtbuild.tensorfile import load_tensors
 from trtbuild.verify.compare import Label, compare
@@ -37,6 +39,7 @@ def compare_plan(
     points: list[Point],
     options: VerifyOptions,
     label: str,
+    plugins: tuple[PluginFile, ...] = (),
 ) -> list[Comparison]:
     """Run `plan` with the runtime `module` on every point's inputs, against its ONNX outputs.
 
@@ -49,7 +52,7 @@ def compare_plan(
         tolerance = _TF32
     comparisons = []
     with Cuda() as cuda:
-        engine = _Engine(module, plan.path, cuda)
+        engine = _Engine(module, plan.path, cuda, plugins)
         for point in points:
             report(f"verify {label}", f"{point.name} shapes")
             expected = load_tensors(point.outputs)
@@ -63,13 +66,17 @@ def compare_plan(
 class _Engine:
     """A deserialized plan with one execution context, synchronous."""
 
-    def __init__(self, module: str, plan: Path, cuda: Cuda) -> None:
+    def __init__(
+        self, module: str, plan: Path, cuda: Cuda, plugins: tuple[PluginFile, ...] = ()
+    ) -> None:
         self._trt = importlib.import_module(module)
         self._cuda = cuda
         self._stream = Stream(cuda)
         self._held: list[DeviceMemory] = []
         self._words: list[str] = []
         self._logger = _logger(self._trt, self._words)
+        for plugin in plugins:
+            load_plugin(self._trt, plugin)
         self._runtime = self._trt.Runtime(self._logger)
         self._engine = self._runtime.deserialize_cuda_engine(plan.read_bytes())
         context = self._engine.create_execution_context() if self._engine else None
