@@ -57,7 +57,8 @@ def compiled(tmp_path_factory: pytest.TempPathFactory, runtime: RuntimeInfo) -> 
     running = {
         name: subprocess.Popen(
             [nvcc, "-w", "-arch=native", "-std=c++17", "-shared", "-Xcompiler", "-fPIC",
-             "-I", include, *options, str(HERE / "scaled_softsign.cu"), "-o", str(folder / f"lib{name}.so"),
+             "-I", include, *options, str(HERE / "scaled_softsign.cu"),
+             "-o", str(folder / f"lib{name}.so"),
              *([] if name == "unlinked" else link)],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )
