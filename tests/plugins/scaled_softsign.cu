@@ -9,10 +9,11 @@
 
 #include <cstring>
 
+// Named: an unnamed one is ambiguous to nvcc beside that of nvinfer1.
+namespace acme
+{
 using namespace nvinfer1;
 
-namespace
-{
 constexpr char const* kName = "ScaledSoftsign";
 constexpr char const* kVersion = "1";
 
@@ -181,14 +182,14 @@ IPluginCreatorInterface* const creators[] = {&creator};
 #elif !defined(SILENT)
 REGISTER_TENSORRT_PLUGIN(Creator);
 #endif
-} // namespace
+} // namespace acme
 
 #if defined(BY_CREATORS)
-extern "C" void setLoggerFinder(ILoggerFinder*) {}
+extern "C" void setLoggerFinder(nvinfer1::ILoggerFinder*) {}
 
-extern "C" IPluginCreatorInterface* const* getCreators(int32_t& count)
+extern "C" nvinfer1::IPluginCreatorInterface* const* getCreators(int32_t& count)
 {
     count = 1;
-    return creators;
+    return acme::creators;
 }
 #endif
