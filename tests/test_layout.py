@@ -30,7 +30,7 @@ WORDS = {
     "errors", "tensor", "capability", "registry", "artifacts", "device", "store", "workers",
     "tensorfile", "protowire", "onnx_files", "onnx_model", "onnx_weights", "onnx_session",
     "onnx_write", "samples", "request", "columns", "cuda",
-    "plugins", "plugin_files", "plugin_registry",
+    "plugins", "plugin_files", "plugin_registry", "users_code", "weights_file", "network_model",
 }  # fmt: skip
 STAGES = {"sources", "surgery", "plan", "verify", "modelconfig", "repository", "validate"}
 # What each part may import besides the words: one way, so that a stage can be read alone.

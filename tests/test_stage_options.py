@@ -4,7 +4,7 @@ import pytest
 
 from trtbuild.errors import UsageError
 from trtbuild.request import ConvertRequest
-from trtbuild.stage_options import options_of_stages
+from trtbuild.stage_options import kind_of, options_of_stages
 from trtbuild.tensor import InputOverride
 
 
@@ -65,3 +65,31 @@ def test_labels_are_files_that_exist_under_names_of_their_own(tmp_path: Path) ->
     assert options.label_files == {"names.txt": Path(first)}
     with pytest.raises(UsageError, match=r"two label files are called 'names\.txt'"):
         options_of_stages(request(labels=(f"y={first}", f"z={second}")), "onnx")
+
+
+def test_weights_beside_code_say_that_it_defines_a_network(tmp_path: Path) -> None:
+    weights = tmp_path / "w.npz"
+    assert kind_of(request(weights=weights)) == "network"
+    assert kind_of(request(weights=weights, kind="onnx")) == "onnx"
+    assert kind_of(request()) == "auto"
+    with pytest.raises(UsageError, match=r"--weights belongs to a function .* is a onnx model"):
+        options_of_stages(request(weights=weights), "onnx")
+    with pytest.raises(UsageError, match="no such file"):
+        options_of_stages(request(weights=weights), "network")
+    weights.touch()
+    options = options_of_stages(request(weights=weights, reference="n.py:r"), "network")
+    assert options.source.weights == options.verify.weights == weights
+    assert options.verify.reference == "n.py:r"
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ({"reference": "n.py:r", "samples": Path("s.npz")}, "contradict each other"),
+        ({"reference": "n.py"}, "--reference 'n.py' names no function"),
+        ({"samples": Path("no.npz")}, "--samples 'no.npz': no such file"),
+    ],
+)
+def test_what_plans_are_compared_with_is_there(asked: dict[str, object], says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        options_of_stages(request(**asked), "onnx")

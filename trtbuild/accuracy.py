@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from trtbuild.artifacts import (
     Comparison,
-    OnnxModel,
+    Model,
     Plan,
     Profile,
     SurgeryResult,
@@ -15,22 +15,27 @@ from trtbuild.artifacts import (
 )
 from trtbuild.device import Devices, Gpu, visible_only
 from trtbuild.errors import SourceError
+from trtbuild.network_model import NetworkModel
 from trtbuild.sources import PACKAGES
 from trtbuild.steps import ONNX_PACKAGES, Run, stage_key
 from trtbuild.verify.points import Point
+
+_NAME_IT = "name what it has to give: --reference FILE.py:FUNCTION or --samples FILE.npz"
 
 
 class Accuracy(NamedTuple):
     """What is compared in one run."""
 
     run: Run
-    exported: OnnxModel
+    exported: Model
     surgery: SurgeryResult
     profile: Profile
 
     def of_graphs(self) -> VerifyReport:
         """Source framework against ONNX, with the very object that was exported."""
         source, options, surgery = self.run.source, self.run.options, self.surgery
+        if isinstance(surgery.model, NetworkModel):
+            return VerifyReport((), {} if self._given() else {"network": self._no_graph()})
         determines = {
             "source": source.digest,
             "exported": self.exported.digest,
@@ -71,22 +76,45 @@ class Accuracy(NamedTuple):
         }
         comparisons: list[Comparison] = []
         runnable = [(plan, here[target]) for target, plan in targets if target in here]
-        if runnable and (why := self._no_graph()):
+        if runnable and (why := self._no_graph()) and not self._given():
             not_run |= {f"plan {target}": why for target, _ in targets if target in here}
         elif runnable:
-            points = self._points()
-            self.run.call(
-                "trtbuild.verify.onnx_run:run_final",
-                list[Path],
-                result=self.surgery,
-                points=points,
-            )
+            points, against = self._expected()
             for plan, gpu in runnable:
-                comparisons += self._compare_plan(plan, gpu, points)
+                comparisons += self._compare_plan(plan, gpu, points, against)
         return VerifyReport(tuple(comparisons), not_run)
 
-    def _compare_plan(self, plan: Plan, gpu: Gpu, points: list[Point]) -> list[Comparison]:
+    def _given(self) -> bool:
+        """The user names what plans are compared with."""
+        options = self.run.options.verify
+        return bool(options.reference or options.samples)
+
+    def _expected(self) -> tuple[list[Point], str]:
+        """Points with the outputs that plans have to give, and whose outputs they are."""
+        options = self.run.options.verify
+        usual = {"model": self.surgery.model, "profile": self.profile, "directory": self.run.folder}
+        if options.samples:
+            function = "trtbuild.verify.references:sample_points"
+            return self.run.call(function, list[Point], samples=options.samples, **usual), "samples"
+        if options.reference:
+            points = self.run.call(
+                "trtbuild.verify.references:reference_points",
+                list[Point],
+                options=options,
+                **usual,
+            )
+            return points, "reference"
+        points = self._points()
+        self.run.call(
+            "trtbuild.verify.onnx_run:run_final", list[Path], result=self.surgery, points=points
+        )
+        return points, "ONNX"
+
+    def _compare_plan(
+        self, plan: Plan, gpu: Gpu, points: list[Point], against: str
+    ) -> list[Comparison]:
         assert self.run.runtime is not None
+        model = self.surgery.model
         module = self.run.runtime.module
         with self.run.pool.worker(visible_only(gpu)) as worker:
             return worker.call(
@@ -95,7 +123,9 @@ class Accuracy(NamedTuple):
                 self.run.on_progress,
                 plan=plan,
                 module=module,
-                model=self.surgery.model.path,
+                model=None if isinstance(model, NetworkModel) else model.path,
+                precision=model.precision if isinstance(model, NetworkModel) else "fp32",
+                against=against,
                 points=points,
                 options=self.run.options.verify,
                 label=str(gpu.capability),
@@ -103,12 +133,14 @@ class Accuracy(NamedTuple):
             )
 
     def _no_graph(self) -> str:
-        """Why no ONNX graph of this run can be run, "" where they can: plugins are TensorRT's."""
-        if not self.run.options.plan.plugins:
+        """Why no ONNX graph of this run can be run, "" where they can."""
+        model = self.surgery.model
+        if isinstance(model, NetworkModel):
+            return f"not run: there is nothing to compare a network with; {_NAME_IT}"
+        if not self.run.options.plan.plugins:  # which are TensorRT's alone
             return ""
-        return self.run.call(
-            "trtbuild.verify.custom_ops:why_not_run", str, path=self.surgery.model.path
-        )
+        ops = self.run.call("trtbuild.verify.custom_ops:lacking", list[str], path=model.path)
+        return f"not run: ONNX Runtime has no {', '.join(ops)}; {_NAME_IT}" if ops else ""
 
     def _points(self) -> list[Point]:
         return self.run.call(

@@ -15,6 +15,7 @@ from typing import Any, TypeVar, overload
 import msgspec
 
 from trtbuild.capability import Capability
+from trtbuild.network_model import NetworkModel
 from trtbuild.plugins import UsedPlugin
 from trtbuild.tensor import TensorSpec
 
@@ -30,7 +31,7 @@ class SourceRef(msgspec.Struct, frozen=True):
     digest: str | None  # over every byte the model is made of; None: code, so never cached
 
 
-class OnnxModel(msgspec.Struct, frozen=True):
+class OnnxModel(msgspec.Struct, frozen=True, tag="onnx"):
     """An ONNX file with its external data, and what its interface is."""
 
     directory: Path
@@ -55,6 +56,9 @@ class OnnxModel(msgspec.Struct, frozen=True):
         return bool(tensors) and all(t.shape and isinstance(t.shape[0], str) for t in tensors)
 
 
+Model = OnnxModel | NetworkModel  # what plans are built from
+
+
 class PassNote(msgspec.Struct, frozen=True):
     """What one surgery pass did, or why it had nothing to do."""
 
@@ -66,7 +70,7 @@ class PassNote(msgspec.Struct, frozen=True):
 class SurgeryResult(msgspec.Struct, frozen=True):
     """The graph that plans are built from, and how it relates to what was exported."""
 
-    model: OnnxModel
+    model: Model
     reference: OnnxModel | None  # before precision conversion; None: precision was not changed
     notes: tuple[PassNote, ...]
     input_names: dict[str, str]  # final name -> name in the exported model, "" where cut free
@@ -216,7 +220,7 @@ class Conversion(msgspec.Struct, frozen=True):
     directory: Path  # of the model in the repository
     runtime: str
     runtime_version: str
-    model: OnnxModel  # what the plans were built from
+    model: Model  # what the plans were built from
     profile: Profile
     plans: tuple[Plan, ...]  # as they lie in the repository
     failures: tuple[TargetFailure, ...]

@@ -10,6 +10,7 @@ import msgspec
 
 from trtbuild import __version__
 from trtbuild.artifacts import (
+    Model,
     OnnxModel,
     Plan,
     PlanOutcome,
@@ -53,7 +54,7 @@ class Results(msgspec.Struct, frozen=True):
 
     name: str
     source: SourceRef
-    exported: OnnxModel
+    exported: Model
     surgery: SurgeryResult
     profile: Profile
     outcome: PlanOutcome
@@ -62,7 +63,7 @@ class Results(msgspec.Struct, frozen=True):
 
 def check_config(
     name: str,
-    model: OnnxModel,
+    model: Model,
     profile: Profile,
     runtime: RuntimeInfo,
     options: ConfigOptions,
@@ -103,6 +104,8 @@ def portable_files(surgery: SurgeryResult) -> dict[str, Path]:
     inputs or outputs were converted as well it is the graph that the plans were built from.
     """
     model, before = surgery.model, surgery.reference
+    if not isinstance(model, OnnxModel):
+        return {}
     if before is not None and (before.inputs, before.outputs) == (model.inputs, model.outputs):
         model = before
     first, *others = model.files
@@ -127,7 +130,7 @@ def _settings_asked(request: ConvertRequest) -> set[str]:
     return {field for field, is_given in given.items() if is_given}
 
 
-def _plan(plan: LockedPlan, model: OnnxModel) -> Plan:
+def _plan(plan: LockedPlan, model: Model) -> Plan:
     return Plan(
         model.directory, plan.file, "", 0, plan.targets, plan.runtime, plan.runtime_version, 0.0
     )
@@ -154,7 +157,7 @@ def _lock(results: Results, request: ConvertRequest) -> Lock:
             model.opset,
             model.inputs,
             model.outputs,
-            request.portable,
+            request.portable and isinstance(model, OnnxModel),
         ),
         profile=results.profile,
         plans=tuple(

@@ -6,12 +6,16 @@ from pathlib import Path
 
 import msgspec
 
+from trtbuild import device
+from trtbuild.artifacts import OnnxModel
 from trtbuild.errors import PlanError, RepositoryError
 from trtbuild.plan.header import plan_header
+from trtbuild.plan.runtimes import choose_runtime
 from trtbuild.repository.lock import Lock, read_lock
 from trtbuild.request import ConvertRequest
+from trtbuild.sources import NETWORK
 from trtbuild.sources.identify import identify
-from trtbuild.stage_options import options_of_stages
+from trtbuild.stage_options import kind_of, options_of_stages
 from trtbuild.steps import Run
 from trtbuild.tensor import TensorSpec
 from trtbuild.workers.pool import OnProgress
@@ -44,10 +48,11 @@ def inspect(request: ConvertRequest, on_progress: OnProgress = lambda _: None) -
     path = Path(request.source)
     if path.is_file() and _is_plan(path):
         return _plan(path)
-    source = identify(request.source, request.kind)
-    with Run(source, None, options_of_stages(request, source.kind), on_progress) as run:
+    source = identify(request.source, kind_of(request))
+    runtime = choose_runtime(request.runtime, device.gpus()) if source.kind == NETWORK else None
+    with Run(source, runtime, options_of_stages(request, source.kind), on_progress) as run:
         model = run.describe(path) if source.kind == "onnx" else run.export()
-        ops = run.count_ops(model)
+        ops = run.count_ops(model) if isinstance(model, OnnxModel) else model.layers
     return Inspection(
         file=request.source,
         kind=source.kind,

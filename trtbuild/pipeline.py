@@ -19,7 +19,7 @@ from trtbuild.repository.destination import check_destination
 from trtbuild.repository.write import write_version
 from trtbuild.request import ConvertRequest
 from trtbuild.sources.identify import identify
-from trtbuild.stage_options import options_of_stages
+from trtbuild.stage_options import kind_of, options_of_stages
 from trtbuild.steps import Run, together
 from trtbuild.verify.report import gate
 from trtbuild.workers.pool import OnProgress
@@ -37,7 +37,7 @@ def convert(request: ConvertRequest, on_progress: OnProgress = lambda _: None) -
     devices = device.gpus()
     runtime = choose_runtime(request.runtime, devices)
     targets = targets_from_texts(request.targets, runtime, devices)
-    source = identify(request.source, request.kind)
+    source = identify(request.source, kind_of(request))
     options = options_of_stages(request, source.kind)
     name = request.name or source.name
     check_destination(request.repo, name, request.mode, request.version)

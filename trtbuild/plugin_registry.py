@@ -9,16 +9,14 @@ creators get there in one of two ways: its own static objects put them there whe
 from __future__ import annotations
 
 import ctypes
-import importlib.util
 import os
 import re
-import sys
-import traceback
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from trtbuild.errors import PlanError, first_line
 from trtbuild.plugins import LoadedBy, PluginCreator, PluginFile
+from trtbuild.users_code import import_code, tensorrt_is, told
 
 _EXPORTS = ("getCreators", "getPluginCreators")
 _LIBRARY_OF = re.compile(r"libnvinfer\w*\.so\.(\d+)")
@@ -99,26 +97,11 @@ def _why_not(said: str, version: str) -> str:
 
 
 def _import(trt: Any, path: Path) -> LoadedBy:
-    """Import the file; `import tensorrt` in it is `trt`, whichever package that came from."""
-    sys.modules.setdefault("tensorrt", trt)
-    sys.path.insert(0, str(path.parent))
-    name = f"trtbuild_plugin_{path.stem}"  # a file may be called numpy.py
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look their module up there
+    tensorrt_is(trt)
     try:
-        spec.loader.exec_module(module)
+        import_code(str(path))
     except (Exception, SystemExit) as error:
-        lines = [
-            frame.lineno
-            for frame in traceback.extract_tb(error.__traceback__)
-            if frame.filename == str(path)
-        ]
-        place = f" (line {lines[-1]})" if lines else ""
         raise PlanError(
-            f"the plugin '{path}' fails when it is imported: "
-            f"{type(error).__name__}: {first_line(error)}{place}"
+            f"the plugin '{path}' fails when it is imported: {told(error, str(path))}"
         ) from error
     return "import"

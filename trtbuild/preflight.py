@@ -9,7 +9,7 @@ from trtbuild.plan.runtimes import choose_runtime
 from trtbuild.plan.targets import targets_from_texts
 from trtbuild.request import ConvertRequest
 from trtbuild.sources.identify import identify
-from trtbuild.stage_options import options_of_stages
+from trtbuild.stage_options import kind_of, options_of_stages
 from trtbuild.steps import Run
 from trtbuild.workers.pool import OnProgress
 
@@ -22,7 +22,7 @@ def check(request: ConvertRequest, on_progress: OnProgress = lambda _: None) -> 
     devices = device.gpus()
     runtime = choose_runtime(request.runtime, devices)
     targets = targets_from_texts(request.targets, runtime, devices)
-    source = identify(request.source, request.kind)
+    source = identify(request.source, kind_of(request))
     options = options_of_stages(request, source.kind)
     with Run(source, runtime, options, on_progress) as run:
         surgery = run.operate(run.export())

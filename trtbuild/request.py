@@ -27,11 +27,14 @@ class ConvertRequest(msgspec.Struct, frozen=True, kw_only=True):
     outputs: tuple[str, ...] = ()
     input: tuple[str, ...] = ()  # NAME=DTYPE[DIMS]
     opset: int | None = None
+    weights: Path | None = None  # of a function that defines a TensorRT network
 
     # numbers
     precision: Literal["keep", "fp32", "fp16", "bf16"] = "keep"
     io_precision: Literal["keep", "match"] = "keep"
     verify: bool = True
+    reference: str | None = None  # file.py:function, inputs -> outputs in NumPy
+    samples: Path | None = None  # .npz with inputs and the outputs that belong to them
     rtol: float | None = None  # None: by precision
     atol: float | None = None
 

@@ -16,10 +16,13 @@ from trtbuild.plan.options import PlanOptions
 from trtbuild.plan.profiles import ShapeOptions, shape_options_from_texts
 from trtbuild.plugin_files import plugins_from_paths
 from trtbuild.request import ConvertRequest
+from trtbuild.sources import NETWORK
 from trtbuild.sources.options import SourceOptions
 from trtbuild.surgery.options import SurgeryOptions
 from trtbuild.tensor import InputOverride, input_override_from_text
+from trtbuild.users_code import split_factory
 from trtbuild.verify.options import VerifyOptions
+from trtbuild.weights_file import check_weights
 
 _NAMED_BY_EXPORTER = ("torch", "torchscript", "exported")
 _TAKES_CUTS = ("graphdef", *_NAMED_BY_EXPORTER)
@@ -45,6 +48,8 @@ def options_of_stages(request: ConvertRequest, kind: str) -> StageOptions:
     """The options for a model of `kind`. Raises `UsageError` for a text that says nothing."""
     if kind in _NAMED_BY_EXPORTER:
         _refuse_cuts(request, kind)
+    _check_network(request, kind)
+    _check_expected(request)
     overrides = tuple(input_override_from_text(text) for text in request.input)
     shapes = shape_options_from_texts(
         request.min_shapes, request.opt_shapes, request.max_shapes, request.max_batch
@@ -69,7 +74,13 @@ def options_of_stages(request: ConvertRequest, kind: str) -> StageOptions:
             timing_cache=request.timing_cache,
             plugins=plugins_from_paths(request.plugins),
         ),
-        verify=VerifyOptions(rtol=request.rtol, atol=request.atol),
+        verify=VerifyOptions(
+            rtol=request.rtol,
+            atol=request.atol,
+            reference=request.reference,
+            weights=request.weights,
+            samples=request.samples,
+        ),
         config=ConfigOptions(
             instances=request.instances or 1,
             max_queue_delay_us=request.max_queue_delay_us,
@@ -79,6 +90,11 @@ def options_of_stages(request: ConvertRequest, kind: str) -> StageOptions:
         ),
         label_files={path.name: path for path in labels.values()},
     )
+
+
+def kind_of(request: ConvertRequest) -> str:
+    """The kind that the user gave; weights beside code say that it defines a network."""
+    return NETWORK if request.weights is not None and request.kind == "auto" else request.kind
 
 
 def _refuse_cuts(request: ConvertRequest, kind: str) -> None:
@@ -95,6 +111,46 @@ def _refuse_cuts(request: ConvertRequest, kind: str) -> None:
         )
 
 
+# Of a request: what works on an ONNX graph, by its option.
+_OF_A_GRAPH = {
+    "--inputs": "inputs", "--outputs": "outputs", "--input": "input", "--opset": "opset",
+    "--precision": "precision", "--io-precision": "io_precision",
+}  # fmt: skip
+
+
+def _check_network(request: ConvertRequest, kind: str) -> None:
+    """A network that code defines is what it is; no other source has its weights beside it."""
+    if kind != NETWORK:
+        if request.weights is not None:
+            raise UsageError(
+                f"--weights belongs to a function that defines a network; '{request.source}' is "
+                f"a {kind} model, which has its own",
+                "leave it out, or give file.py:function",
+            )
+        return
+    if request.weights is not None:
+        check_weights(request.weights)
+    usual = ConvertRequest(source="", repo=request.repo)
+    for option, field in _OF_A_GRAPH.items():
+        if getattr(request, field) != getattr(usual, field):
+            raise UsageError(
+                f"{option} works on an ONNX graph; '{request.source}' defines its network itself",
+                "say it in the function: names, dims and data types are those of its layers",
+            )
+
+
+def _check_expected(request: ConvertRequest) -> None:
+    if request.reference and request.samples:
+        raise UsageError("--reference and --samples contradict each other", "give one of them")
+    if request.reference and not split_factory(request.reference)[1]:
+        raise UsageError(
+            f"--reference '{request.reference}' names no function",
+            "write for example --reference net.py:reference",
+        )
+    if request.samples and not request.samples.is_file():
+        raise UsageError(f"--samples '{request.samples}': no such file")
+
+
 def _source_options(
     request: ConvertRequest, kind: str, overrides: tuple[InputOverride, ...], shapes: ShapeOptions
 ) -> SourceOptions:
@@ -106,6 +162,7 @@ def _source_options(
         overrides=overrides,
         output_names=request.outputs if kind in _NAMED_BY_EXPORTER else (),
         opset=request.opset,
+        weights=request.weights,
         example_shapes=dict(shapes.opt),
     )
 

@@ -23,6 +23,7 @@ from typing import Any, TypeVar
 from trtbuild import __version__
 from trtbuild.artifacts import (
     CheckReport,
+    Model,
     OnnxModel,
     PlanOutcome,
     Profile,
@@ -32,10 +33,11 @@ from trtbuild.artifacts import (
     SurgeryResult,
 )
 from trtbuild.capability import Capability
+from trtbuild.network_model import NetworkModel
 from trtbuild.plan.check import check
 from trtbuild.plan.plans import plans_from_onnx
 from trtbuild.plan.runtimes import RuntimeInfo
-from trtbuild.sources import PACKAGES
+from trtbuild.sources import NETWORK, PACKAGES
 from trtbuild.stage_options import StageOptions
 from trtbuild.store import Store, key_of
 from trtbuild.workers.pool import OnProgress, Pool, Worker
@@ -83,7 +85,29 @@ class Run:
     ) -> None:
         self._ends.__exit__(kind, error, trace)
 
-    def export(self) -> OnnxModel:
+    def export(self) -> Model:
+        """Stage 1: a model as ONNX, or the network that a function defines."""
+        return self._define() if self.source.kind == NETWORK else self._export()
+
+    def _define(self) -> NetworkModel:
+        """A network is defined by the runtime that it is built with: once here to know it."""
+        assert self.runtime is not None
+        started = time.monotonic()
+        with self.pool.worker() as worker:
+            model = worker.call(
+                "trtbuild.plan.define:describe",
+                NetworkModel,
+                self.on_progress,
+                location=self.source.location,
+                weights=self.options.source.weights,
+                runtime=self.runtime,
+                plugins=self.options.plan.plugins,
+                directory=self.folder,
+            )
+        self.stages.append(Stage("define", time.monotonic() - started, cached=False))
+        return model
+
+    def _export(self) -> OnnxModel:
         """Stage 1. A source that is code is exported every time."""
         source, options = self.source, self.options.source
         determines = {"source": source.digest, "kind": source.kind, "options": options}
@@ -105,8 +129,11 @@ class Run:
 
         return self.cached("export", key, OnnxModel, make)
 
-    def operate(self, model: OnnxModel) -> SurgeryResult:
-        """Stage 2."""
+    def operate(self, model: Model) -> SurgeryResult:
+        """Stage 2; a network that code defines is left as it is."""
+        if isinstance(model, NetworkModel):
+            inputs = {spec.name: spec.name for spec in model.inputs}
+            return SurgeryResult(model, None, (), inputs, {o.name: o.name for o in model.outputs})
         options = self.options.surgery
         key = stage_key("surgery", {"onnx": model.digest, "options": options}, ONNX_PACKAGES)
 
@@ -123,7 +150,7 @@ class Run:
 
     def plans(
         self,
-        model: OnnxModel,
+        model: Model,
         targets: tuple[Capability, ...],
         profile: Profile,
         workers: int | None,
@@ -149,7 +176,7 @@ class Run:
 
     def check(
         self,
-        model: OnnxModel,
+        model: Model,
         targets: tuple[Capability, ...],
         profile: Profile,
         workers: int | None,

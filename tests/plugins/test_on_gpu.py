@@ -6,22 +6,17 @@ github.com/NVIDIA/TensorRT, `include`, of the release that is installed).
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from tests.plugins.models import expected, softsign_model
+from tests.server_process import served
 from trtbuild import device
 from trtbuild.artifacts import Conversion
 from trtbuild.errors import TrtbuildError
@@ -33,7 +28,6 @@ from trtbuild.request import ConvertRequest
 
 pytestmark = pytest.mark.gpu
 HERE = Path(__file__).parent
-Array = np.ndarray[Any, np.dtype[np.float32]]
 CREATOR = PluginCreator("ScaledSoftsign", "1", "")
 
 
@@ -104,34 +98,6 @@ def serving(repo: Path, *options: str) -> list[str]:
     return [sys.executable, "-m", "trtbuild", "serve", str(repo), *options]
 
 
-def asked(port: int, model: str, x: Array) -> Array:
-    tensor = {"name": "x", "shape": list(x.shape), "datatype": "FP32", "data": x.ravel().tolist()}
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{port}/v2/models/{model}/infer",
-        json.dumps({"inputs": [tensor]}).encode(),
-    )
-    with urllib.request.urlopen(request) as response:
-        output = json.load(response)["outputs"][0]
-    values: Array = np.array(output["data"], np.float32).reshape(output["shape"])
-    return values
-
-
-def wait_until_ready(server: subprocess.Popen[Any], port: int) -> None:
-    while True:
-        assert server.poll() is None, "the server ended"
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/v2/health/ready"):
-                return
-        except (urllib.error.URLError, ConnectionError):
-            time.sleep(0.1)
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
 @pytest.mark.usefixtures("runtime")
 def test_a_model_with_a_plugin_is_built_and_served(tmp_path: Path, plugin: Path) -> None:
     result = converted(tmp_path, plugin)
@@ -145,17 +111,11 @@ def test_a_model_with_a_plugin_is_built_and_served(tmp_path: Path, plugin: Path)
     assert all("ONNX Runtime has no acme::ScaledSoftsign" in why
                for why in result.report.not_run.values())  # fmt: skip
     assert set(result.report.not_run) == {"onnx vs ONNX", f"plan {plan.targets[0]}"}
-    port = free_port()
-    options = ("--plugins", str(plugin), "--http-port", str(port),
-               "--grpc-port", "-1", "--metrics-port", "-1", "--fallback", "none")  # fmt: skip
-    with subprocess.Popen(serving(tmp_path / "repo", *options)) as server:
-        try:
-            wait_until_ready(server, port)
-            for rows in (1, 4):
-                x = np.linspace(-3, 3, 4 * rows, dtype=np.float32).reshape(rows, 4)
-                np.testing.assert_allclose(asked(port, result.name, x), expected(x), rtol=1e-5)
-        finally:
-            server.terminate()
+    with served(tmp_path / "repo", "--plugins", str(plugin)) as ask:
+        for rows in (1, 4):
+            x = np.linspace(-3, 3, 4 * rows, dtype=np.float32).reshape(rows, 4)
+            answer = ask(result.name, {"x": x})["y"]
+            np.testing.assert_allclose(answer, expected(x), rtol=1e-5)
 
 
 @pytest.mark.usefixtures("runtime")

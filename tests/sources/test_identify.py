@@ -130,7 +130,7 @@ def test_another_kind(tmp_path: Path) -> None:
         identify(str(path), "caffe")
     assert caught.value.message == (
         "no kind is called 'caffe'; there are auto, onnx, savedmodel, graphdef, keras, torch, "
-        "torchscript, exported"
+        "torchscript, exported, network"
     )
 
 
@@ -176,3 +176,13 @@ def test_a_file_of_some_size_takes_no_time(tmp_path: Path) -> None:
     started = time.process_time()
     identify(str(path))
     assert time.process_time() - started < 0.3
+
+
+def test_code_defines_a_network_where_the_user_says_so(tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text("def define(network, weights): ...\n")
+    location = f"{tmp_path}/net.py:define"
+    assert identify(location).kind == "torch"
+    found = identify(location, "network")
+    assert (found.kind, found.location, found.digest) == ("network", location, None)
+    (tmp_path / "m.h5").write_bytes(b"\x89HDF\r\n\x1a\n")
+    assert error_of(tmp_path / "m.h5", "network")[0].startswith("--kind network was given, but")

@@ -26,6 +26,7 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         list[str] | None,
         typer.Option("--input", metavar="NAME=DTYPE[DIMS]", help="As for convert."),
     ] = None,
+    weights: Annotated[Path | None, typer.Option(metavar="FILE", help="As for convert.")] = None,
     signature: Annotated[str | None, typer.Option(help="SavedModel: which signature.")] = None,
     precision: Annotated[
         Literal["keep", "fp32", "fp16", "bf16"], typer.Option(help="As for convert.")
@@ -51,6 +52,7 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         kind=kind,
         input=tuple(input_ or ()),
         signature=signature,
+        weights=weights,
         precision=precision,
         targets=tuple(target or ()),
         runtime=runtime,

@@ -47,7 +47,15 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
     ] = False,
     kind: Annotated[
         Literal[
-            "auto", "onnx", "savedmodel", "graphdef", "keras", "torch", "torchscript", "exported"
+            "auto",
+            "onnx",
+            "savedmodel",
+            "graphdef",
+            "keras",
+            "torch",
+            "torchscript",
+            "exported",
+            "network",
         ],
         _option(_SOURCE, help="What the source is."),
     ] = "auto",
@@ -75,6 +83,15 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         list[str] | None,
         _option(_SOURCE, metavar="[NEW=]TENSOR", help="GraphDef, ONNX: cut the graph here."),
     ] = None,
+    weights: Annotated[
+        Path | None,
+        _option(
+            _SOURCE,
+            metavar="FILE",
+            help="The source is a function(network, weights) that defines a TensorRT network: its "
+            "weights, a .npz, .safetensors or .wts.",
+        ),
+    ] = None,
     opset: Annotated[
         int | None, _option(_SOURCE, min=7, help="The ONNX opset to convert to.")
     ] = None,
@@ -88,6 +105,23 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
     verify: Annotated[
         bool, _option(_NUMBERS, help="Compare with the source framework and stop when it differs.")
     ] = True,
+    reference: Annotated[
+        str | None,
+        _option(
+            _NUMBERS,
+            metavar="FILE.py:FUNCTION",
+            help="Compare plans with this function of NumPy, which takes the inputs by name, and "
+            "the weights if there are, and returns the outputs.",
+        ),
+    ] = None,
+    samples: Annotated[
+        Path | None,
+        _option(
+            _NUMBERS,
+            metavar="FILE.npz",
+            help="Compare plans with these inputs and outputs, by name.",
+        ),
+    ] = None,
     rtol: Annotated[float | None, _option(_NUMBERS, min=0, help="Default: by precision.")] = None,
     atol: Annotated[float | None, _option(_NUMBERS, min=0, help="Default: by precision.")] = None,
     target: Annotated[
@@ -181,6 +215,9 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         precision=precision,
         io_precision=io_precision,
         verify=verify,
+        weights=weights,
+        reference=reference,
+        samples=samples,
         rtol=rtol,
         atol=atol,
         targets=tuple(target or ()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -23,11 +24,12 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         list[str] | None,
         typer.Option("--input", metavar="NAME=DTYPE[DIMS]", help="PyTorch: inputs to export with."),
     ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Of a network's function: as for convert.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
 ) -> None:
     """Show what a model or a plan takes, gives and is made of. Needs no GPU."""
-    from pathlib import Path
-
     from trtbuild.cli import render
     from trtbuild.inspection import inspect
     from trtbuild.request import ConvertRequest
@@ -37,6 +39,7 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         repo=Path(),
         kind=kind,
         signature=signature,
+        weights=weights,
         tags=tuple(tag or ()),
         input=tuple(input_ or ()),
     )

@@ -19,7 +19,7 @@ from typing import Any
 
 import msgspec
 
-from trtbuild.artifacts import OnnxModel, Plan, Profile, Range
+from trtbuild.artifacts import Model, Plan, Profile, Range
 from trtbuild.errors import ConfigError
 from trtbuild.modelconfig.schema import Config, new_config, schema
 from trtbuild.tensor import DTYPES, Dim, TensorSpec
@@ -45,7 +45,7 @@ class ConfigOptions(msgspec.Struct, frozen=True):
 
 def config_from_plans(
     name: str,
-    model: OnnxModel,
+    model: Model,
     plans: Sequence[Plan],
     profile: Profile,
     options: ConfigOptions | None = None,
@@ -82,7 +82,7 @@ class Batch(msgspec.Struct, frozen=True):
     max: int
 
 
-def batch_of(model: OnnxModel, profile: Profile) -> Batch | None:
+def batch_of(model: Model, profile: Profile) -> Batch | None:
     """The batch that Triton may form; None where `max_batch_size` has to be 0.
 
     The batch dim is the first one, as ONNX Runtime's and TensorRT's backends have it. It must
@@ -120,9 +120,7 @@ def _runtime(plans: Sequence[Plan]) -> str:
 _Dims = list[int]
 
 
-def _inputs(
-    model: OnnxModel, profile: Profile, batch: Batch | None
-) -> list[tuple[TensorSpec, _Dims]]:
+def _inputs(model: Model, profile: Profile, batch: Batch | None) -> list[tuple[TensorSpec, _Dims]]:
     """Each input with its dims as the profile has them: those of one size are said."""
     found = []
     for spec in model.inputs:
@@ -132,9 +130,7 @@ def _inputs(
     return found
 
 
-def _outputs(
-    model: OnnxModel, profile: Profile, batch: Batch | None
-) -> list[tuple[TensorSpec, _Dims]]:
+def _outputs(model: Model, profile: Profile, batch: Batch | None) -> list[tuple[TensorSpec, _Dims]]:
     """Each output with its dims; one that is called as an input's has that one's size."""
     sizes: dict[Dim, int] = {}
     for spec, dims in _inputs(model, profile, None):
@@ -207,7 +203,7 @@ def _refuse_batching(batch: Batch | None, options: ConfigOptions) -> None:
         )
 
 
-def _warmup(model: OnnxModel, profile: Profile, batch: Batch | None) -> dict[str, Any]:
+def _warmup(model: Model, profile: Profile, batch: Batch | None) -> dict[str, Any]:
     """One request of the usual shapes. All zeros, since as an index every number might be wrong."""
     inputs = {
         spec.name: {

@@ -8,7 +8,9 @@ from typing import Any
 
 from trtbuild.artifacts import Plan, digest_of_files
 from trtbuild.errors import PlanError
+from trtbuild.network_model import NetworkModel
 from trtbuild.plan import datacenter
+from trtbuild.plan.define import network_from_definition
 from trtbuild.plan.network import Parsed, network_from_onnx, typed
 from trtbuild.plan.options import PlanSpec
 from trtbuild.plan.plugins import load_plugins, unused_notes, used_plugins
@@ -42,7 +44,10 @@ def plan(spec: PlanSpec, directory: Path) -> Plan:
     if spec.runtime.name == TENSORRT:
         datacenter.check_gpu(spec.targets[0])
         flags = datacenter.network_flags(loaded, spec.options, flags)
-    parsed = network_from_onnx(loaded, spec.model, flags)
+    if isinstance(spec.model, NetworkModel):
+        parsed = network_from_definition(loaded, spec.model, flags)
+    else:
+        parsed = network_from_onnx(loaded, spec.model, flags)
     used = used_plugins(loaded, parsed.network, plugins)
     if spec.runtime.name == TENSORRT:
         built, notes = _build_on_gpu(loaded, parsed, spec)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from trtbuild.artifacts import (
     CheckReport,
-    OnnxModel,
+    Model,
     OpRefusal,
     OpUse,
     PlanOutcome,
@@ -24,7 +24,7 @@ from trtbuild.workers.pool import OnProgress, Pool
 
 
 def check(
-    model: OnnxModel,
+    model: Model,
     targets: Targets,
     profile: Profile,
     options: PlanOptions,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trtbuild.artifacts import OnnxModel
+from trtbuild.artifacts import Model
 from trtbuild.errors import PlanError
 from trtbuild.tensor import DTYPES
 
@@ -16,7 +16,7 @@ _NEAREST = {
 }
 
 
-def check_types(model: OnnxModel) -> None:
+def check_types(model: Model) -> None:
     """Raise `PlanError` where an input or output has a data type that TensorRT lacks."""
     for role, specs in (("input", model.inputs), ("output", model.outputs)):
         for spec in specs:

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from trtbuild.artifacts import OnnxModel, Profile
+from trtbuild.artifacts import Model, Profile
 from trtbuild.capability import Capability
 from trtbuild.errors import UsageError
 from trtbuild.plan.runtimes import TENSORRT_RTX, RuntimeInfo
@@ -85,7 +85,7 @@ def check_options(
 class PlanSpec(msgspec.Struct, frozen=True):
     """All that determines one plan."""
 
-    model: OnnxModel
+    model: Model
     profile: Profile
     options: PlanOptions
     targets: tuple[Capability, ...]  # ascending; their order would change a plan's bytes

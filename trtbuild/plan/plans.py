@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from trtbuild.artifacts import OnnxModel, Plan, PlanOutcome, Profile, Progress, TargetFailure
+from trtbuild.artifacts import Model, Plan, PlanOutcome, Profile, Progress, TargetFailure
 from trtbuild.capability import Capability
 from trtbuild.device import visible_only
 from trtbuild.errors import (
@@ -24,6 +24,7 @@ from trtbuild.errors import (
     UsageError,
     WorkerDiedError,
 )
+from trtbuild.network_model import NetworkModel
 from trtbuild.plan.datacenter import timing_cache_path
 from trtbuild.plan.explain import Examination, explained
 from trtbuild.plan.interface import check_types
@@ -38,7 +39,7 @@ Targets = tuple[Capability, ...]
 
 
 def plans_from_onnx(
-    model: OnnxModel,
+    model: Model,
     targets: Targets,
     profile: Profile,
     options: PlanOptions,
@@ -124,6 +125,8 @@ class Builds:
 
     def _examine(self, targets: Targets, bisect: bool) -> Examination:
         spec = msgspec.structs.replace(self.spec, targets=targets)
+        if isinstance(spec.model, NetworkModel):
+            return Examination((), {})  # there is no ONNX graph to cut ops out of
         try:
             with self._pool.worker(_environment(spec)) as worker:
                 return worker.call(
@@ -197,8 +200,10 @@ class Builds:
     def _plan(self, targets: Targets) -> Plan:
         """One plan for all of `targets`, from the store or built now."""
         spec = self._spec_for(targets)
+        # What the code of a network imports is in no digest: it is built every time.
+        key = None if isinstance(spec.model, NetworkModel) else plan_key(spec)
         plan, hit = self._store.cached(
-            "plan", plan_key(spec), Plan, lambda directory: self._build(spec, directory)
+            "plan", key, Plan, lambda directory: self._build(spec, directory)
         )
         self._tell(targets, "from the cache" if hit else "built", 1, 1)
         return msgspec.structs.replace(plan, cached=hit)

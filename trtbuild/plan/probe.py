@@ -13,7 +13,7 @@ from typing import NamedTuple
 import msgspec
 import onnx
 
-from trtbuild.artifacts import OpRefusal, OpUse
+from trtbuild.artifacts import OnnxModel, OpRefusal, OpUse
 from trtbuild.capability import Capability
 from trtbuild.errors import PlanError
 from trtbuild.plan.build import configured, serialized
@@ -37,6 +37,7 @@ def examine(spec: PlanSpec, bisect: bool = False) -> Examination:
     With `bisect`, a target that takes each op alone is asked for ever longer beginnings of the
     model; that takes several builds of the whole model.
     """
+    assert isinstance(spec.model, OnnxModel), "networks are not examined"
     graph = Graph(spec.model, spec.profile)
     kinds = graph.kinds()
     refused: dict[Capability, list[OpRefusal]] = {}

@@ -16,6 +16,9 @@ SOURCES: dict[str, str] = {
     "exported": "trtbuild.sources.exported:Exported",
 }
 
+# No source: a function that defines a TensorRT network is never exported (`trtbuild.plan.define`).
+NETWORK = "network"
+
 # What a source's export depends on besides the model: distributions whose versions make a
 # cached export another one. Those that are not installed do not count.
 _TENSORFLOW = ("tensorflow", "tensorflow-cpu", "keras", "tf2onnx", "onnx")

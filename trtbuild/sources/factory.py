@@ -9,8 +9,7 @@ from typing import Any
 import torch
 
 from trtbuild.errors import SourceError
-from trtbuild.sources.naming import split_factory
-from trtbuild.users_code import function_in, import_code, kind_of, users_errors
+from trtbuild.users_code import function_in, import_code, kind_of, split_factory, users_errors
 
 _RETURN = "return the module, or (module, example_inputs)"
 

@@ -16,9 +16,10 @@ from trtbuild.artifacts import SourceRef, digest_of_files
 from trtbuild.errors import SourceError, UsageError
 from trtbuild.onnx_files import external_files
 from trtbuild.protowire import WireError
-from trtbuild.sources import SOURCES
-from trtbuild.sources.naming import name_from_location, split_factory
+from trtbuild.sources import NETWORK, SOURCES
+from trtbuild.sources.naming import name_from_location
 from trtbuild.sources.sniff import Found, sniff
+from trtbuild.users_code import split_factory
 
 _KINDS_HINT = (
     "it reads ONNX files, SavedModel folders, frozen GraphDefs, Keras .keras and .h5 files, "
@@ -30,6 +31,7 @@ _REPOSITORY_HINT = (
     "give the model that it was made from, or a file in it"
 )
 _FACTORY = Found("torch", "code that makes a PyTorch module")
+_DEFINITION = Found(NETWORK, "code that defines a TensorRT network")
 _SAVED_MODEL = Found("savedmodel", "a TensorFlow SavedModel")
 _PROTOBUF_LIMIT_BYTES = 2**31 - 1  # of one message: protobuf.dev, "Protocol Buffers Limits"
 
@@ -40,13 +42,16 @@ def identify(location: str, kind: str = "auto") -> SourceRef:
     Raises `SourceError` when it is missing, damaged, of no known kind or not of the `kind` given;
     `UsageError` for a kind nobody knows.
     """
-    if kind != "auto" and kind not in SOURCES:
-        raise UsageError(f"no kind is called '{kind}'; there are auto, {', '.join(SOURCES)}")
+    kinds = (*SOURCES, NETWORK)
+    if kind not in ("auto", *kinds):
+        raise UsageError(f"no kind is called '{kind}'; there are auto, {', '.join(kinds)}")
     path = _path(location)
     try:
         found = _found(location, path)
     except OSError as error:
         raise SourceError(f"cannot read '{error.filename}': {error.strerror}") from None
+    if found is _FACTORY and kind == NETWORK:
+        found = _DEFINITION  # nothing in code tells them apart: the user says it
     if kind not in ("auto", found.kind):
         raise SourceError(
             f"--kind {kind} was given, but '{location}' is {found.what}",
@@ -54,7 +59,7 @@ def identify(location: str, kind: str = "auto") -> SourceRef:
         )
     if not found.kind:
         raise SourceError(f"'{location}' is {found.what}", found.advice or _KINDS_HINT)
-    where = location if found is _FACTORY else str(path)
+    where = location if found in (_FACTORY, _DEFINITION) else str(path)
     return SourceRef(found.kind, where, name_from_location(where), _digest(found.kind, path))
 
 
@@ -146,7 +151,7 @@ def _name_a_function(path: Path) -> str:
 
 def _digest(kind: str, path: Path) -> str | None:
     """SHA-256 of the one file; of a `sha256sum` list where the model is several files."""
-    if kind == "torch":
+    if kind in ("torch", NETWORK):
         return None
     if kind == "savedmodel":
         return _digest_of_list(path, sorted(p for p in path.rglob("*") if p.is_file()))

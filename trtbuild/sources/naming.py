@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from trtbuild.users_code import split_factory
+
 # Words that say what a file is for, not which model it holds: then its folder's name is better.
 _SAYS_NOTHING = frozenset(
     (
@@ -48,14 +50,6 @@ def name_from_location(location: str) -> str:
         if word and word.lower() not in _SAYS_NOTHING and not word.isdecimal():
             return word
     return "model"
-
-
-def split_factory(location: str) -> tuple[str, str]:
-    """`file.py:factory` or `package.module:factory` as its two parts; ("...", "") for a path."""
-    match = re.fullmatch(r"(.+\.py|[A-Za-z_][\w.]*):([A-Za-z_][\w.]*)", location)
-    if match is None or Path(location).exists():
-        return location, ""
-    return match[1], match[2]
 
 
 def _path_parts(path: str) -> tuple[str, ...]:

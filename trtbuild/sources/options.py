@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 
 from trtbuild.tensor import InputOverride
@@ -16,6 +18,7 @@ class SourceOptions(msgspec.Struct, frozen=True):
     outputs: tuple[str, ...] = ()  # GraphDef: the same; (): the nodes nobody consumes
     overrides: tuple[InputOverride, ...] = ()  # torch, torchscript: the example inputs
     output_names: tuple[str, ...] = ()  # torch, torchscript, exported: in order
+    weights: Path | None = None  # network: arrays by name
     opset: int | None = None  # None: what the exporter prefers
     seed: int = 0  # of example inputs, and of torch before a factory runs
     # Sizes to trace a torch model with, by input name, for dims that only have a name.

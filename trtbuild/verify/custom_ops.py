@@ -16,15 +16,9 @@ from trtbuild.onnx_weights import read_skeleton
 _RUNTIMES_OWN = ("com.microsoft", "com.microsoft.nchwc", "ai.onnx.contrib")
 
 
-def why_not_run(path: Path) -> str:
-    """Why ONNX Runtime cannot run the graph in `path`; "" where no op of it stands in the way."""
-    ops = custom_ops(read_skeleton(path))
-    if not ops:
-        return ""
-    return (
-        f"not run: ONNX Runtime has no {', '.join(ops)}, so there is nothing to compare the plan's "
-        "numbers with"
-    )
+def lacking(path: Path) -> list[str]:
+    """The custom ops of the graph in `path`, which keep ONNX Runtime from running it."""
+    return list(custom_ops(read_skeleton(path)))
 
 
 def custom_ops(model: onnx.ModelProto) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from trtbuild.artifacts import OnnxModel, Profile, SurgeryResult
+from trtbuild.artifacts import Model, OnnxModel, Profile, SurgeryResult
 from trtbuild.onnx_weights import read_skeleton
 from trtbuild.samples import sample
 from trtbuild.tensor import TensorSpec
@@ -29,8 +29,9 @@ def make_inputs(
     runs the last sample of the largest batch and the first of the others, which are the first
     samples of the largest.
     """
+    assert isinstance(result.model, OnnxModel), "a network has points of its own: `references`"
     skeleton = read_skeleton(result.model.path)
-    points = dict(_distinct(profile))
+    points = dict(distinct(profile))
     values = {
         name: sample(skeleton, result.model.inputs, shapes, seed) for name, shapes in points.items()
     }
@@ -90,7 +91,8 @@ def _firsts(
     return firsts if fits else None
 
 
-def _distinct(profile: Profile) -> Iterator[tuple[str, dict[str, tuple[int, ...]]]]:
+def distinct(profile: Profile) -> Iterator[tuple[str, dict[str, tuple[int, ...]]]]:
+    """The profile's smallest, usual and largest shapes, equal ones once: names joined by "="."""
     bounds = {
         bound: {name: getattr(range_, bound) for name, range_ in profile.items()}
         for bound in ("min", "opt", "max")
@@ -118,7 +120,7 @@ def _as_exported(values: Values, exported: OnnxModel, result: SurgeryResult) -> 
     return before if before.keys() == specs.keys() else None
 
 
-def _dtype(model: OnnxModel, name: str) -> str:
+def _dtype(model: Model, name: str) -> str:
     return next(spec.dtype for spec in model.inputs if spec.name == name)
 
 

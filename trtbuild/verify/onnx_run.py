@@ -70,6 +70,7 @@ def compare_graphs(
     where the graph was cut or, with `no_source` as the reason, the source cannot be run: there
     the graph before precision surgery is what the graph after it is compared with.
     """
+    assert isinstance(result.model, OnnxModel), "a network is compared by `references`"
     after = OnnxRun(result.model)
     before = OnnxRun(result.reference) if result.reference is not None else None
     comparisons: list[Comparison] = []
@@ -97,6 +98,7 @@ def compare_graphs(
 
 def run_final(result: SurgeryResult, points: list[Point]) -> list[Path]:
     """Run the final graph on every point's inputs and write the outputs to `Point.outputs`."""
+    assert isinstance(result.model, OnnxModel), "a network has no graph to run"
     graph = OnnxRun(result.model)
     for point in points:
         save_tensors(point.outputs, graph(load_tensors(point.inputs)))

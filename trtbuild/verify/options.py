@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 import msgspec
@@ -15,6 +16,10 @@ class VerifyOptions(msgspec.Struct, frozen=True):
     rtol: float | None = None
     atol: float | None = None
     seed: int = 0
+    # What plans are compared with in place of ONNX: a function in NumPy, or inputs and outputs.
+    reference: str | None = None  # file.py:function
+    weights: Path | None = None  # that the function is called with
+    samples: Path | None = None  # .npz
 
 
 class Tolerance(msgspec.Struct, frozen=True):

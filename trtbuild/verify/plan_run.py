@@ -21,7 +21,7 @@ from trtbuild.tensor import DTYPES, dtype_from_tensorrt
 from trtbuild.tensorfile import load_tensors
 from trtbuild.verify.compare import Label, compare
 from trtbuild.verify.dtypes import cast_to, precision_of
-from trtbuild.verify.options import DEFAULTS, Tolerance, VerifyOptions, tolerance_of
+from trtbuild.verify.options import DEFAULTS, Precision, Tolerance, VerifyOptions, tolerance_of
 from trtbuild.verify.points import Point
 from trtbuild.workers.child import report
 
@@ -35,18 +35,22 @@ def compare_plan(
     *,
     plan: Plan,
     module: str,
-    model: Path,
+    model: Path | None,
     points: list[Point],
     options: VerifyOptions,
     label: str,
+    precision: Precision = "fp32",
+    against: str = "ONNX",
     plugins: tuple[PluginFile, ...] = (),
 ) -> list[Comparison]:
-    """Run `plan` with the runtime `module` on every point's inputs, against its ONNX outputs.
+    """Run `plan` with the runtime `module` on every point's inputs, against its outputs.
 
-    Raises `VerificationError` where the runtime cannot load or run the plan, with its own words,
+    `precision`: of a plan without an ONNX `model`; `against`: whose outputs they are. Raises
+    `VerificationError` where the runtime cannot load or run the plan, with its own words,
     `CudaError` where the GPU cannot be used.
     """
-    precision = precision_of(read_skeleton(model))
+    if model is not None:
+        precision = precision_of(read_skeleton(model))
     tolerance = tolerance_of(options, precision)
     if precision == "fp32" and tolerance.scaled:
         tolerance = _TF32
@@ -58,7 +62,7 @@ def compare_plan(
             expected = load_tensors(point.outputs)
             got = engine.run(load_tensors(point.inputs))
             for name, reference in expected.items():
-                place = Label(f"ONNX vs plan {label}", point.name, name)
+                place = Label(f"{against} vs plan {label}", point.name, name)
                 comparisons.append(compare(place, reference, got[name], tolerance))
     return comparisons
 
