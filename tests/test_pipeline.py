@@ -13,7 +13,10 @@ import pytest
 
 import trtbuild
 from tests.models import bf16_inside, linear
+from trtbuild.accuracy import Accuracy
 from trtbuild.artifacts import Conversion, Progress
+from trtbuild.capability import Capability
+from trtbuild.device import Devices, Gpu
 from trtbuild.errors import ConfigError, PlanError, RepositoryError, StoreError, VerificationError
 from trtbuild.modelconfig.read import read_config
 from trtbuild.plan.header import plan_header
@@ -263,3 +266,22 @@ def test_the_onnx_packages_own_models(path: Path, tmp_path: Path) -> None:
     result = trtbuild.convert(path, tmp_path / "repo", targets=("8.9",))
     assert result.report.passed
     assert msgspec.json.decode(msgspec.json.encode(locked(result)))["name"] == path.stem
+
+
+def test_a_second_conversion_has_its_plans_compared_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its exports come from the cache, so the frameworks' worker starts amid the run, and late."""
+    here = Gpu(0, "NVIDIA A10", "GPU-0", Capability(8, 6), 24 << 30)
+    monkeypatch.setattr("trtbuild.device.gpus", lambda: Devices((here,)))
+    compared: list[int] = []
+
+    def compare(_self: Accuracy, _plan: object, _gpu: Gpu, points: list[object]) -> list[object]:
+        compared.append(len(points))
+        return []
+
+    monkeypatch.setattr(Accuracy, "_compare_plan", compare)
+    source = linear(tmp_path / "tiny.onnx")
+    trtbuild.convert(source, tmp_path / "repo", targets=("8.6",), max_batch=4)
+    trtbuild.convert(source, tmp_path / "repo", targets=("8.6",), max_batch=8)
+    assert compared == [3, 3]
