@@ -1,4 +1,4 @@
-"""Run a plan on the GPU it was built for, and compare it with ONNX. Runs in worker processes only."""
+"""Run a plan on the GPU it was built for, and compare it with ONNX. In worker processes only."""
 
 from __future__ import annotations
 
