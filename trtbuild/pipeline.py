@@ -55,9 +55,8 @@ def convert(request: ConvertRequest, on_progress: OnProgress = lambda _: None) -
         check_any_plan(outcome)
         gate(report, exported.notes)
         if request.verify:
-            on_gpu = accuracy.of_plans(outcome.plans, devices)
-            gate(on_gpu, exported.notes)
-            report = joined(report, on_gpu)
+            report = joined(report, accuracy.of_plans(outcome.plans, devices))
+            gate(report, exported.notes)
         results = Results(name, source, exported, surgery, profile, outcome, report)
         content = content_of(results, request, options)
         written = write_version(request.repo, content, request.mode, request.version)

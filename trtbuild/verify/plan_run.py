@@ -11,7 +11,14 @@ from trtbuild.tensorfile import load_tensors
 from trtbuild.verify.compare import Label, compare
 from trtbuild.verify.dtypes import precision_of
 from trtbuild.verify.engine import Engine
-from trtbuild.verify.options import DEFAULTS, Tolerance, VerifyOptions, tolerance_of
+from trtbuild.verify.options import (
+    DEFAULTS,
+    Precision,
+    Tolerance,
+    VerifyOptions,
+    coarsest,
+    tolerance_of,
+)
 from trtbuild.verify.points import Point
 from trtbuild.workers.child import report
 
@@ -27,13 +34,15 @@ def compare_plan(
     points: list[Point],
     options: VerifyOptions,
     label: str,
+    precision: Precision | None = None,
 ) -> list[Comparison]:
     """Run `plan` with the runtime `module` on every point's inputs, against its ONNX outputs.
 
+    `precision`: what the plan computes in, where that is coarser than the ONNX file `model`.
     Raises `VerificationError` where the runtime cannot load or run the plan, with its own words,
     `CudaError` where the GPU cannot be used.
     """
-    precision = precision_of(read_skeleton(model))
+    precision = coarsest(precision_of(read_skeleton(model)), precision or "fp32")
     tolerance = tolerance_of(options, precision)
     if precision == "fp32" and tolerance.scaled:
         tolerance = _TF32
