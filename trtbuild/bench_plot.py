@@ -1,4 +1,4 @@
-"""The picture of a measurement: throughput and latency by batch. The only file that draws charts."""
+"""The picture of a measurement: throughput and latency by batch; no other file draws charts."""
 
 from __future__ import annotations
 

@@ -6,9 +6,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from trtbuild.artifacts import Plan, digest_of_files
+from trtbuild.artifacts import Plan, digest_of_files, layers_file_of
 from trtbuild.errors import PlanError
 from trtbuild.plan import datacenter
+from trtbuild.plan.inspector import inspector_text
+from trtbuild.plan.layers import NAMED_LAYERS, computing_in, counts, layers_from_text
 from trtbuild.plan.network import Parsed, network_from_onnx, typed
 from trtbuild.plan.options import PlanSpec
 from trtbuild.plan.progress import PER_MILLE, monitor
@@ -47,6 +49,11 @@ def plan(spec: PlanSpec, directory: Path) -> Plan:
         built, notes = serialized(loaded, parsed, configured(loaded, parsed, spec)), ()
     path = directory / plan_file_name(spec.targets)
     _write(path, built)
+    layers, layers_file = (), ""
+    if spec.runtime.name == TENSORRT:
+        text = _layer_information(loaded, built)
+        layers, layers_file = layers_from_text(text), layers_file_of(path.name)
+        _write(directory / layers_file, text.encode())
     return Plan(
         directory=directory,
         file=path.name,
@@ -57,7 +64,27 @@ def plan(spec: PlanSpec, directory: Path) -> Plan:
         runtime_version=str(loaded.trt.__version__),
         seconds=round(time.monotonic() - started, 3),
         notes=notes,
+        layers_file=layers_file,
+        layers=counts(layers),
+        fp32_layers=computing_in(layers, "fp32")[:NAMED_LAYERS],
     )
+
+
+def _layer_information(loaded: Session, built: Any) -> str:
+    """The inspector's JSON of the plan that was just built; raises `PlanError` without an engine.
+
+    A plan that its own builder cannot deserialize would not run anywhere else either.
+    """
+    loaded.forget_errors()
+    engine = loaded.trt.Runtime(loaded.logger).deserialize_cuda_engine(built)
+    if engine is None:
+        reason = refusal_from_log(loaded.errors).reason
+        raise PlanError(
+            f"{loaded.name} built a plan that it does not load: {reason}",
+            "free memory of the GPU, or use another one with CUDA_VISIBLE_DEVICES",
+            refused_by="machine",
+        )
+    return inspector_text(loaded.trt, engine)
 
 
 def _build_on_gpu(loaded: Session, parsed: Parsed, spec: PlanSpec) -> tuple[Any, tuple[str, ...]]:
@@ -98,6 +125,8 @@ def configured(loaded: Session, parsed: Parsed, spec: PlanSpec) -> Any:
         config.set_memory_pool_limit(workspace, spec.options.workspace_mib * _MIB)
     if spec.options.opt_level is not None:
         config.builder_optimization_level = spec.options.opt_level
+    # Layers' types and tactics in the plan, for `inspect`; the kernels are the same without.
+    config.profiling_verbosity = loaded.trt.ProfilingVerbosity.DETAILED
     loaded.set_targets(config, spec.targets)
     config.progress_monitor = monitor(
         loaded.trt, lambda phase, done: report("", phase, done, PER_MILLE)

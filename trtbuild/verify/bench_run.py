@@ -129,7 +129,7 @@ def _measured(engine: Engine, profile: int, shapes: Shapes, options: BenchOption
 
 
 def _values(name: str, shape: tuple[int, ...], engine: Engine) -> Array:
-    """Seeded: standard normal floats, for zeros take a GPU less power and time; integers 0 and 1."""
+    """Seeded. Floats are standard normal: zeros take a GPU less power and time. Integers: 0, 1."""
     random = np.random.default_rng([_SEED, zlib.crc32(name.encode())])
     if "int" in engine.dtype(name) or engine.dtype(name) == "bool":
         return random.integers(_INTEGERS_BELOW, size=shape)
