@@ -10,20 +10,8 @@ import importlib
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from trtbuild.errors import PlanError, first_line
-from trtbuild.plan.layers import Layer, layers_from_text
-
-
-class Inside(msgspec.Struct, frozen=True):
-    """The inside of a plan, as the engine made of it says."""
-
-    layers: tuple[Layer, ...]
-    weights_bytes: int | None  # that can be streamed; None: this release does not tell
-    activations_bytes: int  # memory that a context needs beside inputs and outputs
-    profiles: int
-    text: str  # the inspector's own JSON
+from trtbuild.plan.layers import Inside, layers_from_text, weights_from_text
 
 
 def look_inside(plan: Path, module: str) -> Inside:
@@ -45,10 +33,9 @@ def look_inside(plan: Path, module: str) -> Inside:
     text = inspector_text(trt, engine)
     return Inside(
         layers=layers_from_text(text),
-        weights_bytes=getattr(engine, "streamable_weights_size", None),
+        weights_bytes=weights_from_text(text),
         activations_bytes=_activations(engine),
         profiles=engine.num_optimization_profiles,
-        text=text,
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from trtbuild.artifacts import Plan
+from trtbuild.tensor import DTYPES
 
 # A data type's names in the inspector's texts -> ours.
 _DTYPES = {
@@ -40,6 +41,15 @@ class Layer(msgspec.Struct, frozen=True):
     outputs: tuple[str, ...]
     tactic: str = ""
     nodes: tuple[str, ...] = ()  # of ONNX
+
+
+class Inside(msgspec.Struct, frozen=True):
+    """The inside of a plan, as the engine made of it says."""
+
+    layers: tuple[Layer, ...]
+    weights_bytes: int  # of the layers whose weights are listed; fused kernels list none
+    activations_bytes: int  # that a context needs beside inputs and outputs
+    profiles: int
 
 
 def layers_from_text(text: str) -> tuple[Layer, ...]:
@@ -89,6 +99,20 @@ def _computes(entry: dict[str, Any], inputs: tuple[str, ...], outputs: tuple[str
         if known := [dtype for dtype in types if dtype in _COMPUTE]:
             return min(known, key=_COMPUTE.index)
     return ""
+
+
+def weights_from_text(text: str) -> int:
+    """Bytes of all weights that the inspector's JSON lists."""
+    found = json.loads(text)
+    entries = [entry for entry in found.get("Layers", []) if isinstance(entry, dict)]
+    stated = [entry.get(part) for entry in entries for part in ("Weights", "Bias")]
+    return sum(_weight_bytes(weights) for weights in stated if isinstance(weights, dict))
+
+
+def _weight_bytes(weights: dict[str, Any]) -> int:
+    dtype = _DTYPE.search(str(weights.get("Type", "")).lower())
+    bits = DTYPES[_DTYPES[dtype[1]]].bits if dtype else 0
+    return int(weights.get("Count", 0)) * bits // 8
 
 
 def counts(layers: tuple[Layer, ...]) -> dict[str, int]:
