@@ -46,7 +46,7 @@ class Accuracy(NamedTuple):
         return self.run.cached("verify", key, VerifyReport, lambda _: self._compare_graphs())
 
     def _compare_graphs(self) -> VerifyReport:
-        points = self._points()
+        points = self.points()
         outputs, no_source = self._references(points)
         return self.run.call(
             "trtbuild.verify.onnx_run:compare_graphs",
@@ -76,7 +76,7 @@ class Accuracy(NamedTuple):
         comparisons: list[Comparison] = []
         runnable = [(plan, here[target]) for target, plan in targets if target in here]
         if runnable:
-            points = self._points()
+            points = self.points()
             self.run.call(
                 "trtbuild.verify.onnx_run:run_final",
                 list[Path],
@@ -106,7 +106,8 @@ class Accuracy(NamedTuple):
                 precision=precision,
             )
 
-    def _points(self) -> list[Point]:
+    def points(self) -> list[Point]:
+        """Seeded inputs for each set of shapes, made once a call."""
         return self.run.call(
             "trtbuild.verify.inputs:make_inputs",
             list[Point],

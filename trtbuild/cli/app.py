@@ -18,6 +18,7 @@ from trtbuild.cli import (
     cache,
     check,
     convert,
+    debug,
     doctor,
     explain,
     inspect,
@@ -41,6 +42,7 @@ app.command("check")(check.command)
 app.command("inspect")(inspect.command)
 app.command("verify")(verify.command)
 app.command("bench")(bench.command)
+app.command("debug")(debug.command)
 app.command("doctor")(doctor.command)
 app.command("serve", cls=tritonserver.ServeCommand)(serve.command)
 app.command("explain")(explain.command)

@@ -42,10 +42,8 @@ def compare_plan(
     Raises `VerificationError` where the runtime cannot load or run the plan, with its own words,
     `CudaError` where the GPU cannot be used.
     """
-    precision = coarsest(precision_of(read_skeleton(model)), precision or "fp32")
-    tolerance = tolerance_of(options, precision)
-    if precision == "fp32" and tolerance.scaled:
-        tolerance = _TF32
+    own = precision_of(read_skeleton(model))
+    tolerance = tolerance_of_plan(coarsest(own, precision or "fp32"), options)
     comparisons = []
     with Cuda() as cuda:
         engine = Engine(module, plan.path, cuda)
@@ -57,3 +55,9 @@ def compare_plan(
                 place = Label(f"ONNX vs plan {label}", point.name, name)
                 comparisons.append(compare(place, reference, got[name], tolerance))
     return comparisons
+
+
+def tolerance_of_plan(precision: Precision, options: VerifyOptions) -> Tolerance:
+    """The tolerance for a plan that computes in `precision`, against exact numbers."""
+    tolerance = tolerance_of(options, precision)
+    return _TF32 if precision == "fp32" and tolerance.scaled else tolerance
