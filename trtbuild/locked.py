@@ -24,14 +24,18 @@ class LockedVersion(NamedTuple):
         """Its plans as they lie there. Raises `RepositoryError` for one that was changed."""
         return tuple(self._plan(index) for index in range(len(self.lock.plans)))
 
+    def file(self, name: str) -> Path:
+        """A file of the version. Raises `RepositoryError` where it is not what was written there."""
+        path, stated = self.path / name, self.lock.files.get(name)
+        if not path.is_file():
+            raise RepositoryError(f"'{path}' is not there", _AGAIN)
+        if stated is None or digest_of_files(path) != stated.digest:
+            raise RepositoryError(f"'{path}' is not the file that was written there", _AGAIN)
+        return path
+
     def _plan(self, index: int) -> Plan:
         locked = self.lock.plans[index]
-        path = self.path / locked.file
-        stated = self.lock.files.get(locked.file)
-        if not path.is_file():
-            raise RepositoryError(f"'{path}', which the lock names, is not there", _AGAIN)
-        if stated is None or digest_of_files(path) != stated.digest:
-            raise RepositoryError(f"'{path}' is not the plan that was written there", _AGAIN)
+        stated = self.lock.files[self.file(locked.file).name]
         return Plan(
             self.path,
             locked.file,

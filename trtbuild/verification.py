@@ -8,6 +8,7 @@ precision, and how the source framework's numbers compared where the model was c
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -22,10 +23,10 @@ from trtbuild.request import ConvertRequest
 from trtbuild.sources.identify import identify
 from trtbuild.stage_options import options_of_stages
 from trtbuild.steps import Run
-from trtbuild.verify.options import Precision
+from trtbuild.verify.options import Precision, coarsest
 from trtbuild.workers.pool import OnProgress
 
-_LOWERED: dict[str, Precision] = {"fp16": "fp16", "bf16": "bf16"}
+_LOWERED: dict[Any, Precision] = {"fp16": "fp16", "bf16": "bf16", "fp8e4m3fn": "fp8"}
 
 
 class Verification(msgspec.Struct, frozen=True):
@@ -80,15 +81,15 @@ def verify(
 
 
 def portable_of(found: LockedVersion) -> Path:
-    """The version's model.onnx. Raises `RepositoryError` where it is not there."""
-    path = found.path / PORTABLE
-    if not path.is_file():
-        why = "" if found.lock.onnx.portable else ": it was converted with --no-portable"
+    """The version's model.onnx. Raises `RepositoryError` where it is not there, or another one."""
+    if not found.lock.onnx.portable:
         raise RepositoryError(
-            f"'{path}' is not there{why}",
-            "its plans can only be judged against it: convert the model again with --portable",
+            f"'{found.path}' has no {PORTABLE}: it was converted with --no-portable",
+            "plans are judged against it: convert the model again with --portable",
         )
-    return path
+    for name in found.lock.onnx.files:  # its external data as well
+        found.file(name)
+    return found.path / PORTABLE
 
 
 def unchanged(model: OnnxModel) -> SurgeryResult:
@@ -103,8 +104,11 @@ def unchanged(model: OnnxModel) -> SurgeryResult:
 
 
 def precision_of_plans(lock: Lock) -> Precision | None:
-    """What the plans compute in beyond what model.onnx says of itself."""
-    return _LOWERED.get(str(lock.options.get("precision", "")))
+    """What the plans compute in beyond what model.onnx says of itself: as asked, or as built."""
+    asked = lock.options.get("precision")
+    types = {asked, *(dtype for plan in lock.plans for dtype in plan.layers)}
+    found = [_LOWERED[dtype] for dtype in types if dtype in _LOWERED]
+    return coarsest(*found) if found else None
 
 
 def _of_source(lock: Lock) -> tuple[Comparison, ...]:

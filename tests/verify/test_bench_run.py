@@ -12,8 +12,8 @@ from trtbuild import cuda as layer
 from trtbuild.device import gpus
 from trtbuild.errors import UsageError
 from trtbuild.plan.header import HEADER_BYTES
-from trtbuild.verify.bench_run import measure, shapes_of
-from trtbuild.verify.timing import BenchOptions
+from trtbuild.verify.bench_run import Profile, measure, shapes_of
+from trtbuild.verify.timing import BenchOptions, Shapes
 
 UP_TO_8: dict[str, Bounds] = {"x": ((1, 4), (4, 4), (8, 4))}
 UP_TO_64: dict[str, Bounds] = {"x": ((9, 4), (32, 4), (64, 4))}
@@ -77,7 +77,7 @@ def test_a_batch_that_no_profile_takes(plan: Path) -> None:
         measure(plan, trt.__name__, BenchOptions(batches=(65,)))
 
 
-STATIC = {"x": ((2, 3), (2, 3), (2, 3)), "n": ((1,), (5,), (9,))}
+STATIC: Profile = {"x": ((2, 3), (2, 3), (2, 3)), "n": ((1,), (5,), (9,))}
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ STATIC = {"x": ((2, 3), (2, 3), (2, 3)), "n": ((1,), (5,), (9,))}
         (7, {}, {"x": (2, 3), "n": (7,)}),
     ],
 )
-def test_shapes(batch: int | None, given: dict, shapes: dict) -> None:
+def test_shapes(batch: int | None, given: Shapes, shapes: Shapes) -> None:
     assert shapes_of([STATIC], batch, given) == (0, shapes)
 
 
@@ -100,13 +100,13 @@ def test_shapes(batch: int | None, given: dict, shapes: dict) -> None:
         (10, {}, "does not take a batch of 10"),
     ],
 )
-def test_shapes_that_are_not_the_plans(batch: int | None, given: dict, why: str) -> None:
+def test_shapes_that_are_not_the_plans(batch: int | None, given: Shapes, why: str) -> None:
     with pytest.raises(UsageError, match=why):
         shapes_of([STATIC], batch, given)
 
 
 def test_a_batch_of_a_plan_without_one_is_refused() -> None:
-    only = {"x": ((2, 3), (2, 3), (2, 3))}
+    only: Profile = {"x": ((2, 3), (2, 3), (2, 3))}
     assert shapes_of([only], 2, {}) == (0, {"x": (2, 3)})
     with pytest.raises(UsageError, match="does not take a batch of 4"):
         shapes_of([only], 4, {})

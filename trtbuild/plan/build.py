@@ -10,7 +10,7 @@ from trtbuild.artifacts import Plan, digest_of_files, layers_file_of
 from trtbuild.errors import PlanError
 from trtbuild.plan import datacenter
 from trtbuild.plan.inspector import inspector_text
-from trtbuild.plan.layers import NAMED_LAYERS, computing_in, counts, layers_from_text
+from trtbuild.plan.layers import NAMED_LAYERS, Layer, computing_in, counts, layers_from_text
 from trtbuild.plan.network import Parsed, network_from_onnx, typed
 from trtbuild.plan.options import PlanSpec
 from trtbuild.plan.progress import PER_MILLE, monitor
@@ -49,7 +49,8 @@ def plan(spec: PlanSpec, directory: Path) -> Plan:
         built, notes = serialized(loaded, parsed, configured(loaded, parsed, spec)), ()
     path = directory / plan_file_name(spec.targets)
     _write(path, built)
-    layers, layers_file = (), ""
+    layers: tuple[Layer, ...] = ()
+    layers_file = ""
     if spec.runtime.name == TENSORRT:
         text = _layer_information(loaded, built)
         layers, layers_file = layers_from_text(text), layers_file_of(path.name)

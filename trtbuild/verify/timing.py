@@ -121,7 +121,7 @@ def figures(values: Iterable[float]) -> Figures:
 
 def percentile(ascending: Sequence[float], percent: float) -> float:
     """The value that `percent` of all do not exceed, as trtexec counts: an element, no mean."""
-    excluded = int((1 - percent / 100) * len(ascending))
+    excluded = int((1 - percent / 100) * len(ascending) + 1e-9)  # 20 of 200 may be 19.99...
     return ascending[max(len(ascending) - 1 - excluded, 0)]
 
 
