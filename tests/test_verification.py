@@ -19,7 +19,7 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_without_a_gpu_of_the_plans_it_says_which_they_are_for(model: Path) -> None:
-    with pytest.raises(RepositoryError, match="the plans are for 8.6; this machine has"):
+    with pytest.raises(RepositoryError, match=r"the plans are for 8\.6; this machine has"):
         verify(model)
 
 
@@ -32,10 +32,10 @@ def test_the_model_beside_the_plans_is_what_they_are_judged_by(model: Path) -> N
         portable_of(found._replace(lock=lock))
     with (model / "1/model.onnx").open("ab") as file:
         file.write(b"\0")
-    with pytest.raises(RepositoryError, match="model.onnx' is not the file that was written"):
+    with pytest.raises(RepositoryError, match=r"model\.onnx' is not the file that was written"):
         portable_of(found)
     (model / "1/model.onnx").unlink()
-    with pytest.raises(RepositoryError, match="model.onnx' is not there"):
+    with pytest.raises(RepositoryError, match=r"model\.onnx' is not there"):
         portable_of(found)
 
 

@@ -25,7 +25,7 @@ class LockedVersion(NamedTuple):
         return tuple(self._plan(index) for index in range(len(self.lock.plans)))
 
     def file(self, name: str) -> Path:
-        """A file of the version. Raises `RepositoryError` where it is not what was written there."""
+        """A file of the version; raises `RepositoryError` where it is not what was written."""
         path, stated = self.path / name, self.lock.files.get(name)
         if not path.is_file():
             raise RepositoryError(f"'{path}' is not there", _AGAIN)
