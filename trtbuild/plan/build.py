@@ -6,11 +6,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from trtbuild.artifacts import Plan, digest_of_files, layers_file_of
 from trtbuild.errors import PlanError
 from trtbuild.plan import datacenter
 from trtbuild.plan.inspector import inspector_text
-from trtbuild.plan.layers import NAMED_LAYERS, Layer, computing_in, counts, layers_from_text
+from trtbuild.plan.layers import NAMED_LAYERS, computing_in, counts, layers_from_text
 from trtbuild.plan.network import Parsed, network_from_onnx, typed
 from trtbuild.plan.options import PlanSpec
 from trtbuild.plan.progress import PER_MILLE, monitor
@@ -49,13 +51,7 @@ def plan(spec: PlanSpec, directory: Path) -> Plan:
         built, notes = serialized(loaded, parsed, configured(loaded, parsed, spec)), ()
     path = directory / plan_file_name(spec.targets)
     _write(path, built)
-    layers: tuple[Layer, ...] = ()
-    layers_file = ""
-    if spec.runtime.name == TENSORRT:
-        text = _layer_information(loaded, built)
-        layers, layers_file = layers_from_text(text), layers_file_of(path.name)
-        _write(directory / layers_file, text.encode())
-    return Plan(
+    made = Plan(
         directory=directory,
         file=path.name,
         digest=digest_of_files(path),
@@ -65,27 +61,29 @@ def plan(spec: PlanSpec, directory: Path) -> Plan:
         runtime_version=str(loaded.trt.__version__),
         seconds=round(time.monotonic() - started, 3),
         notes=notes,
-        layers_file=layers_file,
+    )
+    return _with_layers(loaded, built, made) if spec.runtime.name == TENSORRT else made
+
+
+def _with_layers(loaded: Session, built: Any, made: Plan) -> Plan:
+    """`made` with what its own engine tells of its layers, and their file beside it."""
+    loaded.forget_errors()
+    runtime = loaded.trt.Runtime(loaded.logger)
+    runtime.engine_host_code_allowed = True  # of a version-compatible plan; it is our own
+    engine = runtime.deserialize_cuda_engine(built)
+    if engine is None:  # other work may have the GPU's memory: the plan is good all the same
+        reason = refusal_from_log(loaded.errors).reason
+        note = f"its layers are not known, {loaded.name} did not load it: {reason}"
+        return msgspec.structs.replace(made, notes=(*made.notes, note))
+    text = inspector_text(loaded.trt, engine)
+    layers, file = layers_from_text(text), layers_file_of(made.file)
+    _write(made.directory / file, text.encode())
+    return msgspec.structs.replace(
+        made,
+        layers_file=file,
         layers=counts(layers),
         fp32_layers=computing_in(layers, "fp32")[:NAMED_LAYERS],
     )
-
-
-def _layer_information(loaded: Session, built: Any) -> str:
-    """The inspector's JSON of the plan that was just built; raises `PlanError` without an engine.
-
-    A plan that its own builder cannot deserialize would not run anywhere else either.
-    """
-    loaded.forget_errors()
-    engine = loaded.trt.Runtime(loaded.logger).deserialize_cuda_engine(built)
-    if engine is None:
-        reason = refusal_from_log(loaded.errors).reason
-        raise PlanError(
-            f"{loaded.name} built a plan that it does not load: {reason}",
-            "free memory of the GPU, or use another one with CUDA_VISIBLE_DEVICES",
-            refused_by="machine",
-        )
-    return inspector_text(loaded.trt, engine)
 
 
 def _build_on_gpu(loaded: Session, parsed: Parsed, spec: PlanSpec) -> tuple[Any, tuple[str, ...]]:
