@@ -5,7 +5,6 @@ import pytest
 import trtbuild
 from tests.models import linear
 from tests.with_tensorrt import needs_tensorrt
-from trtbuild import bench as module
 from trtbuild.bench import bench
 from trtbuild.capability import Capability
 from trtbuild.device import Devices, Gpu
@@ -29,7 +28,7 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_plan_of_another_gpu(
     model: Path, devices: Devices, here: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module.device, "gpus", lambda: devices)
+    monkeypatch.setattr("trtbuild.device.gpus", lambda: devices)
     with pytest.raises(CudaError, match=f"runs on a GPU of 8.6; {here}"):
         bench(model / "1/model.sm86.plan", BenchOptions())
     with pytest.raises(RepositoryError, match=r"the plans are for 8\.6; this machine has"):

@@ -7,12 +7,10 @@ from onnx import TensorProto, helper
 import trtbuild
 from tests.models import linear, save
 from tests.with_tensorrt import needs_tensorrt
-from trtbuild import debugging
 from trtbuild.debugging import debug, request_of
 from trtbuild.device import Devices
 from trtbuild.errors import CudaError
 from trtbuild.locked import locked_version
-from trtbuild.plan.runtimes import choose_runtime
 from trtbuild.request import ConvertRequest
 
 
@@ -43,8 +41,7 @@ def test_a_plan_is_built_again_as_its_lock_says(
 
 
 def test_without_a_gpu_nothing_is_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(debugging.device, "gpus", Devices)
-    choose_runtime("tensorrt-rtx", Devices())
+    monkeypatch.setattr("trtbuild.device.gpus", Devices)
     request = ConvertRequest(source=str(linear(tmp_path / "tiny.onnx")), repo=Path())
     with pytest.raises(CudaError, match="this machine has no GPU"):
         debug(request)
