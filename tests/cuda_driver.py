@@ -16,10 +16,12 @@ from pathlib import Path
 _SOURCE = r"""
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 typedef unsigned long long ptr;
 typedef struct { ptr to, from; size_t size; } copy;
 typedef struct { copy copies[64]; int count; } graph;
 typedef struct { graph *capture; int priority; } stream;
+typedef struct { int timed, recorded; struct timespec at; } event;
 static int alive, launches;
 static __thread void *current;
 static char context;
@@ -63,8 +65,16 @@ int cuStreamBeginCapture_v2(stream *s, int mode) {
 int cuStreamEndCapture(stream *s, graph **g) {
     if (!s->capture) return 901;
     *g = s->capture; s->capture = 0; return 0; }
-int cuEventCreate(void **e, unsigned flags) { *e = calloc(1, 4); return made(); }
-int cuEventRecord(void *e, stream *s) { return !e ? 400 : s->capture ? 900 : 0; }
+int cuEventCreate(event **e, unsigned flags) {
+    *e = calloc(1, sizeof(event)); (*e)->timed = !(flags & 2); return made(); }
+int cuEventRecord(event *e, stream *s) {
+    if (!e || s->capture) return e ? 900 : 400;
+    e->recorded = 1; clock_gettime(CLOCK_MONOTONIC, &e->at); return 0; }
+int cuEventElapsedTime(float *ms, event *from, event *to) {
+    if (!from->timed || !to->timed || !from->recorded || !to->recorded) return 400;
+    *ms = (to->at.tv_sec - from->at.tv_sec) * 1e3 + (to->at.tv_nsec - from->at.tv_nsec) / 1e6;
+    return 0; }
+int cuStreamWaitEvent(stream *s, event *e, unsigned flags) { return !s || !e ? 400 : flags; }
 int cuEventSynchronize(void *e) { return 0; }
 int cuEventDestroy_v2(void *e) { return gone(e); }
 int cuGraphInstantiateWithFlags(graph **x, graph *g, unsigned long long flags) {

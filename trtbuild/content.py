@@ -64,12 +64,15 @@ def check_config(
 
 def content_of(results: Results, request: ConvertRequest, options: StageOptions) -> Content:
     """The version to be written."""
-    files = {plan.file: plan.path for plan in results.outcome.plans}
+    plans = results.outcome.plans
+    files = {plan.file: plan.path for plan in plans}
+    if request.keep_layers:
+        files |= {p.layers_file: p.directory / p.layers_file for p in plans if p.layers_file}
     if request.portable:
         files |= portable_files(results.surgery)
 
-    def config(plans: tuple[LockedPlan, ...]) -> str:
-        derived = config_of(results, plans, options.config)
+    def config(locked: tuple[LockedPlan, ...]) -> str:
+        derived = config_of(results, locked, options.config)
         there = request.repo / results.name / CONFIG
         if request.mode != "replace" and there.exists():
             derived = keep_settings(read_config(there).message, derived, _settings_asked(request))
@@ -141,7 +144,12 @@ def _lock(results: Results, request: ConvertRequest) -> Lock:
         profile=results.profile,
         plans=tuple(
             LockedPlan(
-                plan.file, plan.targets, plan.runtime, plan.runtime_version, round(plan.seconds, 3)
+                plan.file,
+                plan.targets,
+                plan.runtime,
+                plan.runtime_version,
+                round(plan.seconds, 3),
+                plan.layers,
             )
             for plan in results.outcome.plans
         ),

@@ -12,7 +12,7 @@ import ctypes
 import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
-from ctypes import POINTER, c_int, c_size_t, c_uint, c_uint64, c_void_p
+from ctypes import POINTER, c_float, c_int, c_size_t, c_uint, c_uint64, c_void_p
 from types import TracebackType
 from typing import Any
 
@@ -52,6 +52,8 @@ _CALLS: dict[str, tuple[Any, ...]] = {
     "cuEventRecord": (c_void_p, c_void_p),
     "cuEventSynchronize": (c_void_p,),
     "cuEventDestroy_v2": (c_void_p,),
+    "cuEventElapsedTime": (POINTER(c_float), c_void_p, c_void_p),
+    "cuStreamWaitEvent": (c_void_p, c_void_p, c_uint),
     "cuGraphInstantiateWithFlags": (_HANDLE, c_void_p, c_uint64),
     "cuGraphLaunch": (c_void_p, c_void_p),
     "cuGraphExecDestroy": (c_void_p,),

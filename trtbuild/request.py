@@ -46,6 +46,7 @@ class ConvertRequest(msgspec.Struct, frozen=True, kw_only=True):
     workspace_mib: int | None = None  # None: TensorRT's own default
     opt_level: int | None = None  # 0..5; None: TensorRT's own default
     timing_cache: Path | None = None
+    keep_layers: bool = False  # put TensorRT's layer information beside the plans
     workers: int | None = None  # worker processes for plans; None: one a core
 
     # config

@@ -143,6 +143,9 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
     portable: Annotated[
         bool, _option(_CONFIG, help="Keep model.onnx beside the plans, as fallback.")
     ] = True,
+    keep_layers: Annotated[
+        bool, _option(_PLANS, "--keep-layers", help="tensorrt: write layer information beside.")
+    ] = False,
     workers: Annotated[
         int | None, _option(_RUN, min=1, help="Worker processes for plans; default: one a core.")
     ] = None,
@@ -184,6 +187,7 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         workspace_mib=workspace,
         opt_level=opt_level,
         timing_cache=timing_cache,
+        keep_layers=keep_layers,
         workers=workers,
         instances=instances,
         max_queue_delay_us=max_queue_delay_us,

@@ -135,7 +135,7 @@ def conversion(result: artifacts.Conversion) -> None:
         typer.echo(f"\n{key} failed: {failure.message}")
         if failure.hint:
             typer.echo(f"  hint: {failure.hint}")
-    typer.echo(f"\n{verdict(result.report)}")
+    accuracy(result.report)
     for note in result.notes:
         typer.echo(f"note: {note}")
     for done in result.passes:
@@ -150,18 +150,30 @@ def conversion(result: artifacts.Conversion) -> None:
         typer.echo("serve it with `trtbuild serve`: a stock Triton has no backend for these plans")
 
 
+def accuracy(report: artifacts.VerifyReport) -> None:
+    """Source, ONNX and plan in one table, a row an output and pair; below what was not run."""
+    from trtbuild.verify.report import table as compared
+
+    typer.echo(f"\n{verdict(report)}")
+    if report.comparisons:
+        typer.echo(compared(report))
+    for what, why in report.not_run.items():
+        typer.echo(f"  {what}: {why}")
+
+
 def verdict(report: artifacts.VerifyReport) -> str:
-    """One line: how far the numbers are apart at most, and what was not run."""
+    """One line: how many comparisons passed, and how far the numbers are apart at most."""
     ran = report.comparisons
-    text = "accuracy: nothing was compared"
-    if ran:
-        worst = max(ran, key=lambda one: one.max_abs)
-        cosine = min(one.cosine for one in ran)
-        text = (
-            f"accuracy: {len(ran)} comparisons passed, max abs {worst.max_abs:.2e} "
-            f"({worst.pair}, {worst.tensor}), cosine at least {cosine:.6f}"
-        )
-    return "\n".join([text, *(f"  {what}: {why}" for what, why in report.not_run.items())])
+    if not ran:
+        return "accuracy: nothing was compared"
+    passed = sum(one.passed for one in ran)
+    of = "" if passed == len(ran) else f" of {len(ran)}"
+    worst = max(ran, key=lambda one: one.max_abs)
+    cosine = min(one.cosine for one in ran)
+    return (
+        f"accuracy: {passed}{of} comparisons passed, max abs {worst.max_abs:.2e} "
+        f"({worst.pair}, {worst.tensor}), cosine at least {cosine:.6f}"
+    )
 
 
 def size_text(size_bytes: int) -> str:

@@ -6,9 +6,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from trtbuild.artifacts import Plan, digest_of_files
+import msgspec
+
+from trtbuild.artifacts import Plan, digest_of_files, layers_file_of
 from trtbuild.errors import PlanError
 from trtbuild.plan import datacenter
+from trtbuild.plan.inspector import inspector_text
+from trtbuild.plan.layers import NAMED_LAYERS, computing_in, counts, layers_from_text
 from trtbuild.plan.network import Parsed, network_from_onnx, typed
 from trtbuild.plan.options import PlanSpec
 from trtbuild.plan.progress import PER_MILLE, monitor
@@ -47,7 +51,7 @@ def plan(spec: PlanSpec, directory: Path) -> Plan:
         built, notes = serialized(loaded, parsed, configured(loaded, parsed, spec)), ()
     path = directory / plan_file_name(spec.targets)
     _write(path, built)
-    return Plan(
+    made = Plan(
         directory=directory,
         file=path.name,
         digest=digest_of_files(path),
@@ -57,6 +61,28 @@ def plan(spec: PlanSpec, directory: Path) -> Plan:
         runtime_version=str(loaded.trt.__version__),
         seconds=round(time.monotonic() - started, 3),
         notes=notes,
+    )
+    return _with_layers(loaded, built, made) if spec.runtime.name == TENSORRT else made
+
+
+def _with_layers(loaded: Session, built: Any, made: Plan) -> Plan:
+    """`made` with what its own engine tells of its layers, and their file beside it."""
+    loaded.forget_errors()
+    runtime = loaded.trt.Runtime(loaded.logger)
+    runtime.engine_host_code_allowed = True  # of a version-compatible plan; it is our own
+    engine = runtime.deserialize_cuda_engine(built)
+    if engine is None:  # other work may have the GPU's memory: the plan is good all the same
+        reason = refusal_from_log(loaded.errors).reason
+        note = f"its layers are not known, {loaded.name} did not load it: {reason}"
+        return msgspec.structs.replace(made, notes=(*made.notes, note))
+    text = inspector_text(loaded.trt, engine)
+    layers, file = layers_from_text(text), layers_file_of(made.file)
+    _write(made.directory / file, text.encode())
+    return msgspec.structs.replace(
+        made,
+        layers_file=file,
+        layers=counts(layers),
+        fp32_layers=computing_in(layers, "fp32")[:NAMED_LAYERS],
     )
 
 
@@ -98,6 +124,8 @@ def configured(loaded: Session, parsed: Parsed, spec: PlanSpec) -> Any:
         config.set_memory_pool_limit(workspace, spec.options.workspace_mib * _MIB)
     if spec.options.opt_level is not None:
         config.builder_optimization_level = spec.options.opt_level
+    # Layers' types and tactics in the plan, for `inspect`; the kernels are the same without.
+    config.profiling_verbosity = loaded.trt.ProfilingVerbosity.DETAILED
     loaded.set_targets(config, spec.targets)
     config.progress_monitor = monitor(
         loaded.trt, lambda phase, done: report("", phase, done, PER_MILLE)

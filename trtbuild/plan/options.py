@@ -24,7 +24,7 @@ HARDWARE_LEVELS = {
 WEAK_FLAGS = {"fp16": "FP16", "bf16": "BF16", "int8": "INT8", "fp8e4m3fn": "FP8", "int4": "INT4"}
 OPT_LEVELS = range(6)
 # Raised when the builds of this package change so that the same options give another plan.
-_REVISION = 1
+_REVISION = 2  # 2: with detailed layer information
 
 
 class PlanOptions(msgspec.Struct, frozen=True):

@@ -63,6 +63,7 @@ class LockedPlan(msgspec.Struct, frozen=True):
     runtime: str  # "tensorrt" or "tensorrt-rtx"
     runtime_version: str
     seconds: float  # its build took
+    layers: dict[str, int] = {}  # data type -> layers that compute in it; {}: nothing tells
 
 
 class Lock(msgspec.Struct, frozen=True):
