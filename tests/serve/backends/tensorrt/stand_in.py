@@ -129,6 +129,7 @@ class ICudaEngine:
         self.cuda = cuda
         self.halves = halves
         self.log = log if log is not None else []
+        self.refused: Dims | None = None  # a shape that does not run
         self.enqueued = 0
         self.num_io_tensors = len(tensors)
         self.num_optimization_profiles = len(profiles)
@@ -204,6 +205,8 @@ class IExecutionContext:
     def execute_async_v3(self, stream: int) -> bool:
         engine = self._engine
         assert engine.cuda is not None
+        if engine.refused in self._shapes.values():
+            return False
         engine.enqueued += 1
         outputs = [each for each in engine.tensors.values() if each.mode == "OUTPUT"]
         for each in outputs:
