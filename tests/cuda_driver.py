@@ -2,10 +2,10 @@
 
 Work is done as late as a GPU may do it: where somebody waits for it, and then no more of it than
 what is waited for. So a missing wait, or a buffer that is used again too soon, gives wrong values
-each time. Its calls and their meaning are cuda.h's, as far as `trtbuild.cuda` uses them. It counts what is
-allocated, refuses what a capture forbids, and a captured graph copies what lies at its addresses
-when it is launched. The tests of the CUDA layer and of the TensorRT backend's staging run on it
-here, and on the real driver where there is one.
+each time. Its calls and their meaning are cuda.h's, as far as `trtbuild.cuda` uses them. It counts
+what is allocated, refuses what a capture forbids, and a captured graph copies what lies at its
+addresses when it is launched. The tests of the CUDA layer and of the TensorRT backend's staging run
+on it here, and on the real driver where there is one.
 """
 
 from __future__ import annotations

@@ -156,7 +156,7 @@ class TensorRtExecutor:
     def _begin(
         self, used: BufferSet, arrays: Mapping[str, Array], outputs: Sequence[str]
     ) -> Mapping[str, Array]:
-        """Queue all the GPU's work for a batch; the outputs are there once `used.done` is passed."""
+        """Queue all the GPU's work for a batch; outputs are there once `used.done` is passed."""
         shapes = {name: array.shape for name, array in arrays.items()}
         key = key_of(self._engine.signature, shapes)
         run = self._graphs.get((used, key)) or self._prepared(used, shapes)

@@ -10,6 +10,7 @@ import gc
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from trtserve.errors import Kind, ServeError
 
 import tests.serve.backends.tensorrt.stand_in as trt
 from tests.serve.backends.tensorrt.stand_in import Bounds, ICudaEngine, Tensor, copies, values
-from trtbuild.cuda import Cuda
+from trtbuild.cuda import Cuda, Event
 
 DEFAULT = Options()
 UP_TO_8: dict[str, Bounds] = {"x": ((1, 4), (4, 4), (8, 4))}
@@ -195,9 +196,13 @@ def in_flight_together(
 ) -> list[np.ndarray[Any, Any] | ServeError]:
     """What each of these batches gives; all have begun before the first is waited for."""
     begun = threading.Barrier(len(given))
+
+    def wait(event: Event) -> None:
+        begun.wait(30)
+        Event.wait(event)
+
     for each in instance._sets:
-        wait = type(each.done).wait.__get__(each.done)
-        each.done.wait = lambda wait=wait: (begun.wait(30), wait())[1]  # type: ignore[method-assign]
+        each.done.wait = partial(wait, each.done)  # type: ignore[method-assign]
     found: dict[int, np.ndarray[Any, Any] | ServeError] = {}
 
     def work(number: int) -> None:
