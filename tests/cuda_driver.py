@@ -65,7 +65,7 @@ int cuCtxGetStreamPriorityRange(int *low, int *high) { *low = 0; *high = -5; ret
 int cuMemAlloc_v2(ptr *p, size_t n) {
     if (!current) return 201;
     if (n > 1ul << 34) return 2;
-    *p = (ptr)malloc(n); return made(); }
+    *p = (ptr)aligned_alloc(256, (n + 255) / 256 * 256); return made(); }
 int cuMemFree_v2(ptr p) { until(0, 0); return current ? gone((void *)p) : 201; }
 int cuMemHostAlloc(void **p, size_t n, unsigned flags) {
     if (!current) return 201;

@@ -14,18 +14,19 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 
-from trtbuild.cuda import Cuda, Graph, PinnedMemory, Stream
+from trtbuild.cuda import Cuda, DeviceMemory, PinnedMemory, Stream
 from trtbuild.errors import CudaError
 from trtserve.backends.pool import Pool
 from trtserve.backends.tensorrt.buffers import BufferSet, size_of
 from trtserve.backends.tensorrt.engine import Engine
+from trtserve.backends.tensorrt.graphs import Graph
 from trtserve.backends.tensorrt.lane import Lane
 from trtserve.backends.tensorrt.options import Options
-from trtserve.backends.tensorrt.profiles import Key, Shape, Shapes, choose, key_of
+from trtserve.backends.tensorrt.profiles import Shape, Shapes, choose
+from trtserve.backends.tensorrt.replays import Replay, Replays
 from trtserve.batch import Room
 from trtserve.errors import Kind, ServeError
 from trtserve.tensors import NUMPY, Array, shape_text
@@ -36,20 +37,6 @@ _RESERVED_BYTES = 256 << 20
 # Pinned memory is taken from the whole machine: this much for an instance, the rest is pageable.
 _MAX_PINNED_BYTES = 1 << 30
 _IN_FLIGHT = 2
-
-
-class _Replay(NamedTuple):
-    """A captured run, used as a `Lane` is."""
-
-    stream: Stream
-    graph: Graph
-    output_shapes: Mapping[str, Shape]
-
-    def enqueue(self) -> None:
-        self.stream.launch(self.graph)
-
-    def shape_of(self, output: str) -> Shape:
-        return self.output_shapes[output]
 
 
 class TensorRtExecutor:
@@ -80,7 +67,8 @@ class TensorRtExecutor:
         self._unused: list[BufferSet] = []
         self._begin_one = threading.Lock()
         self._lanes: dict[int, Lane] = {}
-        self._graphs: dict[tuple[BufferSet, Key], _Replay] = {}
+        self._replays = Replays(engine.signature, allowed)
+        self._memory: DeviceMemory | None = None
         self._pool = Pool(self._pinned, _MAX_PINNED_BYTES)
         cuda.use()
         self._stream = Stream(cuda, urgency=options.urgency)
@@ -96,10 +84,13 @@ class TensorRtExecutor:
 
     def _open_lanes(self) -> None:
         self._add_set()
+        if len(self._allowed) > 1:  # they share a stream, so they never run at once
+            needed = max(map(self._engine.context_memory_bytes, self._allowed))
+            self._memory = DeviceMemory(self._cuda, needed)
         for index in self._allowed:
             self._lanes[index] = Lane(
                 self._engine, index, self._stream, self._sets[0].buffers,
-                graphs=self._options.graphs,
+                graphs=self._options.graphs, memory=self._memory,
             )  # fmt: skip
         # TensorRT asks for the room of an output of unknown size by its name alone.
         if not any(lane.sized_by_data for lane in self._lanes.values()):
@@ -158,8 +149,7 @@ class TensorRtExecutor:
     ) -> Mapping[str, Array]:
         """Queue all the GPU's work for a batch; outputs are there once `used.done` is passed."""
         shapes = {name: array.shape for name, array in arrays.items()}
-        key = key_of(self._engine.signature, shapes)
-        run = self._graphs.get((used, key)) or self._prepared(used, shapes)
+        run = self._replays.find(used, shapes) or self._prepared(used, shapes)
         alone = len(self._unused) == len(self._sets) - 1
         uploads = self._stream if alone else self._uploads
         for name, array in arrays.items():
@@ -208,18 +198,23 @@ class TensorRtExecutor:
             return self._pool.take(size_bytes)
         return np.empty(size_bytes, np.uint8)
 
-    def capture(self, wanted: Sequence[Shapes]) -> None:
-        """Capture a CUDA graph for each of these input shapes; what cannot be is logged."""
+    def capture(self, wanted: Sequence[Graph]) -> None:
+        """Capture these CUDA graphs; what cannot be is logged."""
         self._cuda.use()
-        for shapes in wanted:
+        for graph in wanted:
+            runs: dict[BufferSet, Replay] = {}
             try:
                 for used in self._sets:
-                    self._capture(used, shapes)
+                    runs[used] = self._captured(used, graph.shapes)
+                self._replays.add(graph, runs)
             except (CudaError, ServeError) as error:
-                text = ", ".join(f"{name} {shape_text(each)}" for name, each in shapes.items())
+                for run in runs.values():
+                    run.graph.free()
+                shapes = graph.shapes.items()
+                text = ", ".join(f"{name} {shape_text(each)}" for name, each in shapes)
                 _log.warning("no CUDA graph for %s, which runs without one: %s", text, error)
 
-    def _capture(self, used: BufferSet, shapes: Shapes) -> None:
+    def _captured(self, used: BufferSet, shapes: Shapes) -> Replay:
         lane = self._prepared(used, shapes)
         if lane.sized_by_data:
             names = ", ".join(lane.sized_by_data)
@@ -234,16 +229,15 @@ class TensorRtExecutor:
             raise ServeError(Kind.UNSUPPORTED, "TensorRT says that it cannot be captured")
         with self._stream.capture() as graph:
             lane.enqueue()
-        key = key_of(self._engine.signature, shapes)
-        self._graphs[used, key] = _Replay(self._stream, graph, lane.output_shapes)
+        return Replay(self._stream, graph, lane.output_shapes)
 
     def unload(self) -> None:
         """Free what the instance holds; the engine goes with its last instance."""
         self._cuda.use()
-        for replay in self._graphs.values():
-            replay.graph.free()
-        self._graphs.clear()
+        self._replays.free()
         self._lanes.clear()
+        if self._memory is not None:
+            self._memory.free()
         for each in self._sets:
             each.free()
         self._sets.clear()

@@ -31,11 +31,6 @@ class Graph(NamedTuple):
     lowest: int  # the smallest batch that it serves; 0: the model does not batch
 
 
-def captures(config: Any, signature: Signature, allowed: Sequence[int]) -> list[Captured]:
-    """The input shapes of `graphs_of`. Raises what that raises."""
-    return [graph.shapes for graph in graphs_of(config, signature, allowed)]
-
-
 def graphs_of(config: Any, signature: Signature, allowed: Sequence[int]) -> list[Graph]:
     """What to capture, each shape once; shapes of no allowed profile are left out.
 

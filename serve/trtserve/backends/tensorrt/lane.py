@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from trtbuild.cuda import Stream
+from trtbuild.cuda import DeviceMemory, Stream
 from trtserve.backends.tensorrt.buffers import Buffer, SizedByData, output_allocator, size_of
 from trtserve.backends.tensorrt.engine import Engine
 from trtserve.backends.tensorrt.profiles import Shape, Shapes
@@ -19,18 +19,21 @@ class Lane:
 
     def __init__(
         self, engine: Engine, profile: int, stream: Stream, buffers: Mapping[str, Buffer],
-        *, graphs: bool,
+        *, graphs: bool, memory: DeviceMemory | None = None,
     ) -> None:  # fmt: skip
         """Ends with the profile's largest shapes. Raises `PlanRefused`.
 
         `buffers`: where outputs go whose size depends on the data; such a lane runs in no others.
+        `memory`: for what lies between layers, shared with lanes of the same stream; None: its own.
         """
         self._engine = engine
         self._stream = stream
-        self._context = engine.new_context(final_kernels=graphs)
+        self._context = engine.new_context(final_kernels=graphs, user_managed=memory is not None)
         if not self._context.set_optimization_profile_async(profile, stream.handle):
             raise PlanRefused(f"optimization profile {profile} cannot be set: {engine.words}")
         stream.synchronize()
+        if memory is not None:
+            self._context.set_device_memory(memory.address, memory.size_bytes)
         self._shapes: dict[str, Shape] = {}
         self._sizes: dict[str, int] = {}
         self.output_shapes: dict[str, Shape] = {}

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from trtserve.backends.tensorrt.engine import Engine, Library
 from trtserve.backends.tensorrt.executor import TensorRtExecutor
+from trtserve.backends.tensorrt.graphs import Graph
 from trtserve.backends.tensorrt.options import Options
 from trtserve.errors import Kind, ServeError
 
@@ -128,7 +129,7 @@ def outputs_may_be_sized_by_the_data(cuda: Cuda) -> None:
 def a_graph_answers_for_its_shapes_and_no_others(cuda: Cuda) -> None:
     handle = one_tensor(cuda)
     instance = executor(cuda, handle, Options(graphs=True))
-    instance.capture([{"x": (4, 4)}, {"x": (8, 4)}])
+    instance.capture([Graph({"x": (4, 4)}, 4), Graph({"x": (8, 4)}, 8)])
     captured = handle.enqueued
     assert captured == 8, "each shape runs and is captured once in each set of buffers"
     for seed, rows in enumerate((4, 8, 4, 8, 8)):
@@ -144,6 +145,20 @@ def a_graph_answers_for_its_shapes_and_no_others(cuda: Cuda) -> None:
     instance.unload()
 
 
+def a_graph_serves_smaller_batches_down_to_its_bound(cuda: Cuda) -> None:
+    handle = one_tensor(cuda)
+    instance = executor(cuda, handle, Options(graphs=True))
+    instance.capture([Graph({"x": (8, 4)}, 3)])
+    captured = handle.enqueued
+    for rows, enqueued in ((8, 0), (3, 0), (5, 0), (2, 1), (8, 1)):
+        given = values((rows, 4), seed=rows)
+        got = run(instance, given)
+        assert got.shape == (rows, 4)
+        np.testing.assert_array_equal(got, given)
+        assert handle.enqueued == captured + enqueued, f"{rows} rows"
+    instance.unload()
+
+
 def what_cannot_be_captured_runs_without(cuda: Cuda) -> None:
     handle = copies([(Tensor("x", "FLOAT", (-1, 4)), "y")], [UP_TO_8], cuda=cuda, halves=["y"])
     said: list[str] = []
@@ -153,7 +168,7 @@ def what_cannot_be_captured_runs_without(cuda: Cuda) -> None:
     logger.addHandler(handler)
     try:
         instance = executor(cuda, handle, Options(graphs=True))
-        instance.capture([{"x": (4, 4)}, {"x": (99, 4)}])
+        instance.capture([Graph({"x": (4, 4)}, 4), Graph({"x": (99, 4)}, 99)])
     finally:
         logger.removeHandler(handler)
     assert said[0] == (
@@ -170,7 +185,7 @@ def instances_of_one_engine_do_not_disturb_each_other(cuda: Cuda) -> None:
     handle = one_tensor(cuda)
     shared = Engine(Library(trt), handle)
     instances = [TensorRtExecutor(shared, cuda, (0,), Options(graphs=True)) for _ in range(2)]
-    instances[0].capture([{"x": (8, 4)}])
+    instances[0].capture([Graph({"x": (8, 4)}, 8)])
     wrong: list[Any] = []
 
     def work(number: int) -> None:
@@ -235,7 +250,7 @@ def two_in_flight_have_nothing_in_common(cuda: Cuda) -> None:
         instance = executor(cuda, one_tensor(cuda, UP_TO_8, UP_TO_64), options, allowed=(0, 1))
         assert instance.depth == 2
         if options.graphs:
-            instance.capture([{"x": (8, 4)}, {"x": (64, 4)}])
+            instance.capture([Graph({"x": (8, 4)}, 8), Graph({"x": (64, 4)}, 64)])
         for seed, rows in enumerate(((8, 8), (1, 64), (8, 3), (64, 64), (5, 8), (8, 8))):
             given = [values((each, 4), seed=10 * seed + each % 7) for each in rows]
             given[1] = given[1] + 1000
@@ -274,7 +289,7 @@ def nothing_is_left_when_an_instance_has_gone(cuda: Cuda) -> None:
     """On the stand-in driver its user counts; on a GPU the driver's free memory is what counts."""
     for _ in range(3):
         instance = executor(cuda, one_tensor(cuda), Options(graphs=True))
-        instance.capture([{"x": (8, 4)}])
+        instance.capture([Graph({"x": (8, 4)}, 8)])
         run(instance, values((8, 4)))
         instance.unload()
     gc.collect()
@@ -289,6 +304,7 @@ CHECKS: tuple[Callable[[Cuda], None], ...] = (
     memory_grows_where_the_largest_is_huge,
     outputs_may_be_sized_by_the_data,
     a_graph_answers_for_its_shapes_and_no_others,
+    a_graph_serves_smaller_batches_down_to_its_bound,
     what_cannot_be_captured_runs_without,
     instances_of_one_engine_do_not_disturb_each_other,
     two_in_flight_have_nothing_in_common,

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from google.protobuf import text_format
-from trtserve.backends.tensorrt.graphs import Graph, captures, graph_for, graphs_of
+from trtserve.backends.tensorrt.graphs import Captured, Graph, graph_for, graphs_of
 from trtserve.backends.tensorrt.options import Options, options_of
 from trtserve.backends.tensorrt.profiles import EngineTensor, Signature
 from trtserve.errors import ServeError
@@ -20,6 +21,10 @@ IMAGE = Signature(
         {"x": Range((8, 3, 8), (8, 3, 8), (8, 3, 8))},
     ),
 )
+
+
+def captures(stated: Any, signature: Signature, allowed: Sequence[int]) -> list[Captured]:
+    return [graph.shapes for graph in graphs_of(stated, signature, allowed)]
 
 
 def config(text: str, largest: int = 32) -> Any:
