@@ -51,6 +51,6 @@ def test_a_gpu_that_fails_is_an_internal_error_with_the_drivers_words(
 
 def test_an_instance_that_cannot_be_made_leaves_nothing(cuda: Cuda) -> None:
     handle = one_tensor(cuda)
-    handle.create_execution_context = lambda: None  # type: ignore[method-assign]
+    handle.create_execution_context = lambda _=None: None  # type: ignore[method-assign,assignment]
     with pytest.raises(ServeError, match="unable to create TensorRT execution context"):
         executor(cuda, handle)
