@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from trtbuild import device
-from trtbuild.artifacts import layers_file_of
+from trtbuild.artifacts import Profile, layers_file_of
 from trtbuild.device import visible_only
 from trtbuild.errors import PlanError, RepositoryError, WorkerDiedError
 from trtbuild.plan.header import plan_header
@@ -45,6 +45,7 @@ class Inspection(msgspec.Struct, frozen=True):
     activations_bytes: int | None = None  # of the GPU, for a context of the plan
     weights_bytes: int | None = None  # of the plan's layers whose weights TensorRT lists
     notes: tuple[str, ...] = ()
+    profiles: tuple[dict[str, dict[str, tuple[int, ...]]], ...] = ()  # in order; `profile` around
 
 
 def inspect(request: ConvertRequest, on_progress: OnProgress = lambda _: None) -> Inspection:
@@ -100,8 +101,9 @@ def _plan(path: Path) -> Inspection:
         runtime=header.runtime,
         version=header.version,
         targets=tuple(str(target) for target in targets),
-        profile=_shapes(known),
+        profile=_shapes(known.profile) if known else {},
         notes=notes,
+        profiles=tuple(map(_shapes, known.each_profile)) if known else (),
     )
 
 
@@ -160,10 +162,8 @@ def _lock_beside(path: Path) -> tuple[Lock | None, tuple[str, ...]]:
         return None, (error.message,)
 
 
-def _shapes(lock: Lock | None) -> dict[str, dict[str, tuple[int, ...]]]:
-    if lock is None:
-        return {}
+def _shapes(profile: Profile) -> dict[str, dict[str, tuple[int, ...]]]:
     return {
         name: {"min": range_.min, "opt": range_.opt, "max": range_.max}
-        for name, range_ in lock.profile.items()
+        for name, range_ in profile.items()
     }
