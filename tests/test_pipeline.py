@@ -355,7 +355,9 @@ def test_a_second_conversion_has_its_plans_compared_too(
     monkeypatch.setattr("trtbuild.device.gpus", lambda: Devices((here,)))
     compared: list[int] = []
 
-    def compare(_self: Accuracy, _plan: object, _gpu: Gpu, points: list[object]) -> list[object]:
+    def compare(
+        _self: Accuracy, _plan: object, _gpu: Gpu, points: list[object], _more: object
+    ) -> list[object]:
         compared.append(len(points))
         return []
 
