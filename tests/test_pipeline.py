@@ -13,6 +13,7 @@ import pytest
 
 import trtbuild
 from tests.models import bf16_inside, linear, save
+from tests.with_tensorrt import needs_tensorrt
 from trtbuild.artifacts import Conversion, Progress
 from trtbuild.errors import (
     ConfigError,
@@ -237,6 +238,21 @@ def test_a_plan_of_several_profiles(tmp_path: Path) -> None:
     assert [each.batch_size for each in config.model_warmup] == [1, 4]
     with pytest.raises(ConfigError, match="a profile that takes some shape does not take each"):
         trtbuild.convert(model, repo, targets=("8.6",), profiles=TWO, preferred_batch=(4,))
+
+
+@pytest.mark.gpu
+@needs_tensorrt
+def test_a_plan_is_compared_in_each_profile(tmp_path: Path) -> None:
+    model = linear(tmp_path / "tiny.onnx")
+    profiles = ("batch=1x1x1", "batch=1x16x32")
+    result = trtbuild.convert(model, tmp_path / "repo", runtime="tensorrt", profiles=profiles)
+    of_plan = [one for one in result.report.comparisons if "vs plan" in one.pair]
+    first = "profile 0 min=profile 0 opt=profile 0 max=profile 1 min"
+    assert [one.point for one in of_plan] == [
+        f"{first} in 0", f"{first} in 1", "profile 1 opt", "profile 1 max",
+    ]  # fmt: skip
+    assert all(one.passed for one in of_plan)
+    assert result.findings == ()
 
 
 def test_targets_are_added_to_several_profiles(tmp_path: Path) -> None:
