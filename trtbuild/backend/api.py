@@ -119,11 +119,7 @@ class TensorRTBackend(Backend):
         """
         loaded = _loaded(model)
         onnx.checker.check_model(loaded)
-        where = Device(device)
-        if where.type != DeviceType.CUDA:
-            raise UsageError(f"TensorRT runs on GPUs, not on '{device}'", "name CUDA, or CUDA:0")
-        runtime = choose_runtime(kwargs.get("runtime", "auto"), devices.gpus())
-        return TensorRTRep(loaded, where, runtime)
+        return _prepared(loaded, device, kwargs)
 
     @classmethod
     def run_model(
@@ -149,13 +145,29 @@ class TensorRTBackend(Backend):
         names = dict.fromkeys(name for name in node.input if name)
         arrays = [np.asarray(value) for value in values]
         model = _model_of_node(node, dict(zip(names, arrays, strict=True)), kwargs)
-        return cls.run_model(model, arrays, device, **kwargs)
+        onnx.checker.check_node(node, _context(model))
+        return _prepared(model, device, kwargs).run(arrays)
 
     @classmethod
     def supports_device(cls, device: str) -> bool:
         """Whether `device` ("CUDA", "CUDA:1") is a GPU of this machine."""
         where = Device(device)
         return where.type == DeviceType.CUDA and where.device_id < len(devices.gpus().gpus)
+
+
+def _prepared(model: onnx.ModelProto, device: str, kwargs: Mapping[str, Any]) -> TensorRTRep:
+    where = Device(device)
+    if where.type != DeviceType.CUDA:
+        raise UsageError(f"TensorRT runs on GPUs, not on '{device}'", "name CUDA, or CUDA:0")
+    runtime = choose_runtime(kwargs.get("runtime", "auto"), devices.gpus())
+    return TensorRTRep(model, where, runtime)
+
+
+def _context(model: onnx.ModelProto) -> onnx.checker.C.CheckerContext:
+    context = onnx.checker.C.CheckerContext()
+    context.ir_version = model.ir_version
+    context.opset_imports = {entry.domain: entry.version for entry in model.opset_import}
+    return context
 
 
 def _loaded(model: Model) -> onnx.ModelProto:

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -6,11 +7,16 @@ from tests.surgery.lower.rewrites import check_left_alone, check_rewritten
 from tests.surgery.models import f32, model, node
 
 # A window of 3 every 3, over 4 and a padding of 1 at each end: the third starts on the padding.
-POOL = {"kernel_shape": [3, 3], "strides": [3, 3], "pads": [1, 1, 1, 1], "ceil_mode": 1}
+POOL: dict[str, Any] = {
+    "kernel_shape": [3, 3],
+    "strides": [3, 3],
+    "pads": [1, 1, 1, 1],
+    "ceil_mode": 1,
+}
 
 
 @pytest.mark.parametrize("attrs", [{}, {"count_include_pad": 1}])
-def test_a_window_on_the_padding_is_cut_off(tmp_path: Path, attrs: dict[str, int]) -> None:
+def test_a_window_on_the_padding_is_cut_off(tmp_path: Path, attrs: dict[str, Any]) -> None:
     made = model(
         [node("AveragePool", ["x"], ["y"], **POOL, **attrs)],
         ["x fp32 [1, 2, 5, 5]"],

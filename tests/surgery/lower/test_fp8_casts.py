@@ -1,6 +1,5 @@
 from pathlib import Path
 
-import ml_dtypes
 import numpy as np
 import pytest
 
@@ -20,9 +19,7 @@ def test_there_and_back(tmp_path: Path, name: str, dtype: type[np.generic]) -> N
     )
     with np.errstate(over="ignore"):
         x = np.clip(VALUES, -60000, 60000).astype(dtype)
-    model_ = check_rewritten(tmp_path, made, by_reference=True, x=x)
-    assert model_.outputs[0].dtype == "fp32"
-    assert ml_dtypes.finfo(ml_dtypes.float8_e4m3fn).max == 448
+    check_rewritten(tmp_path, made, by_reference=True, x=x)
 
 
 def test_without_saturation_it_is_left_alone() -> None:
