@@ -22,6 +22,11 @@ from trtbuild.workers.pool import Pool, Worker, WorkerBugError
 Test = tuple[str, str, str]  # kind, name, mode
 
 
+def all_tests(mode: str) -> list[Test]:
+    """Every test that the installed onnx has the data of."""
+    return [(kind, name, mode) for kind in KINDS for name in names(kind)]
+
+
 def run_tests(tests: list[Test], processes: int, out: Path) -> list[Outcome]:
     """The outcome of every test, written to `out` as they come."""
     todo: queue.SimpleQueue[Test] = queue.SimpleQueue()
@@ -76,11 +81,11 @@ def main() -> None:
     parser.add_argument("--kinds", default=",".join(KINDS))
     parser.add_argument("--processes", type=int, default=12)
     asked = parser.parse_args()
+    kinds = asked.kinds.split(",")
     tests = [
-        (kind, name, asked.mode)
-        for kind in asked.kinds.split(",")
-        for name in names(kind)
-        if re.search(asked.match, name)
+        test
+        for test in all_tests(asked.mode)
+        if test[0] in kinds and re.search(asked.match, test[1])
     ]
     outcomes = run_tests(tests, asked.processes, asked.out)
     counts: dict[str, int] = {}
