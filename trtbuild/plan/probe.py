@@ -174,7 +174,7 @@ class _Prober:
                 fails, no = middle, answer
         node = self._graph.nodes[fails - 1]
         kind = next(kind for kind in self._graph.kinds() if fails - 1 in kind.indexes)
-        hint = f"{target} takes each op alone, and the model up to this one"
+        hint = no.hint or f"{target} takes each op alone, and the model up to this one"
         return [OpRefusal(kind.op, no.dtype or kind.dtype, (node_name(node),), no.reason, hint)]
 
     def _ask_prefix(self, count: int, target: Capability) -> _No | None:
