@@ -83,9 +83,13 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         str, _option(_DEVICE, help="auto, cpu or cuda:N.")
     ] = "auto",
     fallback: Annotated[
-        Literal["onnx", "none"],
-        _option(_DEVICE, help="Where no plan fits this machine: run model.onnx, or refuse."),
-    ] = "onnx",
+        Literal["auto", "onnx", "none"],
+        _option(
+            _DEVICE,
+            help="Run model.onnx where no plan is for a GPU of this machine (auto), also where "
+            "one is and does not run (onnx), or nowhere (none).",
+        ),
+    ] = "auto",
     exit_timeout_secs: Annotated[
         float, _option(_RUN, min=0, help="How long requests under way may take at the end.")
     ] = 30.0,

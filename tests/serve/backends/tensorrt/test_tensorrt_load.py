@@ -84,7 +84,11 @@ def test_a_plan_answers_and_the_server_says_what_runs(
     assert f"'m' version 1 is ready: {said}" in [record.message for record in caplog.records]
     with http_client.InferenceServerClient(server.http) as client:
         config = client.get_model_config("m")
-        assert client.get_model_metadata("m")["platform"] == "tensorrt_rtx"
+        metadata = client.get_model_metadata("m")
+        (statistics,) = client.get_inference_statistics("m")["model_stats"]
+    assert metadata["platform"] == "tensorrt_rtx"
+    assert metadata["trtserve_runs_on"] == statistics["trtserve_runs_on"] == said
+    assert "trtserve_note" not in metadata | statistics
     assert config["max_batch_size"] == 8
     assert config["instance_group"][0]["kind"] == "KIND_GPU"
     assert "trtserve_note" not in config.get("parameters", {})
@@ -184,16 +188,29 @@ def test_a_plan_that_is_refused_when_it_is_loaded(
     if content is not None:
         (repo / "m" / "1" / "a.plan").write_bytes(rtx_plan("8.9") + content)
     server = start(repo, device="cuda:0", exit_on_error=False, grpc_port=-1)
+    with http_client.InferenceServerClient(server.http) as client:
+        assert not client.is_server_ready()
+        assert not client.is_model_ready("m")
+        (row,) = client.get_model_repository_index()
+    assert row["state"] == "UNAVAILABLE"
+    assert says in row["reason"]
     server.stop()
-    (row,) = check(Settings(repositories=(repo,), fallback="none"))
-    assert says in row.problem
-    assert row.problem.startswith("model 'm' cannot run here: ")
+    for fallback in ("auto", "none"):
+        (found,) = check(Settings(repositories=(repo,), fallback=fallback))
+        assert says in found.problem
+        assert found.problem.startswith("model 'm' cannot run here: ")
+    (found,) = check(Settings(repositories=(repo,), fallback="onnx"))
+    assert found.runs_on == "onnxruntime on cpu"
+    assert says in found.why
 
 
-def test_a_gpu_that_cannot_be_used_is_a_case_for_the_fallback(
+def test_a_gpu_that_cannot_be_used_is_an_error_of_its_model(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(layer, "LIBRARY", "libno-such-driver.so.1")
-    (row,) = check(Settings(repositories=(repository(tmp_path),)))
+    repo = repository(tmp_path)
+    (row,) = check(Settings(repositories=(repo,)))
+    assert "the GPU cannot be used: no CUDA driver" in row.problem
+    (row,) = check(Settings(repositories=(repo,), fallback="onnx"))
     assert row.runs_on == "onnxruntime on cpu"
     assert "the GPU cannot be used: no CUDA driver" in row.why
