@@ -21,7 +21,7 @@ MODULES = sorted(
 TESTED_ELSEWHERE = {
     "trtbuild/__init__.py": "one function, called by tests/test_pipeline.py",
     "trtbuild/__main__.py": "one call, made by tests/cli/test_app.py",
-    "trtbuild/verify/points.py": "a value, made and used in tests/verify/test_inputs.py",
+    "trtbuild/modelconfig/options.py": "a value, used in tests/modelconfig/test_derive.py",
 }
 # Folders whose files are all tested by one table of cases, each a real file with its snapshot.
 TESTED_BY_TABLE = ("trtbuild/validate/rules/",)

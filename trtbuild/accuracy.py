@@ -27,6 +27,7 @@ class Accuracy(NamedTuple):
     exported: OnnxModel
     surgery: SurgeryResult
     profile: Profile
+    profiles: tuple[Profile, ...] = ()  # that `profile` is the envelope of; (): itself alone
 
     def of_graphs(self) -> VerifyReport:
         """Source framework against ONNX, with the very object that was exported."""
@@ -37,7 +38,7 @@ class Accuracy(NamedTuple):
             "final": surgery.model.digest,
             "reference": surgery.reference and surgery.reference.digest,
             "names": (surgery.input_names, surgery.output_names),
-            "profile": self.profile,
+            "profile": self.profiles if len(self.profiles) > 1 else self.profile,
             "options": (options.source, options.verify),
         }
         packages = (*PACKAGES[source.kind], *ONNX_PACKAGES)
@@ -104,6 +105,7 @@ class Accuracy(NamedTuple):
             exported=self.exported,
             result=self.surgery,
             profile=self.profile,
+            profiles=self.profiles,
             seed=self.run.options.verify.seed,
             directory=self.run.folder,
         )

@@ -164,7 +164,7 @@ class Comparison(msgspec.Struct, frozen=True):
     """One output tensor of one run, candidate against reference."""
 
     pair: str  # "torch vs ONNX", "torch vs ONNX fp16", "ONNX vs plan 8.9"
-    point: str  # "min", "opt" or "max" of the profile
+    point: str  # "min", "opt" or "max" of the profile; of several "profile 1 min"
     tensor: str
     max_abs: float
     max_rel: float
@@ -225,6 +225,7 @@ class Conversion(msgspec.Struct, frozen=True):
     findings: tuple[str, ...]  # of the validator about the model as written, a line each
     stages: tuple[Stage, ...]
     seconds: float
+    profiles: tuple[Profile, ...] = ()  # of the plans, in order; `profile` holds them all
 
 
 def to_json(value: Any) -> bytes:

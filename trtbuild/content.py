@@ -18,8 +18,9 @@ from trtbuild.artifacts import (
     SurgeryResult,
     VerifyReport,
 )
-from trtbuild.modelconfig.derive import ConfigOptions, config_from_plans
+from trtbuild.modelconfig.derive import config_from_plans
 from trtbuild.modelconfig.inherit import keep_settings
+from trtbuild.modelconfig.options import ConfigOptions
 from trtbuild.modelconfig.read import read_config
 from trtbuild.modelconfig.schema import Config
 from trtbuild.modelconfig.write import text_from_config
@@ -48,6 +49,7 @@ class Results(msgspec.Struct, frozen=True):
     profile: Profile
     outcome: PlanOutcome
     report: VerifyReport
+    profiles: tuple[Profile, ...] = ()  # that `profile` is the envelope of; (): itself alone
 
 
 def check_config(
@@ -56,10 +58,12 @@ def check_config(
     profile: Profile,
     runtime: RuntimeInfo,
     options: ConfigOptions,
+    *,
+    profiles: tuple[Profile, ...] = (),
 ) -> None:
     """Raise now, before plans are built, what `content_of` would raise about the config."""
     plan = Plan(model.directory, "any.plan", "", 0, (), runtime.name, runtime.version, 0.0)
-    config_from_plans(name, model, (plan,), profile, options)
+    config_from_plans(name, model, (plan,), profile, options, profiles=profiles)
 
 
 def content_of(results: Results, request: ConvertRequest, options: StageOptions) -> Content:
@@ -96,7 +100,9 @@ def config_of(results: Results, plans: tuple[LockedPlan, ...], options: ConfigOp
     """The config for `plans`, those that were there before included."""
     model = results.surgery.model
     artifacts = [_plan(plan, model) for plan in plans]
-    return config_from_plans(results.name, model, artifacts, results.profile, options)
+    return config_from_plans(
+        results.name, model, artifacts, results.profile, options, profiles=results.profiles
+    )
 
 
 def _settings_asked(request: ConvertRequest) -> set[str]:
@@ -105,6 +111,7 @@ def _settings_asked(request: ConvertRequest) -> set[str]:
         "instance_group": request.instances is not None,
         "dynamic_batching": bool(request.preferred_batch) or request.max_queue_delay_us is not None,
         "model_warmup": request.warmup,
+        "optimization": request.cuda_graphs,
     }
     return {field for field, is_given in given.items() if is_given}
 
@@ -139,6 +146,7 @@ def _lock(results: Results, request: ConvertRequest) -> Lock:
             request.portable,
         ),
         profile=results.profile,
+        profiles=results.profiles,
         plans=tuple(
             LockedPlan(
                 plan.file, plan.targets, plan.runtime, plan.runtime_version, round(plan.seconds, 3)

@@ -12,7 +12,8 @@ from trtbuild.accuracy import Accuracy
 from trtbuild.artifacts import Conversion, PlanOutcome, VerifyReport
 from trtbuild.content import Results, check_config, content_of
 from trtbuild.errors import PlanError
-from trtbuild.plan.profiles import profile_from_shapes
+from trtbuild.plan.capture import check_capturable
+from trtbuild.plan.profiles import envelope, profiles_from_shapes
 from trtbuild.plan.runtimes import TENSORRT, choose_runtime
 from trtbuild.plan.targets import targets_from_texts
 from trtbuild.repository.destination import check_destination
@@ -44,11 +45,14 @@ def convert(request: ConvertRequest, on_progress: OnProgress = lambda _: None) -
     with Run(source, runtime, options, on_progress) as run:
         exported = run.export()
         surgery = run.operate(exported)
-        profile = profile_from_shapes(surgery.model.inputs, options.shapes)
-        check_config(name, surgery.model, profile, runtime, options.config)
-        accuracy = Accuracy(run, exported, surgery, profile)
+        profiles = profiles_from_shapes(surgery.model.inputs, options.shapes)
+        profile = envelope(profiles)
+        check_config(name, surgery.model, profile, runtime, options.config, profiles=profiles)
+        if request.cuda_graphs:
+            check_capturable(run.count_ops(surgery.model))
+        accuracy = Accuracy(run, exported, surgery, profile, profiles)
         outcome, report = together(
-            lambda: run.plans(surgery.model, targets, profile, request.workers),
+            lambda: run.plans(surgery.model, targets, profile, request.workers, profiles=profiles),
             lambda: accuracy.of_graphs() if request.verify else NOT_ASKED,
             meanwhile=_load_validator,
         )
@@ -58,7 +62,7 @@ def convert(request: ConvertRequest, on_progress: OnProgress = lambda _: None) -
             on_gpu = accuracy.of_plans(outcome.plans, devices)
             gate(on_gpu, exported.notes)
             report = joined(report, on_gpu)
-        results = Results(name, source, exported, surgery, profile, outcome, report)
+        results = Results(name, source, exported, surgery, profile, outcome, report, profiles)
         content = content_of(results, request, options)
         written = write_version(request.repo, content, request.mode, request.version)
     version = written.directory / str(written.version)
@@ -79,6 +83,7 @@ def convert(request: ConvertRequest, on_progress: OnProgress = lambda _: None) -
         findings=findings_of(written.directory, runtime.name),
         stages=tuple(run.stages),
         seconds=time.monotonic() - started,
+        profiles=profiles,
     )
 
 

@@ -6,13 +6,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from trtbuild.artifacts import Plan, digest_of_files
+from trtbuild.artifacts import Plan, Profile, digest_of_files
 from trtbuild.errors import PlanError
 from trtbuild.plan import datacenter
 from trtbuild.plan.network import Parsed, network_from_onnx, typed
 from trtbuild.plan.options import PlanSpec
 from trtbuild.plan.progress import PER_MILLE, monitor
-from trtbuild.plan.runtimes import TENSORRT, RuntimeInfo
+from trtbuild.plan.runtimes import TENSORRT, TENSORRT_RTX, RuntimeInfo
 from trtbuild.plan.session import Session, session
 from trtbuild.plan.targets import plan_file_name
 from trtbuild.plan.words import is_usage, refusal_from_log
@@ -85,24 +85,32 @@ def _build_at(
 
 
 def configured(loaded: Session, parsed: Parsed, spec: PlanSpec) -> Any:
-    """A builder config with all that both runtimes have. Raises `PlanError` for the profile."""
+    """A builder config with all that both runtimes have. Raises `PlanError` for a profile."""
     config = parsed.builder.create_builder_config()
-    shapes = parsed.builder.create_optimization_profile()
-    for name, sizes in spec.profile.items():
-        shapes.set_shape(name, sizes.min, sizes.opt, sizes.max)
-    if spec.profile and config.add_optimization_profile(shapes) < 0:
-        reason = refusal_from_log(loaded.errors).reason
-        raise PlanError(f"{loaded.name} refuses the profile: {reason}")
+    for profile in filter(None, spec.each_profile):  # none for a network without inputs
+        _add_profile(loaded, parsed, config, profile)
     if spec.options.workspace_mib is not None:
         workspace = loaded.trt.MemoryPoolType.WORKSPACE
         config.set_memory_pool_limit(workspace, spec.options.workspace_mib * _MIB)
     if spec.options.opt_level is not None:
         config.builder_optimization_level = spec.options.opt_level
+    if spec.options.capturable and spec.runtime.name == TENSORRT_RTX:
+        # A plan that allocates memory itself as it runs cannot be captured (TensorRT for RTX 1.2).
+        config.set_flag(loaded.trt.BuilderFlag.REQUIRE_USER_ALLOCATION)
     loaded.set_targets(config, spec.targets)
     config.progress_monitor = monitor(
         loaded.trt, lambda phase, done: report("", phase, done, PER_MILLE)
     )
     return config
+
+
+def _add_profile(loaded: Session, parsed: Parsed, config: Any, profile: Profile) -> None:
+    shapes = parsed.builder.create_optimization_profile()
+    for name, sizes in profile.items():
+        shapes.set_shape(name, sizes.min, sizes.opt, sizes.max)
+    if config.add_optimization_profile(shapes) < 0:
+        reason = refusal_from_log(loaded.errors).reason
+        raise PlanError(f"{loaded.name} refuses the profile: {reason}")
 
 
 def serialized(loaded: Session, parsed: Parsed, config: Any) -> Any:
@@ -116,7 +124,7 @@ def serialized(loaded: Session, parsed: Parsed, config: Any) -> Any:
         raise PlanError(
             f"{loaded.name}: {refusal.reason}",
             "the model does not take every shape of the profile: give those it takes with "
-            "--min-shapes, --opt-shapes, --max-shapes and --max-batch",
+            "--min-shapes, --opt-shapes, --max-shapes, --max-batch and --profile",
         )
     raise PlanError(
         f"{loaded.name}: {refusal.reason}",

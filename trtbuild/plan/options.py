@@ -38,6 +38,7 @@ class PlanOptions(msgspec.Struct, frozen=True):
     hardware: str = "same-compute-capability"  # of HARDWARE_LEVELS
     version_compatible: bool = False
     weak_precisions: tuple[str, ...] = ()  # of WEAK_FLAGS; 10.x only. (): the graph says it all
+    capturable: bool = False  # runs are to be captured in CUDA graphs
 
     def __post_init__(self) -> None:
         _one_of("--plans", self.sharing, SHARINGS)
@@ -87,6 +88,12 @@ class PlanSpec(msgspec.Struct, frozen=True):
     options: PlanOptions
     targets: tuple[Capability, ...]  # ascending; their order would change a plan's bytes
     runtime: RuntimeInfo
+    profiles: tuple[Profile, ...] = ()  # that `profile` is the envelope of; (): itself alone
+
+    @property
+    def each_profile(self) -> tuple[Profile, ...]:
+        """The optimization profiles of the plan, in order."""
+        return self.profiles or (self.profile,)
 
 
 def plan_key(spec: PlanSpec) -> str:
@@ -104,10 +111,12 @@ def plan_key(spec: PlanSpec) -> str:
             # It times its kernels on the GPU at hand, and so depends on the model of that.
             "gpus": sorted({gpu.name for gpu in runtime.gpus if gpu.capability in spec.targets}),
         }
+    elif options.capturable:  # data-centre TensorRT needs no option of the builder for it
+        how["capturable"] = True
     return key_of(
         {
             "onnx": spec.model.digest,
-            "profile": spec.profile,
+            "profile": spec.profile if len(spec.each_profile) == 1 else spec.each_profile,
             "options": how,
             "targets": [str(target) for target in spec.targets],
             "runtime": runtime.name,

@@ -53,10 +53,13 @@ def compare_plan(
         for point in points:
             report(f"verify {label}", f"{point.name} shapes")
             expected = load_tensors(point.outputs)
-            got = engine.run(load_tensors(point.inputs))
-            for name, reference in expected.items():
-                place = Label(f"ONNX vs plan {label}", point.name, name)
-                comparisons.append(compare(place, reference, got[name], tolerance))
+            inputs = load_tensors(point.inputs)
+            for index in point.profiles:  # each has kernels of its own
+                got = engine.run(inputs, index)
+                shown = point.name if len(point.profiles) == 1 else f"{point.name} in {index}"
+                for name, reference in expected.items():
+                    place = Label(f"ONNX vs plan {label}", shown, name)
+                    comparisons.append(compare(place, reference, got[name], tolerance))
     return comparisons
 
 
@@ -77,8 +80,10 @@ class _Engine:
             raise VerificationError(f"{module} cannot load the plan: {self._last_words()}")
         self._context = context
 
-    def run(self, inputs: dict[str, Array]) -> dict[str, Array]:
-        """Outputs by name, in the plan's data types."""
+    def run(self, inputs: dict[str, Array], profile: int = 0) -> dict[str, Array]:
+        """Outputs by name, in the plan's data types; the kernels are those of `profile`."""
+        if not self._context.set_optimization_profile_async(profile, self._stream.handle):
+            raise VerificationError(f"the plan has no profile {profile}: {self._last_words()}")
         names = [self._engine.get_tensor_name(i) for i in range(self._engine.num_io_tensors)]
         is_input = {
             name: self._engine.get_tensor_mode(name) == self._trt.TensorIOMode.INPUT

@@ -134,6 +134,7 @@ class ICudaEngine:
         self.cuda = cuda
         self.halves = halves
         self.log = log if log is not None else []
+        self.refused: Dims | None = None  # a shape that does not run
         self.enqueued = 0
         self.num_io_tensors = len(tensors)
         self.num_optimization_profiles = len(profiles)
@@ -222,6 +223,8 @@ class IExecutionContext:
     def execute_async_v3(self, stream: int) -> bool:
         engine = self._engine
         assert engine.cuda is not None
+        if engine.refused in self._shapes.values():
+            return False
         if self._needs_memory:
             address, size = self._memory
             assert self._profile is not None
