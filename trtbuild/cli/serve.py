@@ -90,6 +90,14 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
             "one is and does not run (onnx), or nowhere (none).",
         ),
     ] = "auto",
+    gpu_fault: Annotated[
+        Literal["exit", "stay"],
+        _option(
+            _DEVICE,
+            help="A kernel that faults ends the use of its GPU by this process: end with 5, so "
+            "that a supervisor starts it again, or go on without that GPU's models.",
+        ),
+    ] = "exit",
     exit_timeout_secs: Annotated[
         float, _option(_RUN, min=0, help="How long requests under way may take at the end.")
     ] = 30.0,
@@ -125,6 +133,7 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         max_held_bytes=max_held_bytes,
         device=device,
         fallback=fallback,
+        gpu_fault=gpu_fault,
         exit_timeout_s=exit_timeout_secs,
         log_verbose=log_verbose,
     )

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 import tritonclient.http as http_client
 from trtserve import plans
+from trtserve.backends.tensorrt.lane import Lane
 from trtserve.checking import check
+from trtserve.faults import FAULTS
 from trtserve.settings import Settings
+
+from tritonclient.utils import InferenceServerException
 
 from tests.cuda_driver import StandIn
 from tests.serve.backends.tensorrt import stand_in
@@ -25,7 +31,7 @@ from trtbuild import cuda as layer
 from trtbuild import device
 from trtbuild.cuda import lasting_context
 from trtbuild.device import Devices
-from trtbuild.errors import RepositoryError
+from trtbuild.errors import CudaError, RepositoryError
 from trtbuild.plan.runtimes import RuntimeInfo
 
 BOUNDS = {"INPUT0": ((1, 16), (4, 16), (8, 16))}
@@ -214,3 +220,65 @@ def test_a_gpu_that_cannot_be_used_is_an_error_of_its_model(
     (row,) = check(Settings(repositories=(repo,), fallback="onnx"))
     assert row.runs_on == "onnxruntime on cpu"
     assert "the GPU cannot be used: no CUDA driver" in row.why
+
+
+@pytest.fixture
+def fault(monkeypatch: pytest.MonkeyPatch, driver: StandIn) -> Iterator[Callable[[], None]]:
+    """Makes the GPU one whose kernel has faulted, for this process as long as the test runs."""
+    monkeypatch.setattr(FAULTS, "_lost", {})
+    monkeypatch.setattr(FAULTS, "_kept", [])
+    yield lambda: driver.fault(700)
+    driver.fault(0)
+
+
+WORDS = "cuda:0 has faulted and cannot be used until the server is started again: "
+
+
+def test_a_kernel_that_faults_takes_all_models_of_its_gpu_out_of_service(
+    start: Callable[..., Running], tmp_path: Path, fault: Callable[[], None]
+) -> None:
+    repo = repository(tmp_path)
+    path = put(repo, "other", identity(), CONFIG)
+    (path / "1" / "a.plan").write_bytes((repo / "m" / "1" / "a.plan").read_bytes())
+    put(repo, "processor", identity(), 'backend: "onnxruntime" instance_group { kind: KIND_CPU }')
+    server = start(repo, control="explicit", load_models=("*",), grpc_port=-1)
+    ask(server, values((1, 16)))
+    fault()
+    with pytest.raises(InferenceServerException, match=WORDS):  # the request that met it
+        ask(server, values((1, 16)))
+    asyncio.run_coroutine_threadsafe(server.server.lost_gpu.wait(), server.loop).result(30)
+    with http_client.InferenceServerClient(server.http) as client:
+        ready = {name: client.is_model_ready(name) for name in ("m", "other", "processor")}
+        assert ready == {"m": False, "other": False, "processor": True}
+        assert not client.is_server_ready()
+        index = {row["name"]: row for row in client.get_model_repository_index()}
+        for name in ("m", "other"):
+            assert index[name]["state"] == "UNAVAILABLE"
+            assert index[name]["reason"].startswith(WORDS)
+            with pytest.raises(InferenceServerException, match=f"'{name}' is unavailable") as told:
+                ask_model(client, name)
+            assert told.value.status() == "503"
+        ask_model(client, "processor")
+        with pytest.raises(InferenceServerException, match=WORDS):
+            client.load_model("other")
+    server.stop()
+
+
+def ask_model(client: Any, name: str) -> None:
+    tensor = http_client.InferInput("INPUT0", [1, 16], "FP32")
+    tensor.set_data_from_numpy(np.zeros((1, 16), np.float32))
+    client.infer(name, [tensor])
+
+
+def test_memory_that_runs_out_amid_a_request_is_that_request_s_error_alone(
+    start: Callable[..., Running], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = start(repository(tmp_path), grpc_port=-1)
+    failing = CudaError("cuMemAlloc_v2 answered 2 (out of memory)", code=2)
+    monkeypatch.setattr(Lane, "place", Mock(side_effect=failing))
+    with pytest.raises(InferenceServerException, match="out of memory"):
+        ask(server, values((1, 16)))
+    monkeypatch.undo()
+    given = values((3, 16))
+    np.testing.assert_array_equal(ask(server, given), given)
+    server.stop()
