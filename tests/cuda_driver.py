@@ -63,6 +63,8 @@ int cuDevicePrimaryCtxRetain(void **c, int d) { *c = &context; return 0; }
 int cuDevicePrimaryCtxRelease_v2(int d) { return 0; }
 int cuCtxSetCurrent(void *c) { current = c; return 0; }
 int cuCtxSynchronize(void) { if (broken) return broken; return current ? until(0, 0) : 201; }
+int cuMemGetInfo_v2(size_t *free, size_t *total) {
+    *free = 3ul << 20; *total = 24ul << 30; return current ? broken : 201; }
 int cuCtxGetStreamPriorityRange(int *low, int *high) { *low = 0; *high = -5; return 0; }
 int cuMemAlloc_v2(ptr *p, size_t n) {
     if (!current) return 201;

@@ -53,6 +53,7 @@ _CALLS: dict[str, tuple[Any, ...]] = {
     "cuCtxSetCurrent": (c_void_p,),
     "cuCtxSynchronize": (),
     "cuCtxGetStreamPriorityRange": (POINTER(c_int), POINTER(c_int)),
+    "cuMemGetInfo_v2": (POINTER(c_size_t), POINTER(c_size_t)),
     "cuMemAlloc_v2": (POINTER(c_uint64), c_size_t),
     "cuMemFree_v2": (c_uint64,),
     "cuMemHostAlloc": (_HANDLE, c_size_t, c_uint),
@@ -137,6 +138,13 @@ class Cuda:
     def synchronize(self) -> None:
         """Wait for all work of the GPU's context; its errors are raised here."""
         self.call("cuCtxSynchronize")
+
+    def memory(self) -> tuple[int, int]:
+        """Bytes of the GPU's memory that are free now, and all of them."""
+        self.use()
+        free, total = c_size_t(), c_size_t()
+        self.call("cuMemGetInfo_v2", ctypes.byref(free), ctypes.byref(total))
+        return free.value, total.value
 
     def fault(self) -> CudaError | None:
         """What has ended this context, such as a kernel that wrote out of bounds; None: nothing.

@@ -55,6 +55,7 @@ class Chosen(NamedTuple):
     runtime: RuntimeInfo
     files: dict[str, Path]  # by device: "cuda:0"
     why: dict[str, str]  # by device: "8.9 in cc_model_filenames"
+    host_code: bool = False  # plans with a runtime of their own are loaded: `--version-compatible`
 
 
 def choose(

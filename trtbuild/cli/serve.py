@@ -90,6 +90,14 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
             "one is and does not run (onnx), or nowhere (none).",
         ),
     ] = "auto",
+    version_compatible: Annotated[
+        bool,
+        _option(
+            _DEVICE,
+            help="Load version-compatible TensorRT plans, which bring a runtime of their own: a "
+            "library inside the plan, whose code is run.",
+        ),
+    ] = False,
     gpu_fault: Annotated[
         Literal["exit", "stay"],
         _option(
@@ -133,6 +141,7 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         max_held_bytes=max_held_bytes,
         device=device,
         fallback=fallback,
+        version_compatible=version_compatible,
         gpu_fault=gpu_fault,
         exit_timeout_s=exit_timeout_secs,
         log_verbose=log_verbose,

@@ -41,8 +41,13 @@ def load(request: LoadRequest) -> Loaded:
 
 
 def _engine(chosen: Chosen, device: str) -> Engine:
-    lasting_context(gpu_index(device) or 0).use()
-    return open_engine(chosen.runtime, chosen.files[device], device)
+    cuda = lasting_context(gpu_index(device) or 0)
+    cuda.use()
+    try:
+        return open_engine(chosen.runtime, chosen.files[device], device, host_code=chosen.host_code)
+    except PlanRefused as refused:
+        free, total = (size >> 20 for size in cuda.memory())
+        raise PlanRefused(f"{refused}; {free} of {total} MiB are free on {device}") from None
 
 
 def _executors(request: LoadRequest, engines: dict[str, Engine]) -> list[TensorRtExecutor]:

@@ -13,13 +13,12 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 import tritonclient.http as http_client
+from tritonclient.utils import InferenceServerException
 from trtserve import plans
 from trtserve.backends.tensorrt.lane import Lane
 from trtserve.checking import check
 from trtserve.faults import FAULTS
 from trtserve.settings import Settings
-
-from tritonclient.utils import InferenceServerException
 
 from tests.cuda_driver import StandIn
 from tests.serve.backends.tensorrt import stand_in
@@ -220,6 +219,23 @@ def test_a_gpu_that_cannot_be_used_is_an_error_of_its_model(
     (row,) = check(Settings(repositories=(repo,), fallback="onnx"))
     assert row.runs_on == "onnxruntime on cpu"
     assert "the GPU cannot be used: no CUDA driver" in row.why
+
+
+def test_a_plan_with_a_runtime_of_its_own_needs_consent(tmp_path: Path) -> None:
+    repo = repository(tmp_path)
+    plan = repo / "m" / "1" / "a.plan"
+    plan.write_bytes(plan.read_bytes().replace(b'{"tensors"', b'{"host_code": true, "tensors"'))
+    (row,) = check(Settings(repositories=(repo,)))
+    assert "Engine host code is not allowed: serve --version-compatible loads such" in row.problem
+    (row,) = check(Settings(repositories=(repo,), version_compatible=True))
+    assert row.runs_on.startswith("tensorrt_rtx on cuda:0")
+
+
+def test_a_refusal_says_how_much_memory_the_gpu_has(tmp_path: Path) -> None:
+    repo = repository(tmp_path)
+    (repo / "m" / "1" / "a.plan").write_bytes(rtx_plan("8.9") + b"{")
+    (row,) = check(Settings(repositories=(repo,)))
+    assert "it is no engine; 3 of 24576 MiB are free on cuda:0" in row.problem
 
 
 @pytest.fixture
