@@ -14,6 +14,7 @@ from trtbuild.artifacts import (
 from trtbuild.capability import Capability
 from trtbuild.content import Results, content_of, portable_files
 from trtbuild.modelconfig.read import parse_config
+from trtbuild.plugins import PluginCreator, UsedPlugin
 from trtbuild.request import ConvertRequest
 from trtbuild.stage_options import options_of_stages
 from trtbuild.tensor import TensorSpec
@@ -79,3 +80,18 @@ def test_the_config_covers_plans_that_were_there_before(tmp_path: Path) -> None:
     older = msgspec.structs.replace(plan, file="model.sm80.plan", targets=(Capability(8, 0),))
     config = parse_config(content.config((older, plan))).message
     assert sorted(config.cc_model_filenames) == ["8.0", "8.6"]
+
+
+def test_plugins_are_in_the_lock_and_tritons_option_in_the_config(tmp_path: Path) -> None:
+    request = ConvertRequest(source="m.onnx", repo=tmp_path)
+    made = results(tmp_path)
+    used = UsedPlugin("libroll.so", "aa", "opening", (PluginCreator("Roll", "1", ""),))
+    plan = msgspec.structs.replace(made.outcome.plans[0], plugins=(used,))
+    made = msgspec.structs.replace(made, outcome=PlanOutcome((plan,), ()))
+    content = content_of(made, request, options_of_stages(request, "onnx"))
+    assert content.lock.plans[0].plugins == (used,)
+    text = content.config(content.lock.plans)
+    assert (
+        '# Its plans need plugins: tritonserver --backend-config=tensorrt,plugins="libroll.so"'
+        in (text.splitlines())
+    )

@@ -48,6 +48,7 @@ class ConvertRequest(msgspec.Struct, frozen=True, kw_only=True):
     opt_level: int | None = None  # 0..5; None: TensorRT's own default
     timing_cache: Path | None = None
     keep_layers: bool = False  # put TensorRT's layer information beside the plans
+    plugins: tuple[Path, ...] = ()  # libraries and Python files with creators of plugins
     workers: int | None = None  # worker processes for plans; None: one a core
 
     # config

@@ -136,6 +136,15 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
     timing_cache: Annotated[
         Path | None, _option(_PLANS, metavar="FILE", help="tensorrt: read and update this cache.")
     ] = None,
+    plugins: Annotated[
+        list[Path] | None,
+        _option(
+            _PLANS,
+            metavar="FILE",
+            help="tensorrt: a library (.so) or Python file (.py) with TensorRT plugins, whose code "
+            "is run. Repeatable.",
+        ),
+    ] = None,
     instances: Annotated[
         int | None, _option(_CONFIG, min=1, help="Instances for each GPU; default: 1.")
     ] = None,
@@ -210,6 +219,7 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         opt_level=opt_level,
         timing_cache=timing_cache,
         keep_layers=keep_layers,
+        plugins=tuple(plugins or ()),
         workers=workers,
         instances=instances,
         max_queue_delay_us=max_queue_delay_us,

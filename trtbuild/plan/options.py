@@ -11,6 +11,7 @@ from trtbuild.artifacts import OnnxModel, Profile
 from trtbuild.capability import Capability
 from trtbuild.errors import UsageError
 from trtbuild.plan.runtimes import TENSORRT_RTX, RuntimeInfo
+from trtbuild.plugins import PluginFile
 from trtbuild.store import key_of
 
 SHARINGS = ("shared", "per-target")
@@ -39,6 +40,7 @@ class PlanOptions(msgspec.Struct, frozen=True):
     version_compatible: bool = False
     weak_precisions: tuple[str, ...] = ()  # of WEAK_FLAGS; 10.x only. (): the graph says it all
     capturable: bool = False  # runs are to be captured in CUDA graphs
+    plugins: tuple[PluginFile, ...] = ()  # loaded before a network is made
 
     def __post_init__(self) -> None:
         _one_of("--plans", self.sharing, SHARINGS)
@@ -72,6 +74,7 @@ def check_options(
         ("--timing-cache", options.timing_cache is not None),
         ("version compatibility", options.version_compatible),
         ("weak precisions", bool(options.weak_precisions)),
+        ("plugins (--plugins)", bool(options.plugins)),
     ):
         if given:
             raise UsageError(
@@ -113,6 +116,8 @@ def plan_key(spec: PlanSpec) -> str:
         }
     elif options.capturable:  # data-centre TensorRT needs no option of the builder for it
         how["capturable"] = True
+    if options.plugins:
+        how["plugins"] = sorted(plugin.digest for plugin in options.plugins)
     return key_of(
         {
             "onnx": spec.model.digest,

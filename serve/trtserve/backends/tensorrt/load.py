@@ -9,7 +9,7 @@ from trtbuild.cuda import lasting_context
 from trtbuild.errors import CudaError
 from trtserve.backends.base import Loaded, LoadRequest
 from trtserve.backends.tensorrt.complete import check, complete
-from trtserve.backends.tensorrt.engine import Engine, open_engine
+from trtserve.backends.tensorrt.engine import Engine, library, open_engine
 from trtserve.backends.tensorrt.executor import TensorRtExecutor
 from trtserve.backends.tensorrt.graphs import graphs_of
 from trtserve.backends.tensorrt.guarded import GuardedExecutor
@@ -18,6 +18,7 @@ from trtserve.backends.tensorrt.profiles import profile_indices
 from trtserve.backends.thread import instances
 from trtserve.placement import Seat, gpu_index
 from trtserve.plans import Chosen, PlanRefused
+from trtserve.plugins import load_plugins
 
 
 def load(request: LoadRequest) -> Loaded:
@@ -43,6 +44,7 @@ def load(request: LoadRequest) -> Loaded:
 def _engine(chosen: Chosen, device: str) -> Engine:
     cuda = lasting_context(gpu_index(device) or 0)
     cuda.use()
+    load_plugins(library(chosen.runtime.module).trt, chosen.plugins, chosen.files[device])
     try:
         return open_engine(chosen.runtime, chosen.files[device], device, host_code=chosen.host_code)
     except PlanRefused as refused:
