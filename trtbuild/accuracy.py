@@ -18,6 +18,7 @@ from trtbuild.errors import SourceError
 from trtbuild.network_model import NetworkModel
 from trtbuild.sources import PACKAGES
 from trtbuild.steps import ONNX_PACKAGES, Run, stage_key
+from trtbuild.verify.options import Precision
 from trtbuild.verify.points import Point
 
 _NAME_IT = "name what it has to give: --reference FILE.py:FUNCTION or --samples FILE.npz"
@@ -30,6 +31,7 @@ class Accuracy(NamedTuple):
     exported: Model
     surgery: SurgeryResult
     profile: Profile
+    profiles: tuple[Profile, ...] = ()  # that `profile` is the envelope of; (): itself alone
 
     def of_graphs(self) -> VerifyReport:
         """Source framework against ONNX, with the very object that was exported."""
@@ -42,7 +44,7 @@ class Accuracy(NamedTuple):
             "final": surgery.model.digest,
             "reference": surgery.reference and surgery.reference.digest,
             "names": (surgery.input_names, surgery.output_names),
-            "profile": self.profile,
+            "profile": self.profiles if len(self.profiles) > 1 else self.profile,
             "options": (options.source, options.verify),
         }
         packages = (*PACKAGES[source.kind], *ONNX_PACKAGES)
@@ -52,7 +54,7 @@ class Accuracy(NamedTuple):
     def _compare_graphs(self) -> VerifyReport:
         if why := self._no_graph():
             return VerifyReport((), {f"{self.run.source.kind} vs ONNX": why})
-        points = self._points()
+        points = self.points()
         outputs, no_source = self._references(points)
         return self.run.call(
             "trtbuild.verify.onnx_run:compare_graphs",
@@ -65,8 +67,13 @@ class Accuracy(NamedTuple):
             options=self.run.options.verify,
         )
 
-    def of_plans(self, plans: tuple[Plan, ...], devices: Devices) -> VerifyReport:
-        """Each plan against ONNX, on the GPUs that are here. What has none is said."""
+    def of_plans(
+        self, plans: tuple[Plan, ...], devices: Devices, precision: Precision | None = None
+    ) -> VerifyReport:
+        """Each plan against ONNX, on the GPUs that are here. What has none is said.
+
+        `precision`: what the plans compute in, where that is coarser than the graph's own.
+        """
         targets = [(target, plan) for plan in plans for target in plan.targets]
         here = {gpu.capability: gpu for gpu in reversed(devices.gpus)}
         not_run = {
@@ -81,7 +88,7 @@ class Accuracy(NamedTuple):
         elif runnable:
             points, against = self._expected()
             for plan, gpu in runnable:
-                comparisons += self._compare_plan(plan, gpu, points, against)
+                comparisons += self._compare_plan(plan, gpu, points, against, precision)
         return VerifyReport(tuple(comparisons), not_run)
 
     def _given(self) -> bool:
@@ -92,26 +99,39 @@ class Accuracy(NamedTuple):
     def _expected(self) -> tuple[list[Point], str]:
         """Points with the outputs that plans have to give, and whose outputs they are."""
         options = self.run.options.verify
-        usual = {"model": self.surgery.model, "profile": self.profile, "directory": self.run.folder}
+        usual = {
+            "model": self.surgery.model,
+            "profiles": self.profiles or (self.profile,),
+            "directory": self.run.folder,
+        }
         if options.samples:
             function = "trtbuild.verify.references:sample_points"
             return self.run.call(function, list[Point], samples=options.samples, **usual), "samples"
         if options.reference:
-            points = self.run.call(
-                "trtbuild.verify.references:reference_points",
-                list[Point],
-                options=options,
-                **usual,
-            )
+            assert self.run.runtime is not None
+            with self.run.pool.worker() as worker:  # of its own: TensorRT comes with a network
+                points = worker.call(
+                    "trtbuild.verify.references:reference_points",
+                    list[Point],
+                    self.run.on_progress,
+                    options=options,
+                    module=self.run.runtime.module,
+                    **usual,
+                )
             return points, "reference"
-        points = self._points()
+        points = self.points()
         self.run.call(
             "trtbuild.verify.onnx_run:run_final", list[Path], result=self.surgery, points=points
         )
         return points, "ONNX"
 
     def _compare_plan(
-        self, plan: Plan, gpu: Gpu, points: list[Point], against: str
+        self,
+        plan: Plan,
+        gpu: Gpu,
+        points: list[Point],
+        against: str,
+        precision: Precision | None,
     ) -> list[Comparison]:
         assert self.run.runtime is not None
         model = self.surgery.model
@@ -124,11 +144,11 @@ class Accuracy(NamedTuple):
                 plan=plan,
                 module=module,
                 model=None if isinstance(model, NetworkModel) else model.path,
-                precision=model.precision if isinstance(model, NetworkModel) else "fp32",
                 against=against,
                 points=points,
                 options=self.run.options.verify,
                 label=str(gpu.capability),
+                precision=model.precision if isinstance(model, NetworkModel) else precision,
                 plugins=self.run.options.plan.plugins,
             )
 
@@ -142,13 +162,15 @@ class Accuracy(NamedTuple):
         ops = self.run.call("trtbuild.verify.custom_ops:lacking", list[str], path=model.path)
         return f"not run: ONNX Runtime has no {', '.join(ops)}; {_NAME_IT}" if ops else ""
 
-    def _points(self) -> list[Point]:
+    def points(self) -> list[Point]:
+        """Seeded inputs for each set of shapes, made once a call."""
         return self.run.call(
             "trtbuild.verify.inputs:make_inputs",
             list[Point],
             exported=self.exported,
             result=self.surgery,
             profile=self.profile,
+            profiles=self.profiles,
             seed=self.run.options.verify.seed,
             directory=self.run.folder,
         )

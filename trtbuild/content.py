@@ -19,8 +19,9 @@ from trtbuild.artifacts import (
     SurgeryResult,
     VerifyReport,
 )
-from trtbuild.modelconfig.derive import ConfigOptions, config_from_plans
+from trtbuild.modelconfig.derive import config_from_plans
 from trtbuild.modelconfig.inherit import keep_settings
+from trtbuild.modelconfig.options import ConfigOptions
 from trtbuild.modelconfig.read import read_config
 from trtbuild.modelconfig.schema import Config
 from trtbuild.modelconfig.write import text_from_config
@@ -59,6 +60,7 @@ class Results(msgspec.Struct, frozen=True):
     profile: Profile
     outcome: PlanOutcome
     report: VerifyReport
+    profiles: tuple[Profile, ...] = ()  # that `profile` is the envelope of; (): itself alone
 
 
 def check_config(
@@ -67,24 +69,29 @@ def check_config(
     profile: Profile,
     runtime: RuntimeInfo,
     options: ConfigOptions,
+    *,
+    profiles: tuple[Profile, ...] = (),
 ) -> None:
     """Raise now, before plans are built, what `content_of` would raise about the config."""
     plan = Plan(model.directory, "any.plan", "", 0, (), runtime.name, runtime.version, 0.0)
-    config_from_plans(name, model, (plan,), profile, options)
+    config_from_plans(name, model, (plan,), profile, options, profiles=profiles)
 
 
 def content_of(results: Results, request: ConvertRequest, options: StageOptions) -> Content:
     """The version to be written."""
-    files = {plan.file: plan.path for plan in results.outcome.plans}
+    plans = results.outcome.plans
+    files = {plan.file: plan.path for plan in plans}
+    if request.keep_layers:
+        files |= {p.layers_file: p.directory / p.layers_file for p in plans if p.layers_file}
     if request.portable:
         files |= portable_files(results.surgery)
 
-    def config(plans: tuple[LockedPlan, ...]) -> str:
-        derived = config_of(results, plans, options.config)
+    def config(locked: tuple[LockedPlan, ...]) -> str:
+        derived = config_of(results, locked, options.config)
         there = request.repo / results.name / CONFIG
         if request.mode != "replace" and there.exists():
             derived = keep_settings(read_config(there).message, derived, _settings_asked(request))
-        return text_from_config(derived, _HEADING + _of_plugins(plans))
+        return text_from_config(derived, _HEADING + _of_plugins(locked))
 
     return Content(files, dict(options.label_files), config, _lock(results, request))
 
@@ -117,7 +124,9 @@ def config_of(results: Results, plans: tuple[LockedPlan, ...], options: ConfigOp
     """The config for `plans`, those that were there before included."""
     model = results.surgery.model
     artifacts = [_plan(plan, model) for plan in plans]
-    return config_from_plans(results.name, model, artifacts, results.profile, options)
+    return config_from_plans(
+        results.name, model, artifacts, results.profile, options, profiles=results.profiles
+    )
 
 
 def _settings_asked(request: ConvertRequest) -> set[str]:
@@ -126,6 +135,7 @@ def _settings_asked(request: ConvertRequest) -> set[str]:
         "instance_group": request.instances is not None,
         "dynamic_batching": bool(request.preferred_batch) or request.max_queue_delay_us is not None,
         "model_warmup": request.warmup,
+        "optimization": request.cuda_graphs,
     }
     return {field for field, is_given in given.items() if is_given}
 
@@ -160,6 +170,7 @@ def _lock(results: Results, request: ConvertRequest) -> Lock:
             request.portable and isinstance(model, OnnxModel),
         ),
         profile=results.profile,
+        profiles=results.profiles,
         plans=tuple(
             LockedPlan(
                 plan.file,
@@ -167,6 +178,7 @@ def _lock(results: Results, request: ConvertRequest) -> Lock:
                 plan.runtime,
                 plan.runtime_version,
                 round(plan.seconds, 3),
+                plan.layers,
                 plan.plugins,
             )
             for plan in results.outcome.plans

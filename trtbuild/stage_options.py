@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from trtbuild.errors import UsageError
-from trtbuild.modelconfig.derive import ConfigOptions
+from trtbuild.modelconfig.options import ConfigOptions
 from trtbuild.plan.options import PlanOptions
 from trtbuild.plan.profiles import ShapeOptions, shape_options_from_texts
 from trtbuild.plugin_files import plugins_from_paths
@@ -52,7 +52,11 @@ def options_of_stages(request: ConvertRequest, kind: str) -> StageOptions:
     _check_expected(request)
     overrides = tuple(input_override_from_text(text) for text in request.input)
     shapes = shape_options_from_texts(
-        request.min_shapes, request.opt_shapes, request.max_shapes, request.max_batch
+        request.min_shapes,
+        request.opt_shapes,
+        request.max_shapes,
+        request.max_batch,
+        request.profiles,
     )
     cut_here = kind not in _TAKES_CUTS
     labels = _labels(request.labels)
@@ -72,6 +76,7 @@ def options_of_stages(request: ConvertRequest, kind: str) -> StageOptions:
             workspace_mib=request.workspace_mib,
             opt_level=request.opt_level,
             timing_cache=request.timing_cache,
+            capturable=request.cuda_graphs,
             plugins=plugins_from_paths(request.plugins),
         ),
         verify=VerifyOptions(
@@ -87,6 +92,8 @@ def options_of_stages(request: ConvertRequest, kind: str) -> StageOptions:
             preferred_batch=request.preferred_batch,
             labels={output: path.name for output, path in labels.items()},
             warmup=request.warmup,
+            cuda_graphs=request.cuda_graphs,
+            graph_batch=request.graph_batch,
         ),
         label_files={path.name: path for path in labels.values()},
     )

@@ -18,7 +18,14 @@ from trtbuild.capability import Capability
 from trtbuild.device import Devices, Gpu
 from trtbuild.errors import PlanError, RepositoryError
 from trtbuild.plan.header import PlanHeader, plan_header
-from trtbuild.plan.runtimes import TENSORRT, TENSORRT_RTX, RuntimeInfo, installed_runtimes
+from trtbuild.plan.runtimes import (
+    TENSORRT,
+    TENSORRT_RTX,
+    RuntimeInfo,
+    installed_runtimes,
+    release_parts,
+    same_release,
+)
 from trtbuild.plugins import PluginFile
 from trtbuild.repository.directory import below, lies_in
 from trtbuild.repository.layout import PORTABLE
@@ -32,11 +39,15 @@ _EXTRAS = {TENSORRT: "tensorrt", TENSORRT_RTX: "rtx"}
 DEFAULT_FILE = "model.plan"
 
 
-class PlanRefused(ServeError):  # noqa: N818  # it is no fault: the model's ONNX runs instead
-    """A model's plans cannot run on this machine; the message says why."""
+class PlanRefused(ServeError):  # noqa: N818  # who asks for a fallback gets one
+    """A plan that is for a GPU of this machine does not run on it; the message says why."""
 
     def __init__(self, why: str) -> None:
         super().__init__(Kind.UNAVAILABLE, why)
+
+
+class NoPlanHere(PlanRefused):
+    """No plan is meant for where the model's instances sit: no GPU, or one of other targets."""
 
 
 class Chosen(NamedTuple):
@@ -45,6 +56,7 @@ class Chosen(NamedTuple):
     runtime: RuntimeInfo
     files: dict[str, Path]  # by device: "cuda:0"
     why: dict[str, str]  # by device: "8.9 in cc_model_filenames"
+    host_code: bool = False  # plans with a runtime of their own are loaded: `--version-compatible`
     plugins: tuple[PluginFile, ...] = ()  # to be loaded before them
 
 
@@ -80,10 +92,18 @@ def choose(
 def fall_back(name: str, folder: Path, fallback: str, refused: PlanRefused) -> tuple[Path, str]:
     """The portable model that runs instead of plans, and the note that says so.
 
-    `fallback`: what `--fallback` says. Raises `ServeError` where it may not, or is not there.
+    `fallback`: what `--fallback` says. Raises `ServeError` where it may not, or is not there:
+    a GPU that has its plan was paid for, so "auto" leaves it for the processor only where no plan
+    is meant for it.
     """
     if fallback == "none":
         raise ServeError(Kind.UNAVAILABLE, f"model '{name}' cannot run here: {refused}")
+    if fallback == "auto" and not isinstance(refused, NoPlanHere):
+        raise ServeError(
+            Kind.UNAVAILABLE,
+            f"model '{name}' cannot run here: {refused} (--fallback onnx would run {PORTABLE} "
+            "instead)",
+        )
     portable = folder / PORTABLE
     if not portable.is_file():
         raise ServeError(
@@ -106,9 +126,9 @@ class _Choice:
 
     def gpu(self, device: str) -> Gpu:
         if not self._found.gpus:
-            raise PlanRefused(self._mismatch())
+            raise NoPlanHere(self._mismatch())
         if device == CPU:
-            raise PlanRefused(
+            raise NoPlanHere(
                 f"{self._mismatch()}, but an instance sits on the CPU (--device or instance_group)"
             )
         for gpu in self._found.gpus:
@@ -130,7 +150,7 @@ class _Choice:
                 )
             return path, f"{key} in cc_model_filenames"
         if not path.is_file():
-            raise PlanRefused(self._mismatch(gpu))
+            raise NoPlanHere(self._mismatch(gpu))
         return path, f"the default: {key} is not in cc_model_filenames"
 
     def header(self, path: Path) -> PlanHeader:
@@ -162,7 +182,7 @@ class _Choice:
                 f"cc_model_filenames names {path.name} for {gpu.capability}, but it was built for "
                 f"{', '.join(map(str, targets))}; {self._machine()}"
             )
-        raise PlanRefused(self._mismatch(gpu, targets))
+        raise NoPlanHere(self._mismatch(gpu, targets))
 
     def runtime(self, installed: Sequence[RuntimeInfo]) -> RuntimeInfo:
         wanted = RUNTIMES[self._config.backend]
@@ -180,9 +200,10 @@ class _Choice:
         Releases of TensorRT for RTX run their own plans only. TensorRT runs older plans that
         were built to be version compatible, which it tells itself, and never newer ones.
         """
-        built, here = _numbers(header.version), _numbers(runtime.version)
-        same = built == here[: len(built)]
-        if same or (runtime.name == TENSORRT and built < here):
+        if same_release(header.version, runtime.version):
+            return
+        older = release_parts(header.version) < release_parts(runtime.version)
+        if runtime.name == TENSORRT and older:
             return
         raise PlanRefused(
             f"{path.name} was built by {runtime.name} {header.version}, and {runtime.version} is "
@@ -247,7 +268,3 @@ def _ascending(key: str) -> tuple[float, ...]:
     """Sorts "12.0" after "7.5", and what is no compute capability last."""
     match = re.fullmatch(r"(\d+)\.(\d+)", key)
     return (float(match[1]), float(match[2])) if match else (float("inf"),)
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"\d+", version)[:4])

@@ -40,6 +40,7 @@ class Version:
         self.config = prepared.config
         self.contract = prepared.contract
         self.note = prepared.note
+        self.devices = prepared.devices
         self.runs_on = prepared.loaded.runs_on
         self.load_s = load_s
         self.codec = JsonCodec(self.contract)
@@ -47,8 +48,9 @@ class Version:
         self.statistics = ModelStatistics()
         instances = prepared.loaded.instances(Place(self.contract, self.number, loop))
         self.runner = Runner(
-            _scheduler(self.config), instances, self.statistics, loop, settings.max_waiting
-        )
+            _scheduler(self.config), instances, self.statistics, loop, settings.max_waiting,
+            eager=self.config.optimization.eager_batching,
+        )  # fmt: skip
         # No method of its own between a request and its queue: this is every request's way.
         ordered = self.config.dynamic_batching.preserve_ordering
         self.submit = in_order(self.runner.submit) if ordered else self.runner.submit

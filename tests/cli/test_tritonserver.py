@@ -10,7 +10,7 @@ import pytest
 import typer.main
 
 from tests.cli.conftest import Trtbuild
-from tests.serve.differential.triton import PYTHON, environment
+from tests.tritonserver import PYTHON, installation
 from trtbuild.cli import tritonserver
 from trtbuild.cli.app import app
 from trtbuild.cli.tritonserver import translated
@@ -32,6 +32,8 @@ from trtbuild.errors import UsageError
         (["--log-info=1", "--log-format", "default", "--rate-limit=off", "a"], ["a"]),
         (["--backend-config=python,shm-region-prefix-name=x", "a"], ["a"]),
         (["--backend-config", "python,shm-default-byte-size=9"], []),
+        (["--backend-config=tensorrt,version-compatible=true"], ["--version-compatible"]),
+        (["--backend-config", "tensorrt,version-compatible=false", "a"], ["a"]),
         (["--model-control-mode=EXPLICIT", "--model-control-mode", "Poll"],
          ["--model-control-mode=explicit", "--model-control-mode=poll"]),
         (["--log-verbose=true", "--log-verbose", "FALSE", "--log-verbose=2"],
@@ -52,6 +54,8 @@ def test_what_it_is_here(given: list[str], taken: list[str]) -> None:
         (["--strict-readiness"], "--strict-readiness is ''"),
         (["--backend-config=default-max-batch-size=8"], "has no --backend-config"),
         (["--backend-config=python,execution-timeout=8"], "has no --backend-config"),
+        (["--backend-config=tensorrt,version-compatible=maybe"], "version-compatible is 'maybe'"),
+        (["--backend-config=tensorrt,coalesce-request-input=true"], "has no --backend-config"),
         (["--grpc-use-ssl=true"], "has no --grpc-use-ssl"),
         (["--http-restricted-api=model-repository:key=value"], "has no --http-restricted-api"),
         (["--log-file", "x"], "redirect the log: 2> FILE"),
@@ -77,9 +81,13 @@ def test_a_user_of_tritonserver_types_it(trtbuild: Trtbuild, tmp_path: Path) -> 
 
 @pytest.mark.skipif(not PYTHON.exists(), reason="the peer is not installed: make triton")
 def test_every_option_of_a_real_tritonserver_has_its_place() -> None:
-    binary, variables = environment()
+    server = installation()
     done = subprocess.run(
-        [binary, "--help"], env=variables, capture_output=True, text=True, check=False
+        [server.binary, "--help"],
+        env=server.variables,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     stated = set(re.findall(r"^\s+(--[a-z0-9-]+)", done.stdout + done.stderr, re.MULTILINE))
     assert len(stated) > 80

@@ -35,6 +35,9 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
     min_shapes: Annotated[list[str] | None, typer.Option(metavar=_SHAPES, help="Smallest.")] = None,
     opt_shapes: Annotated[list[str] | None, typer.Option(metavar=_SHAPES, help="Usual.")] = None,
     max_shapes: Annotated[list[str] | None, typer.Option(metavar=_SHAPES, help="Largest.")] = None,
+    profile: Annotated[
+        list[str] | None, typer.Option(metavar="DIM=MINxOPTxMAX,...", help="As for convert.")
+    ] = None,
     plugins: Annotated[
         list[Path] | None, typer.Option(metavar="FILE", help="As for convert. Repeatable.")
     ] = None,
@@ -60,6 +63,7 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         min_shapes=tuple(min_shapes or ()),
         opt_shapes=tuple(opt_shapes or ()),
         max_shapes=tuple(max_shapes or ()),
+        profiles=tuple(profile or ()),
         plugins=tuple(plugins or ()),
     )
     with render.progress(quiet=quiet) as on_progress:

@@ -25,7 +25,7 @@ HARDWARE_LEVELS = {
 WEAK_FLAGS = {"fp16": "FP16", "bf16": "BF16", "int8": "INT8", "fp8e4m3fn": "FP8", "int4": "INT4"}
 OPT_LEVELS = range(6)
 # Raised when the builds of this package change so that the same options give another plan.
-_REVISION = 1
+_REVISION = 2  # 2: with detailed layer information
 
 
 class PlanOptions(msgspec.Struct, frozen=True):
@@ -39,6 +39,7 @@ class PlanOptions(msgspec.Struct, frozen=True):
     hardware: str = "same-compute-capability"  # of HARDWARE_LEVELS
     version_compatible: bool = False
     weak_precisions: tuple[str, ...] = ()  # of WEAK_FLAGS; 10.x only. (): the graph says it all
+    capturable: bool = False  # runs are to be captured in CUDA graphs
     plugins: tuple[PluginFile, ...] = ()  # loaded before a network is made
 
     def __post_init__(self) -> None:
@@ -90,6 +91,12 @@ class PlanSpec(msgspec.Struct, frozen=True):
     options: PlanOptions
     targets: tuple[Capability, ...]  # ascending; their order would change a plan's bytes
     runtime: RuntimeInfo
+    profiles: tuple[Profile, ...] = ()  # that `profile` is the envelope of; (): itself alone
+
+    @property
+    def each_profile(self) -> tuple[Profile, ...]:
+        """The optimization profiles of the plan, in order."""
+        return self.profiles or (self.profile,)
 
 
 def plan_key(spec: PlanSpec) -> str:
@@ -107,12 +114,14 @@ def plan_key(spec: PlanSpec) -> str:
             # It times its kernels on the GPU at hand, and so depends on the model of that.
             "gpus": sorted({gpu.name for gpu in runtime.gpus if gpu.capability in spec.targets}),
         }
+    elif options.capturable:  # data-centre TensorRT needs no option of the builder for it
+        how["capturable"] = True
     if options.plugins:
         how["plugins"] = sorted(plugin.digest for plugin in options.plugins)
     return key_of(
         {
             "onnx": spec.model.digest,
-            "profile": spec.profile,
+            "profile": spec.profile if len(spec.each_profile) == 1 else spec.each_profile,
             "options": how,
             "targets": [str(target) for target in spec.targets],
             "runtime": runtime.name,

@@ -64,6 +64,7 @@ class LockedPlan(msgspec.Struct, frozen=True):
     runtime: str  # "tensorrt" or "tensorrt-rtx"
     runtime_version: str
     seconds: float  # its build took
+    layers: dict[str, int] = {}  # data type -> layers that compute in it; {}: nothing tells
     plugins: tuple[UsedPlugin, ...] = ()  # without which it cannot be loaded
 
 
@@ -85,6 +86,14 @@ class Lock(msgspec.Struct, frozen=True):
     config_digest: str  # of the config.pbtxt that was written with it
     files: dict[str, LockedFile]  # every other file of the version's folder
     format: int = FORMAT
+    # The plans' optimization profiles in order; `profile` holds all of them. (): a lock of before
+    # there were several, whose plans have `profile` alone.
+    profiles: tuple[Profile, ...] = ()
+
+    @property
+    def each_profile(self) -> tuple[Profile, ...]:
+        """The optimization profiles of the plans, in order."""
+        return self.profiles or (self.profile,)
 
 
 def lock_text(lock: Lock) -> bytes:

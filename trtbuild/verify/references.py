@@ -6,6 +6,7 @@ Runs in worker processes only.
 
 from __future__ import annotations
 
+import importlib
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,34 +22,47 @@ from trtbuild.onnx_weights import read_skeleton
 from trtbuild.samples import sample
 from trtbuild.tensor import TensorSpec
 from trtbuild.tensorfile import save_tensors
-from trtbuild.users_code import function_in, import_code, kind_of, split_factory, users_errors
+from trtbuild.users_code import (
+    function_in,
+    import_code,
+    kind_of,
+    split_factory,
+    tensorrt_is,
+    users_errors,
+)
 from trtbuild.verify.dtypes import cast_to
-from trtbuild.verify.inputs import distinct
 from trtbuild.verify.options import VerifyOptions
-from trtbuild.verify.points import Point
+from trtbuild.verify.points import Point, distinct_shapes
 from trtbuild.weights_file import load_weights
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def reference_points(
-    model: Model, profile: Profile, options: VerifyOptions, directory: Path
+    model: Model,
+    profiles: tuple[Profile, ...],
+    options: VerifyOptions,
+    directory: Path,
+    module: str | None = None,
 ) -> list[Point]:
     """Seeded inputs for smallest, usual and largest shapes, and what `--reference` makes of them.
 
     It is called as `function(inputs)`, both sides by name, with the weights as a second argument
-    where `--weights` gives them. Raises `SourceError` for the user's errors.
+    where `--weights` gives them. `module` is what `import tensorrt` means there, for a file that
+    defines the network too. Raises `SourceError` for the user's errors.
     """
     assert options.reference is not None
     reference, weights = options.reference, options.weights
+    if module is not None:
+        tensorrt_is(importlib.import_module(module))
     file, name = split_factory(reference)
     with users_errors(reference, file):
         function = function_in(import_code(file), name, reference)
     more = (load_weights(weights),) if weights else ()
     points = []
-    for bound, shapes in distinct(profile):
-        inputs = sample(_graph(model), model.inputs, shapes, options.seed)
-        point = Point(bound, directory / f"reference-{bound}", ())
+    for number, each in enumerate(distinct_shapes(profiles)):
+        inputs = sample(_graph(model), model.inputs, each.shapes, options.seed)
+        point = Point(each.name, directory / f"reference-{number}", (), profiles=each.profiles)
         save_tensors(point.inputs, inputs)
         with users_errors(reference, file):
             outputs = function(inputs, *more)
@@ -57,7 +71,9 @@ def reference_points(
     return points
 
 
-def sample_points(model: Model, profile: Profile, samples: Path, directory: Path) -> list[Point]:
+def sample_points(
+    model: Model, profiles: tuple[Profile, ...], samples: Path, directory: Path
+) -> list[Point]:
     """The one point of a .npz with every input and output by name.
 
     Raises `SourceError` where one is missing, or has a shape that the plans are not built for.
@@ -71,31 +87,44 @@ def sample_points(model: Model, profile: Profile, samples: Path, directory: Path
             "write it with numpy.savez('samples.npz', **inputs, **outputs)",
         ) from None
     what = f"--samples '{samples}' has"
-    inputs = {spec.name: _input(spec, values, profile, what) for spec in model.inputs}
-    point = Point("samples", directory / "samples", ())
+    inputs = {spec.name: _input(spec, values, what) for spec in model.inputs}
+    fit = [index for index, profile in enumerate(profiles) if _holds(profile, inputs)]
+    if not fit:
+        shapes = ", ".join(f"'{name}' {list(value.shape)}" for name, value in inputs.items())
+        ranges = "; ".join(
+            ", ".join(f"{list(r.min)} to {list(r.max)}" for r in profile.values())
+            for profile in profiles
+        )
+        raise SourceError(
+            f"{what} {shapes}; the plans are for {ranges}",
+            "give samples of such shapes, or build for theirs with --max-batch or --max-shapes",
+        )
+    point = Point("samples", directory / "samples", (), profiles=tuple(fit))
     save_tensors(point.inputs, inputs)
     save_tensors(point.outputs, _checked(values, model, what))
     return [point]
 
 
-def _input(spec: TensorSpec, values: Mapping[str, Array], profile: Profile, what: str) -> Array:
+def _input(spec: TensorSpec, values: Mapping[str, Array], what: str) -> Array:
     if spec.name not in values:
         raise SourceError(
             f"{what} no '{spec.name}'; it has: {', '.join(values) or 'nothing'}",
             "it needs every input and output of the model by name",
         )
-    value, sizes = values[spec.name], profile[spec.name]
-    fits = len(value.shape) == len(sizes.min) and all(
-        low <= size <= high
-        for low, size, high in zip(sizes.min, value.shape, sizes.max, strict=True)
-    )
-    if not fits:
-        raise SourceError(
-            f"{what} '{spec.name}' {list(value.shape)}; the plans are for {list(sizes.min)} to "
-            f"{list(sizes.max)}",
-            "give samples of such shapes, or build for theirs with --max-batch or --max-shapes",
+    return cast_to(values[spec.name], spec.dtype)
+
+
+def _holds(profile: Profile, inputs: Mapping[str, Array]) -> bool:
+    return all(
+        len(value.shape) == len(profile[name].min)
+        and all(
+            low <= size <= high
+            for low, size, high in zip(
+                profile[name].min, value.shape, profile[name].max, strict=True
+            )
         )
-    return cast_to(value, spec.dtype)
+        for name, value in inputs.items()
+    )
 
 
 def _checked(outputs: Any, model: Model, what: str) -> dict[str, Array]:

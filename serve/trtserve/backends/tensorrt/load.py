@@ -11,7 +11,8 @@ from trtserve.backends.base import Loaded, LoadRequest
 from trtserve.backends.tensorrt.complete import check, complete
 from trtserve.backends.tensorrt.engine import Engine, library, open_engine
 from trtserve.backends.tensorrt.executor import TensorRtExecutor
-from trtserve.backends.tensorrt.graphs import captures
+from trtserve.backends.tensorrt.graphs import graphs_of
+from trtserve.backends.tensorrt.guarded import GuardedExecutor
 from trtserve.backends.tensorrt.options import options_of
 from trtserve.backends.tensorrt.profiles import profile_indices
 from trtserve.backends.thread import instances
@@ -41,9 +42,14 @@ def load(request: LoadRequest) -> Loaded:
 
 
 def _engine(chosen: Chosen, device: str) -> Engine:
-    lasting_context(gpu_index(device) or 0).use()
+    cuda = lasting_context(gpu_index(device) or 0)
+    cuda.use()
     load_plugins(library(chosen.runtime.module).trt, chosen.plugins, chosen.files[device])
-    return open_engine(chosen.runtime, chosen.files[device], device)
+    try:
+        return open_engine(chosen.runtime, chosen.files[device], device, host_code=chosen.host_code)
+    except PlanRefused as refused:
+        free, total = (size >> 20 for size in cuda.memory())
+        raise PlanRefused(f"{refused}; {free} of {total} MiB are free on {device}") from None
 
 
 def _executors(request: LoadRequest, engines: dict[str, Engine]) -> list[TensorRtExecutor]:
@@ -71,9 +77,9 @@ def _executor(
     request: LoadRequest, seat: Seat, engine: Engine, profiles: Sequence[int]
 ) -> TensorRtExecutor:
     options = options_of(request.config)
-    wanted = captures(request.config, engine.signature, profiles) if options.graphs else []
+    wanted = graphs_of(request.config, engine.signature, profiles) if options.graphs else []
     cuda = lasting_context(gpu_index(seat.device) or 0)
-    executor = TensorRtExecutor(engine, cuda, profiles, options)
+    executor = GuardedExecutor(engine, cuda, profiles, options)
     executor.capture(wanted)
     return executor
 

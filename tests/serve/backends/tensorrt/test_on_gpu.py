@@ -141,7 +141,10 @@ def the_onnx_model_is_served_instead() -> None:
         data = bytearray(plan.read_bytes())
         data[32] |= 0x40  # "no target was declared": nothing but the runtime can tell
         plan.write_bytes(data)
-        row = checked(repo)
+        row = checked(repo)  # it is for each later GPU, by what it says: its refusal is an error
+        print(f"  {row}")
+        assert row.problem.startswith("model 'm' cannot run here: tensorrt-rtx")
+        row = checked(repo, fallback="onnx")
         print(f"  {row}")
         assert f"tensorrt-rtx {runtime.version} refuses model.plan on cuda:0: " in row.why
         row = checked(repo, fallback="none")
@@ -150,12 +153,13 @@ def the_onnx_model_is_served_instead() -> None:
 
 
 def a_graph_runs_a_thousand_times_with_other_data() -> None:
+    from trtserve.backends.tensorrt.graphs import Graph
     from trtserve.backends.tensorrt.options import Options
 
     cuda = Cuda(gpu().index)
     handle = one_tensor(cuda)
     instance = executor(cuda, handle, Options(graphs=True))
-    instance.capture([{"x": (8, 4)}])
+    instance.capture([Graph({"x": (8, 4)}, 8)])
     before = handle.enqueued
     for seed in range(GRAPH_RUNS):
         given = values((8, 4), seed=seed)
