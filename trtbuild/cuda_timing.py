@@ -17,7 +17,7 @@ class Mark:
     """A point in a stream: recorded again and again, each time in the place of the last."""
 
     def __init__(self, cuda: Cuda, *, spin: bool = False) -> None:
-        """`spin`: who waits for it stays awake, which costs a core and saves some 20 us."""
+        """`spin`: who waits for it stays awake, which costs a core."""
         self._cuda = cuda
         self._event = c_void_p()
         cuda.call("cuEventCreate", ctypes.byref(self._event), 0 if spin else _BLOCKING_SYNC)
