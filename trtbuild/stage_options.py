@@ -66,6 +66,13 @@ def options_of_stages(request: ConvertRequest, kind: str) -> StageOptions:
             workspace_mib=request.workspace_mib,
             opt_level=request.opt_level,
             timing_cache=request.timing_cache,
+            require_timing_cache=request.require_timing_cache,
+            hardware=request.hardware_compat,
+            version_compatible=request.version_compatible,
+            weak_precisions=request.weak,
+            refittable=request.refittable,
+            strip_weights=request.strip_weights,
+            tactic_sources=request.tactic_sources,
         ),
         verify=VerifyOptions(rtol=request.rtol, atol=request.atol),
         config=ConfigOptions(

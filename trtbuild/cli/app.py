@@ -20,6 +20,7 @@ from trtbuild.cli import (
     doctor,
     explain,
     inspect,
+    refit,
     repo,
     serve,
     tritonserver,
@@ -37,6 +38,7 @@ app = typer.Typer(
 app.command("convert")(convert.command)
 app.command("check")(check.command)
 app.command("inspect")(inspect.command)
+app.command("refit")(refit.command)
 app.command("doctor")(doctor.command)
 app.command("serve", cls=tritonserver.ServeCommand)(serve.command)
 app.command("explain")(explain.command)

@@ -49,7 +49,7 @@ def compare_plan(
         tolerance = _TF32
     comparisons = []
     with Cuda() as cuda:
-        engine = _Engine(module, plan.path, cuda)
+        engine = _Engine(module, plan.path, cuda, runs_code=bool(plan.version_compatible))
         for point in points:
             report(f"verify {label}", f"{point.name} shapes")
             expected = load_tensors(point.outputs)
@@ -63,7 +63,7 @@ def compare_plan(
 class _Engine:
     """A deserialized plan with one execution context, synchronous."""
 
-    def __init__(self, module: str, plan: Path, cuda: Cuda) -> None:
+    def __init__(self, module: str, plan: Path, cuda: Cuda, *, runs_code: bool = False) -> None:
         self._trt = importlib.import_module(module)
         self._cuda = cuda
         self._stream = Stream(cuda)
@@ -71,6 +71,8 @@ class _Engine:
         self._words: list[str] = []
         self._logger = _logger(self._trt, self._words)
         self._runtime = self._trt.Runtime(self._logger)
+        if runs_code:
+            self._runtime.engine_host_code_allowed = True
         self._engine = self._runtime.deserialize_cuda_engine(plan.read_bytes())
         context = self._engine.create_execution_context() if self._engine else None
         if context is None:
