@@ -23,7 +23,7 @@ function done(summary, latency)
   end
 end
 """
-_NAMES = {"float16": "FP16", "float32": "FP32"}
+_NAMES = {"float16": "FP16", "float32": "FP32", "int64": "INT64"}
 
 
 class Question(NamedTuple):

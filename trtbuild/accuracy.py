@@ -20,6 +20,7 @@ from trtbuild.errors import SourceError
 from trtbuild.plan.refit import RefittedPlan
 from trtbuild.sources import PACKAGES
 from trtbuild.steps import ONNX_PACKAGES, Run, stage_key
+from trtbuild.verify.options import Precision
 from trtbuild.verify.points import Point
 
 
@@ -30,6 +31,7 @@ class Accuracy(NamedTuple):
     exported: OnnxModel
     surgery: SurgeryResult
     profile: Profile
+    profiles: tuple[Profile, ...] = ()  # that `profile` is the envelope of; (): itself alone
 
     def of_graphs(self) -> VerifyReport:
         """Source framework against ONNX, with the very object that was exported."""
@@ -40,7 +42,7 @@ class Accuracy(NamedTuple):
             "final": surgery.model.digest,
             "reference": surgery.reference and surgery.reference.digest,
             "names": (surgery.input_names, surgery.output_names),
-            "profile": self.profile,
+            "profile": self.profiles if len(self.profiles) > 1 else self.profile,
             "options": (options.source, options.verify),
         }
         packages = (*PACKAGES[source.kind], *ONNX_PACKAGES)
@@ -48,7 +50,7 @@ class Accuracy(NamedTuple):
         return self.run.cached("verify", key, VerifyReport, lambda _: self._compare_graphs())
 
     def _compare_graphs(self) -> VerifyReport:
-        points = self._points()
+        points = self.points()
         outputs, no_source = self._references(points)
         return self.run.call(
             "trtbuild.verify.onnx_run:compare_graphs",
@@ -61,8 +63,13 @@ class Accuracy(NamedTuple):
             options=self.run.options.verify,
         )
 
-    def of_plans(self, plans: tuple[Plan, ...], devices: Devices) -> VerifyReport:
-        """Each plan against ONNX, on the GPUs that are here. What has none is said."""
+    def of_plans(
+        self, plans: tuple[Plan, ...], devices: Devices, precision: Precision | None = None
+    ) -> VerifyReport:
+        """Each plan against ONNX, on the GPUs that are here. What has none is said.
+
+        `precision`: what the plans compute in, where that is coarser than the graph's own.
+        """
         targets = [(target, plan) for plan in plans for target in plan.targets]
         here = {gpu.capability: gpu for gpu in reversed(devices.gpus)}
         not_run = {
@@ -73,7 +80,7 @@ class Accuracy(NamedTuple):
         comparisons: list[Comparison] = []
         runnable = [(plan, here[target]) for target, plan in targets if target in here]
         if runnable:
-            points = self._points()
+            points = self.points()
             self.run.call(
                 "trtbuild.verify.onnx_run:run_final",
                 list[Path],
@@ -81,10 +88,12 @@ class Accuracy(NamedTuple):
                 points=points,
             )
             for plan, gpu in runnable:
-                comparisons += self._compare_plan(plan, gpu, points)
+                comparisons += self._compare_plan(plan, gpu, points, precision)
         return VerifyReport(tuple(comparisons), not_run)
 
-    def _compare_plan(self, plan: Plan, gpu: Gpu, points: list[Point]) -> list[Comparison]:
+    def _compare_plan(
+        self, plan: Plan, gpu: Gpu, points: list[Point], precision: Precision | None
+    ) -> list[Comparison]:
         assert self.run.runtime is not None
         module = self.run.runtime.module
         if plan.stripped:
@@ -100,6 +109,7 @@ class Accuracy(NamedTuple):
                 points=points,
                 options=self.run.options.verify,
                 label=str(gpu.capability),
+                precision=precision,
             )
 
     def _with_weights(self, plan: Plan, gpu: Gpu) -> Plan:
@@ -118,13 +128,15 @@ class Accuracy(NamedTuple):
             )
         return msgspec.structs.replace(plan, directory=output.parent, file=output.name)
 
-    def _points(self) -> list[Point]:
+    def points(self) -> list[Point]:
+        """Seeded inputs for each set of shapes, made once a call."""
         return self.run.call(
             "trtbuild.verify.inputs:make_inputs",
             list[Point],
             exported=self.exported,
             result=self.surgery,
             profile=self.profile,
+            profiles=self.profiles,
             seed=self.run.options.verify.seed,
             directory=self.run.folder,
         )

@@ -101,11 +101,19 @@ class Plan(msgspec.Struct, frozen=True):
     version_compatible: str = ""
     refit: str = ""  # which weights it can be given
     stripped: bool = False  # it has no weights and cannot run before it is given them
+    layers_file: str = ""  # TensorRT's layer information, in the same folder; "": none
+    layers: dict[str, int] = {}  # data type -> how many layers compute in it, taken from the plan
+    fp32_layers: tuple[str, ...] = ()  # the first of those in fp32, by name
 
     @property
     def path(self) -> Path:
         """The plan file."""
         return self.directory / self.file
+
+
+def layers_file_of(plan: str) -> str:
+    """The file beside the plan file `plan` with TensorRT's layer information about it."""
+    return f"{plan.removesuffix('.plan')}.layers.json"
 
 
 class TargetFailure(msgspec.Struct, frozen=True):
@@ -169,7 +177,7 @@ class Comparison(msgspec.Struct, frozen=True):
     """One output tensor of one run, candidate against reference."""
 
     pair: str  # "torch vs ONNX", "torch vs ONNX fp16", "ONNX vs plan 8.9"
-    point: str  # "min", "opt" or "max" of the profile
+    point: str  # "min", "opt" or "max" of the profile; of several "profile 1 min"
     tensor: str
     max_abs: float
     max_rel: float
@@ -230,6 +238,7 @@ class Conversion(msgspec.Struct, frozen=True):
     findings: tuple[str, ...]  # of the validator about the model as written, a line each
     stages: tuple[Stage, ...]
     seconds: float
+    profiles: tuple[Profile, ...] = ()  # of the plans, in order; `profile` holds them all
 
 
 def to_json(value: Any) -> bytes:

@@ -18,8 +18,9 @@ from trtbuild.artifacts import (
     SurgeryResult,
     VerifyReport,
 )
-from trtbuild.modelconfig.derive import ConfigOptions, config_from_plans
+from trtbuild.modelconfig.derive import config_from_plans
 from trtbuild.modelconfig.inherit import keep_settings
+from trtbuild.modelconfig.options import ConfigOptions
 from trtbuild.modelconfig.read import read_config
 from trtbuild.modelconfig.schema import Config
 from trtbuild.modelconfig.write import text_from_config
@@ -54,6 +55,7 @@ class Results(msgspec.Struct, frozen=True):
     profile: Profile
     outcome: PlanOutcome
     report: VerifyReport
+    profiles: tuple[Profile, ...] = ()  # that `profile` is the envelope of; (): itself alone
 
 
 def check_config(
@@ -62,25 +64,30 @@ def check_config(
     profile: Profile,
     runtime: RuntimeInfo,
     options: ConfigOptions,
+    *,
+    profiles: tuple[Profile, ...] = (),
 ) -> None:
     """Raise now, before plans are built, what `content_of` would raise about the config."""
     plan = Plan(model.directory, "any.plan", "", 0, (), runtime.name, runtime.version, 0.0)
-    config_from_plans(name, model, (plan,), profile, options)
+    config_from_plans(name, model, (plan,), profile, options, profiles=profiles)
 
 
 def content_of(results: Results, request: ConvertRequest, options: StageOptions) -> Content:
     """The version to be written."""
-    files = {plan.file: plan.path for plan in results.outcome.plans}
     refittable = options.plan.refit is not None
+    plans = results.outcome.plans
+    files = {plan.file: plan.path for plan in plans}
+    if request.keep_layers:
+        files |= {p.layers_file: p.directory / p.layers_file for p in plans if p.layers_file}
     if request.portable:
         files |= portable_files(results.surgery, refittable=refittable)
 
-    def config(plans: tuple[LockedPlan, ...]) -> str:
-        derived = config_of(results, plans, options.config)
+    def config(locked: tuple[LockedPlan, ...]) -> str:
+        derived = config_of(results, locked, options.config)
         there = request.repo / results.name / CONFIG
         if request.mode != "replace" and there.exists():
             derived = keep_settings(read_config(there).message, derived, _settings_asked(request))
-        runs_code = any(plan.version_compatible for plan in plans)
+        runs_code = any(plan.version_compatible for plan in locked)
         return text_from_config(derived, _HEADING + (_RUNS_CODE if runs_code else ""))
 
     return Content(files, dict(options.label_files), config, _lock(results, request, options))
@@ -106,7 +113,9 @@ def config_of(results: Results, plans: tuple[LockedPlan, ...], options: ConfigOp
     """The config for `plans`, those that were there before included."""
     model = results.surgery.model
     artifacts = [_plan(plan, model) for plan in plans]
-    return config_from_plans(results.name, model, artifacts, results.profile, options)
+    return config_from_plans(
+        results.name, model, artifacts, results.profile, options, profiles=results.profiles
+    )
 
 
 def _settings_asked(request: ConvertRequest) -> set[str]:
@@ -115,6 +124,7 @@ def _settings_asked(request: ConvertRequest) -> set[str]:
         "instance_group": request.instances is not None,
         "dynamic_batching": bool(request.preferred_batch) or request.max_queue_delay_us is not None,
         "model_warmup": request.warmup,
+        "optimization": request.cuda_graphs,
     }
     return {field for field, is_given in given.items() if is_given}
 
@@ -136,6 +146,7 @@ def _locked(plan: Plan) -> LockedPlan:
         plan.version_compatible,
         plan.refit,
         plan.stripped,
+        plan.layers,
     )
 
 
@@ -165,6 +176,7 @@ def _lock(results: Results, request: ConvertRequest, options: StageOptions) -> L
         ),
         profile=results.profile,
         plans=tuple(_locked(plan) for plan in results.outcome.plans),
+        profiles=results.profiles,
         failures=results.outcome.failures,
         report=results.report,
         passes=results.surgery.notes,

@@ -12,7 +12,7 @@ import ctypes
 import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
-from ctypes import POINTER, c_int, c_size_t, c_uint, c_uint64, c_void_p
+from ctypes import POINTER, c_float, c_int, c_size_t, c_uint, c_uint64, c_void_p
 from types import TracebackType
 from typing import Any
 
@@ -52,6 +52,8 @@ _CALLS: dict[str, tuple[Any, ...]] = {
     "cuEventRecord": (c_void_p, c_void_p),
     "cuEventSynchronize": (c_void_p,),
     "cuEventDestroy_v2": (c_void_p,),
+    "cuEventElapsedTime": (POINTER(c_float), c_void_p, c_void_p),
+    "cuStreamWaitEvent": (c_void_p, c_void_p, c_uint),
     "cuGraphInstantiateWithFlags": (_HANDLE, c_void_p, c_uint64),
     "cuGraphLaunch": (c_void_p, c_void_p),
     "cuGraphExecDestroy": (c_void_p,),
@@ -210,6 +212,10 @@ class Stream:
         """Begin to copy within the GPU, from address to address."""
         self._cuda.call("cuMemcpyDtoDAsync_v2", target, source, size_bytes, self._stream)
 
+    def wait(self, event: Event) -> None:
+        """What is begun from here on begins after the point where `event` was last recorded."""
+        self._cuda.call("cuStreamWaitEvent", self._stream, event.handle, 0)
+
     def synchronize(self) -> None:
         """Wait for all that was begun; errors of that work are raised here."""
         self._cuda.call("cuStreamSynchronize", self._stream)
@@ -278,10 +284,23 @@ class Event:
         flags = _EVENT_NO_TIMING | (0 if spin else _EVENT_BLOCKING_SYNC)
         cuda.call("cuEventCreate", ctypes.byref(self._event), flags)
 
+    @property
+    def handle(self) -> c_void_p:
+        """The CUevent."""
+        return self._event
+
+    def record(self, stream: Stream) -> None:
+        """Be the point in `stream` behind all that was begun there by now."""
+        self._cuda.call("cuEventRecord", self._event, stream.handle)
+
+    def wait(self) -> None:
+        """Wait until that point is reached; errors of the work before it are raised here."""
+        self._cuda.call("cuEventSynchronize", self._event)
+
     def wait_for(self, stream: Stream) -> None:
         """Wait for all that was begun on `stream`; errors of that work are raised here."""
-        self._cuda.call("cuEventRecord", self._event, stream.handle)
-        self._cuda.call("cuEventSynchronize", self._event)
+        self.record(stream)
+        self.wait()
 
     def free(self) -> None:
         """Destroy it."""

@@ -12,7 +12,9 @@ from trtbuild.accuracy import Accuracy
 from trtbuild.artifacts import Conversion, PlanOutcome, VerifyReport
 from trtbuild.content import Results, check_config, content_of
 from trtbuild.errors import PlanError
-from trtbuild.plan.profiles import profile_from_shapes
+from trtbuild.plan.capture import check_capturable
+from trtbuild.plan.layers import left_in_fp32
+from trtbuild.plan.profiles import envelope, profiles_from_shapes
 from trtbuild.plan.runtimes import TENSORRT, choose_runtime
 from trtbuild.plan.targets import targets_from_texts
 from trtbuild.repository.destination import check_destination
@@ -44,21 +46,23 @@ def convert(request: ConvertRequest, on_progress: OnProgress = lambda _: None) -
     with Run(source, runtime, options, on_progress) as run:
         exported = run.export()
         surgery = run.operate(exported)
-        profile = profile_from_shapes(surgery.model.inputs, options.shapes)
-        check_config(name, surgery.model, profile, runtime, options.config)
-        accuracy = Accuracy(run, exported, surgery, profile)
+        profiles = profiles_from_shapes(surgery.model.inputs, options.shapes)
+        profile = envelope(profiles)
+        check_config(name, surgery.model, profile, runtime, options.config, profiles=profiles)
+        if request.cuda_graphs:
+            check_capturable(run.count_ops(surgery.model))
+        accuracy = Accuracy(run, exported, surgery, profile, profiles)
         outcome, report = together(
-            lambda: run.plans(surgery.model, targets, profile, request.workers),
+            lambda: run.plans(surgery.model, targets, profile, request.workers, profiles=profiles),
             lambda: accuracy.of_graphs() if request.verify else NOT_ASKED,
             meanwhile=_load_validator,
         )
         check_any_plan(outcome)
         gate(report, exported.notes)
         if request.verify:
-            on_gpu = accuracy.of_plans(outcome.plans, devices)
-            gate(on_gpu, exported.notes)
-            report = joined(report, on_gpu)
-        results = Results(name, source, exported, surgery, profile, outcome, report)
+            report = joined(report, accuracy.of_plans(outcome.plans, devices))
+            gate(report, exported.notes)
+        results = Results(name, source, exported, surgery, profile, outcome, report, profiles)
         content = content_of(results, request, options)
         written = write_version(request.repo, content, request.mode, request.version)
     version = written.directory / str(written.version)
@@ -74,11 +78,12 @@ def convert(request: ConvertRequest, on_progress: OnProgress = lambda _: None) -
         failures=outcome.failures,
         report=report,
         passes=surgery.notes,
-        notes=exported.notes,
+        notes=(*exported.notes, *notes_of_plans(outcome, request)),
         config=(written.directory / "config.pbtxt").read_text(),
         findings=findings_of(written.directory, runtime.name),
         stages=tuple(run.stages),
         seconds=time.monotonic() - started,
+        profiles=profiles,
     )
 
 
@@ -106,6 +111,14 @@ def check_any_plan(outcome: PlanOutcome) -> None:
     first = outcome.failures[0]
     reasons = "".join(f"\n  {failure.target}: {failure.message}" for failure in outcome.failures)
     raise PlanError(f"no target could be built, so nothing was written:{reasons}", first.hint)
+
+
+def notes_of_plans(outcome: PlanOutcome, request: ConvertRequest) -> tuple[str, ...]:
+    """What the builders had to do, and which layers did not get the precision asked for."""
+    told = [note for plan in outcome.plans for note in plan.notes]
+    if request.precision in ("fp16", "bf16"):
+        told += [note for plan in outcome.plans if (note := left_in_fp32(plan))]
+    return tuple(told)
 
 
 def joined(one: VerifyReport, other: VerifyReport) -> VerifyReport:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from trtbuild import device
 from trtbuild.artifacts import CheckReport
-from trtbuild.plan.profiles import profile_from_shapes
+from trtbuild.plan.profiles import envelope, profiles_from_shapes
 from trtbuild.plan.runtimes import choose_runtime
 from trtbuild.plan.targets import targets_from_texts
 from trtbuild.request import ConvertRequest
@@ -26,5 +26,6 @@ def check(request: ConvertRequest, on_progress: OnProgress = lambda _: None) -> 
     options = options_of_stages(request, source.kind)
     with Run(source, runtime, options, on_progress) as run:
         surgery = run.operate(run.export())
-        profile = profile_from_shapes(surgery.model.inputs, options.shapes)
-        return run.check(surgery.model, targets, profile, request.workers)
+        profiles = profiles_from_shapes(surgery.model.inputs, options.shapes)
+        profile = envelope(profiles)
+        return run.check(surgery.model, targets, profile, request.workers, profiles=profiles)

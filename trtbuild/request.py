@@ -43,6 +43,7 @@ class ConvertRequest(msgspec.Struct, frozen=True, kw_only=True):
     min_shapes: tuple[str, ...] = ()  # NAME:1x3x224x224
     opt_shapes: tuple[str, ...] = ()
     max_shapes: tuple[str, ...] = ()
+    profiles: tuple[str, ...] = ()  # DIM=MINxOPTxMAX,...; one for each optimization profile
     workspace_mib: int | None = None  # None: TensorRT's own default
     opt_level: int | None = None  # 0..5; None: TensorRT's own default
     timing_cache: Path | None = None
@@ -53,6 +54,7 @@ class ConvertRequest(msgspec.Struct, frozen=True, kw_only=True):
     refittable: Literal["identical", "any"] | None = None
     strip_weights: bool = False
     tactic_sources: tuple[str, ...] = ()
+    keep_layers: bool = False  # put TensorRT's layer information beside the plans
     workers: int | None = None  # worker processes for plans; None: one a core
 
     # config
@@ -61,4 +63,6 @@ class ConvertRequest(msgspec.Struct, frozen=True, kw_only=True):
     preferred_batch: tuple[int, ...] = ()
     labels: tuple[str, ...] = ()  # OUTPUT=FILE
     warmup: bool = False
+    cuda_graphs: bool = False
+    graph_batch: tuple[int, ...] = ()  # batch sizes to capture; (): powers of two and the largest
     portable: bool = True  # keep model.onnx beside the plans

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from trtbuild.errors import UsageError
-from trtbuild.modelconfig.derive import ConfigOptions
+from trtbuild.modelconfig.options import ConfigOptions
 from trtbuild.plan.options import PlanOptions
 from trtbuild.plan.profiles import ShapeOptions, shape_options_from_texts
 from trtbuild.request import ConvertRequest
@@ -46,7 +46,11 @@ def options_of_stages(request: ConvertRequest, kind: str) -> StageOptions:
         _refuse_cuts(request, kind)
     overrides = tuple(input_override_from_text(text) for text in request.input)
     shapes = shape_options_from_texts(
-        request.min_shapes, request.opt_shapes, request.max_shapes, request.max_batch
+        request.min_shapes,
+        request.opt_shapes,
+        request.max_shapes,
+        request.max_batch,
+        request.profiles,
     )
     cut_here = kind not in _TAKES_CUTS
     labels = _labels(request.labels)
@@ -73,6 +77,7 @@ def options_of_stages(request: ConvertRequest, kind: str) -> StageOptions:
             refittable=request.refittable,
             strip_weights=request.strip_weights,
             tactic_sources=request.tactic_sources,
+            capturable=request.cuda_graphs,
         ),
         verify=VerifyOptions(rtol=request.rtol, atol=request.atol),
         config=ConfigOptions(
@@ -81,6 +86,8 @@ def options_of_stages(request: ConvertRequest, kind: str) -> StageOptions:
             preferred_batch=request.preferred_batch,
             labels={output: path.name for output, path in labels.items()},
             warmup=request.warmup,
+            cuda_graphs=request.cuda_graphs,
+            graph_batch=request.graph_batch,
         ),
         label_files={path.name: path for path in labels.values()},
     )

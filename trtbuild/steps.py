@@ -127,8 +127,13 @@ class Run:
         targets: tuple[Capability, ...],
         profile: Profile,
         workers: int | None,
+        *,
+        profiles: tuple[Profile, ...] = (),
     ) -> PlanOutcome:
-        """Stage 3, in workers of its own; each plan has its own entry in the store."""
+        """Stage 3, in workers of its own; each plan has its own entry in the store.
+
+        `profiles`: those that `profile` is the envelope of, where there are several.
+        """
         assert self.runtime is not None
         started = time.monotonic()
         outcome = plans_from_onnx(
@@ -142,6 +147,7 @@ class Run:
             workers=workers or os.cpu_count() or 1,
             on_progress=self.on_progress,
             warm=self._builder,
+            profiles=profiles,
         )
         hit = all(plan.cached for plan in outcome.plans) and not outcome.failures
         self.stages.append(Stage("plans", time.monotonic() - started, hit))
@@ -153,6 +159,8 @@ class Run:
         targets: tuple[Capability, ...],
         profile: Profile,
         workers: int | None,
+        *,
+        profiles: tuple[Profile, ...] = (),
     ) -> CheckReport:
         """Instead of stage 3: what each target takes and refuses, and why."""
         assert self.runtime is not None
@@ -166,6 +174,7 @@ class Run:
             pool=self.pool,
             workers=workers or os.cpu_count() or 1,
             on_progress=self.on_progress,
+            profiles=profiles,
         )
 
     def describe(self, path: Path) -> OnnxModel:

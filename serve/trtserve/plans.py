@@ -18,7 +18,14 @@ from trtbuild.capability import Capability
 from trtbuild.device import Devices, Gpu
 from trtbuild.errors import PlanError, RepositoryError
 from trtbuild.plan.header import PlanHeader, plan_header
-from trtbuild.plan.runtimes import TENSORRT, TENSORRT_RTX, RuntimeInfo, installed_runtimes
+from trtbuild.plan.runtimes import (
+    TENSORRT,
+    TENSORRT_RTX,
+    RuntimeInfo,
+    installed_runtimes,
+    release_parts,
+    same_release,
+)
 from trtbuild.repository.directory import below, lies_in
 from trtbuild.repository.layout import PORTABLE
 from trtbuild.repository.lock import Lock, LockedPlan, read_lock
@@ -178,9 +185,10 @@ class _Choice:
         Releases of TensorRT for RTX run their own plans only. TensorRT runs older plans that
         were built to be version compatible, which it tells itself, and never newer ones.
         """
-        built, here = _numbers(header.version), _numbers(runtime.version)
-        same = built == here[: len(built)]
-        if same or (runtime.name == TENSORRT and built < here):
+        if same_release(header.version, runtime.version):
+            return
+        older = release_parts(header.version) < release_parts(runtime.version)
+        if runtime.name == TENSORRT and older:
             return
         raise PlanRefused(
             f"{path.name} was built by {runtime.name} {header.version}, and {runtime.version} is "
@@ -245,7 +253,3 @@ def _ascending(key: str) -> tuple[float, ...]:
     """Sorts "12.0" after "7.5", and what is no compute capability last."""
     match = re.fullmatch(r"(\d+)\.(\d+)", key)
     return (float(match[1]), float(match[2])) if match else (float("inf"),)
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"\d+", version)[:4])

@@ -47,8 +47,9 @@ class Version:
         self.statistics = ModelStatistics()
         instances = prepared.loaded.instances(Place(self.contract, self.number, loop))
         self.runner = Runner(
-            _scheduler(self.config), instances, self.statistics, loop, settings.max_waiting
-        )
+            _scheduler(self.config), instances, self.statistics, loop, settings.max_waiting,
+            eager=self.config.optimization.eager_batching,
+        )  # fmt: skip
         # No method of its own between a request and its queue: this is every request's way.
         ordered = self.config.dynamic_batching.preserve_ordering
         self.submit = in_order(self.runner.submit) if ordered else self.runner.submit

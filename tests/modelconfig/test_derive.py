@@ -12,7 +12,9 @@ from tests.modelconfig.configs import steady
 from trtbuild.artifacts import OnnxModel, Plan, Profile, Range
 from trtbuild.capability import Capability
 from trtbuild.errors import ConfigError
-from trtbuild.modelconfig.derive import Batch, ConfigOptions, batch_of, config_from_plans
+from trtbuild.modelconfig.batching import Batch, batch_of
+from trtbuild.modelconfig.derive import config_from_plans
+from trtbuild.modelconfig.options import ConfigOptions
 from trtbuild.modelconfig.read import parse_config
 from trtbuild.modelconfig.schema import Config
 from trtbuild.modelconfig.write import text_from_config
@@ -120,10 +122,10 @@ def test_the_later_plan_of_a_target_counts() -> None:
 @pytest.mark.parametrize(
     ("inputs", "outputs", "sizes", "batch"),
     [
-        ("x fp32 batch 3", "y fp32 batch 2", {"batch": (1, 4, 8)}, Batch(4, 8)),
-        ("x fp32 N 3", "y fp32 unk 2", {"N": (1, 4, 8)}, Batch(4, 8)),
-        ("x fp32 N 3; z fp32 M 4", "y fp32 N 2", {"N": (1, 4, 8), "M": (1, 4, 8)}, Batch(4, 8)),
-        ("x fp32 batch 3", "y fp32 batch 2", {"batch": (1, 1, 1)}, Batch(1, 1)),
+        ("x fp32 batch 3", "y fp32 batch 2", {"batch": (1, 4, 8)}, Batch((4,), 8)),
+        ("x fp32 N 3", "y fp32 unk 2", {"N": (1, 4, 8)}, Batch((4,), 8)),
+        ("x fp32 N 3; z fp32 M 4", "y fp32 N 2", {"N": (1, 4, 8), "M": (1, 4, 8)}, Batch((4,), 8)),
+        ("x fp32 batch 3", "y fp32 batch 2", {"batch": (1, 1, 1)}, Batch((1,), 1)),
         # A fixed batch, a fixed channel count in its place, an output without a batch.
         ("x fp32 1 3 8 8", "y fp32 1 2", {}, None),
         ("x fp32 3 8 8", "y fp32 10", {}, None),
@@ -138,7 +140,7 @@ def test_the_later_plan_of_a_target_counts() -> None:
 )
 def test_what_batches(inputs: str, outputs: str, sizes: Any, batch: Batch | None) -> None:
     onnx = model(inputs, outputs)
-    assert batch_of(onnx, profile(onnx, **sizes)) == batch
+    assert batch_of(onnx, (profile(onnx, **sizes),)) == batch
 
 
 def test_a_fixed_batch_stays_in_the_dims() -> None:

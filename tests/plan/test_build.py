@@ -1,6 +1,7 @@
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import onnx
 import pytest
 from onnx import TensorProto
@@ -13,7 +14,7 @@ from trtbuild.onnx_model import describe
 from trtbuild.plan.build import plan, warm_up
 from trtbuild.plan.interface import check_types
 from trtbuild.plan.options import PlanOptions, PlanSpec
-from trtbuild.plan.profiles import ShapeOptions, profile_from_shapes
+from trtbuild.plan.profiles import ShapeOptions, envelope, profile_from_shapes
 from trtbuild.plan.runtimes import RTX_CAPABILITIES, RuntimeInfo
 from trtbuild.tensor import DTYPES
 from trtbuild.workers.pool import Pool
@@ -45,6 +46,33 @@ def test_every_option_reaches_the_builder(
     rtx: RuntimeInfo, tmp_path: Path, options: dict[str, Any]
 ) -> None:
     assert plan(spec_of(matmul(), tmp_path, rtx, **options), tmp_path).size_bytes > 1000
+
+
+def test_several_profiles_and_plans_to_capture(rtx: RuntimeInfo, tmp_path: Path) -> None:
+    spec = spec_of(matmul(), tmp_path, rtx)
+    halves = (
+        {"x": Range((1, 64), (1, 64), (1, 64))},
+        {"x": Range((2, 64), (16, 64), (32, 64))},
+    )
+    specs = [
+        spec,
+        msgspec.structs.replace(spec, profile=envelope(halves), profiles=halves),
+        msgspec.structs.replace(spec, profile=envelope(halves)),
+        msgspec.structs.replace(spec, options=PlanOptions(capturable=True)),
+    ]
+    digests = []
+    for number, each in enumerate(specs):
+        (tmp_path / str(number)).mkdir()
+        digests.append(plan(each, tmp_path / str(number)).digest)
+    assert len(set(digests)) == len(specs)  # each reached the builder
+
+
+def test_a_profile_that_the_network_cannot_have_is_named(rtx: RuntimeInfo, tmp_path: Path) -> None:
+    spec = spec_of(matmul(), tmp_path, rtx)
+    wrong = {"x": Range((1, 63), (1, 63), (1, 63))}
+    spec = msgspec.structs.replace(spec, profiles=(spec.profile, wrong))
+    with pytest.raises(PlanError):
+        plan(spec, tmp_path)
 
 
 def test_too_little_workspace_says_so(rtx: RuntimeInfo, tmp_path: Path) -> None:

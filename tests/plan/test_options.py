@@ -32,6 +32,10 @@ def changed(spec: PlanSpec, part: str, **changes: Any) -> PlanSpec:
     [
         changed(SPEC, "model", digest="d2"),
         msgspec.structs.replace(SPEC, profile={"x": Range((1, 4), (4, 4), (16, 4))}),
+        msgspec.structs.replace(
+            SPEC, profiles=(SPEC.profile, {"x": Range((1, 4), (1, 4), (1, 4))})
+        ),
+        changed(SPEC, "options", capturable=True),
         msgspec.structs.replace(SPEC, targets=(Capability(8, 9),)),
         msgspec.structs.replace(SPEC, targets=(Capability(8, 6), Capability(8, 9))),
         changed(SPEC, "options", workspace_mib=64),
@@ -48,6 +52,7 @@ def test_what_determines_a_plan_is_in_its_key(other: PlanSpec) -> None:
     "other",
     [
         changed(SPEC, "model", directory=Path("/b"), files=("n.onnx",)),
+        msgspec.structs.replace(SPEC, profiles=(SPEC.profile,)),  # the same plan
         changed(SPEC, "options", sharing="per-target"),
         changed(SPEC, "options", hardware="none"),  # tensorrt-rtx has no such levels
         changed(SPEC, "runtime", package="tensorrt-rtx-cu13"),

@@ -2,11 +2,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trtbuild.artifacts import Range
+from trtbuild.artifacts import Profile, Range
 from trtbuild.errors import PlanError, TrtbuildError, UsageError
 from trtbuild.plan.profiles import (
     ShapeOptions,
     profile_from_shapes,
+    profiles_from_shapes,
     shape_options_from_texts,
 )
 from trtbuild.tensor import Dim, TensorSpec
@@ -241,3 +242,58 @@ def test_a_profile_fits_the_model_and_grows(
         for dim, low, usual, high in zip(spec.shape, sizes.min, sizes.opt, sizes.max, strict=True):
             assert low <= usual <= high
             assert not isinstance(dim, int) or low == high == dim
+
+
+# several profiles
+
+
+def several(*texts: str, **more: object) -> tuple[Profile, ...]:
+    options = shape_options_from_texts(profiles=texts, **more)  # type: ignore[arg-type]
+    return profiles_from_shapes((TOKENS, MASK), options)
+
+
+def test_each_profile_has_its_sizes_for_every_input() -> None:
+    found = several("batch=1x1x1,seq=1x128x512", "batch=2x16x32,seq=8x64x128")
+    assert found == (
+        {name: Range((1, 1), (1, 128), (1, 512)) for name in ("tokens", "mask")},
+        {name: Range((2, 8), (16, 64), (32, 128)) for name in ("tokens", "mask")},
+    )
+
+
+def test_dims_that_a_profile_leaves_out_are_as_the_other_options_say() -> None:
+    found = several("seq=1x2x3", "batch=8x8x8", max_shapes=["tokens:6x12"], min_shapes=["mask:2x4"])
+    assert found[0]["mask"] == Range((2, 1), (4, 2), (6, 3))
+    assert found[1]["tokens"] == Range((8, 4), (8, 8), (8, 12))
+    assert several("seq=1x2x3")[0]["tokens"] == Range((1, 1), (2, 2), (4, 3))
+
+
+def test_the_envelope_holds_all_and_is_usually_as_the_first() -> None:
+    options = shape_options_from_texts(
+        profiles=["batch=1x1x1,seq=2x3x512", "batch=2x16x32,seq=1x64x128"]
+    )
+    profile = profile_from_shapes((TOKENS,), options)
+    assert profile == {"tokens": Range((1, 1), (1, 3), (32, 512))}
+
+
+def test_a_dim_that_the_model_does_not_have() -> None:
+    with pytest.raises(PlanError) as caught:
+        several("bach=1x2x3,seq=1x1x1,len=1x1x1")
+    assert caught.value.message == (
+        "--profile bach=1x2x3,seq=1x1x1,len=1x1x1 names dim 'bach', 'len'; "
+        "the dims of the model's inputs that vary: batch, seq"
+    )
+    with pytest.raises(PlanError, match="that vary: none"):
+        profiles_from_shapes(
+            (TensorSpec("x", "fp32", (1, 3)),), shape_options_from_texts(profiles=["n=1x1x1"])
+        )
+
+
+def test_a_profile_twice() -> None:
+    with pytest.raises(PlanError) as caught:
+        several("batch=1x2x4,seq=1x1x1", "seq=1x1x2", "seq=1x1x1")
+    assert caught.value.message == "--profile seq=1x1x1 is the same as profile 0"
+
+
+def test_a_dim_whose_size_a_profile_does_not_tell() -> None:
+    with pytest.raises(PlanError, match="nothing says how large dim 'seq' gets"):
+        several("batch=1x2x4,seq=1x1x1", "batch=1x2x4")

@@ -118,6 +118,15 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
     max_shapes: Annotated[
         list[str] | None, _option(_PLANS, metavar="NAME:8x3x224x224", help="Largest input shapes.")
     ] = None,
+    profile: Annotated[
+        list[str] | None,
+        _option(
+            _PLANS,
+            metavar="DIM=MINxOPTxMAX,...",
+            help="An optimization profile, such as batch=1x8x32,seq=1x64x128; dims that it leaves "
+            "out are as the other options say. Repeatable: one profile each.",
+        ),
+    ] = None,
     workspace: Annotated[
         int | None, _option(_PLANS, min=1, metavar="MIB", help="Memory limit for tactics.")
     ] = None,
@@ -177,9 +186,24 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         list[str] | None, _option(_CONFIG, metavar="OUTPUT=FILE", help="Class labels of an output.")
     ] = None,
     warmup: Annotated[bool, _option(_CONFIG, "--warmup", help="Write a warm-up request.")] = False,
+    cuda_graphs: Annotated[
+        bool, _option(_CONFIG, "--cuda-graphs", help="Have runs captured in CUDA graphs at load.")
+    ] = False,
+    graph_batch: Annotated[
+        list[int] | None,
+        _option(
+            _CONFIG,
+            min=1,
+            help="A batch size to capture, smaller ones being padded to it; default: powers of two "
+            "and the largest. Repeatable.",
+        ),
+    ] = None,
     portable: Annotated[
         bool, _option(_CONFIG, help="Keep model.onnx beside the plans, as fallback.")
     ] = True,
+    keep_layers: Annotated[
+        bool, _option(_PLANS, "--keep-layers", help="tensorrt: write layer information beside.")
+    ] = False,
     workers: Annotated[
         int | None, _option(_RUN, min=1, help="Worker processes for plans; default: one a core.")
     ] = None,
@@ -218,6 +242,7 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         min_shapes=tuple(min_shapes or ()),
         opt_shapes=tuple(opt_shapes or ()),
         max_shapes=tuple(max_shapes or ()),
+        profiles=tuple(profile or ()),
         workspace_mib=workspace,
         opt_level=opt_level,
         timing_cache=timing_cache,
@@ -228,12 +253,15 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         refittable=refittable,
         strip_weights=strip_weights,
         tactic_sources=_many(tactic_sources),
+        keep_layers=keep_layers,
         workers=workers,
         instances=instances,
         max_queue_delay_us=max_queue_delay_us,
         preferred_batch=tuple(preferred_batch or ()),
         labels=tuple(labels or ()),
         warmup=warmup,
+        cuda_graphs=cuda_graphs,
+        graph_batch=tuple(graph_batch or ()),
         portable=portable,
     )
     with render.progress(quiet=quiet) as on_progress:

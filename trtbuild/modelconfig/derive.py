@@ -8,6 +8,8 @@ Rules of Triton that shape it, from its model_config_utils.cc and its TensorRT b
 - `max_batch_size: N` promises batches from 1 to N, so a plan for 4 to 8 does not batch either.
 - A scalar, which `dims` cannot say, is `dims: [ 1 ]` with `reshape { shape: [ ] }`, and can be
   said only where the model batches.
+- An instance uses the profiles that its group's `profile` lists, 0 where it lists none. So a plan
+  with several gets all of them listed.
 - A GPU whose compute capability is no key of `cc_model_filenames` gets the default file without
   a word. So there is none: no `default_model_filename`, and no plan is called `model.plan`.
 """
@@ -17,10 +19,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-
-from trtbuild.artifacts import OnnxModel, Plan, Profile, Range
+from trtbuild.artifacts import OnnxModel, Plan, Profile
 from trtbuild.errors import ConfigError
+from trtbuild.modelconfig.batching import Batch, batch_of
+from trtbuild.modelconfig.cuda_graphs import cuda_graphs
+from trtbuild.modelconfig.options import ConfigOptions
 from trtbuild.modelconfig.schema import Config, new_config, schema
 from trtbuild.tensor import DTYPES, Dim, TensorSpec
 
@@ -33,77 +36,43 @@ _SERVED_BY = {
 }
 
 
-class ConfigOptions(msgspec.Struct, frozen=True):
-    """What the user says of serving."""
-
-    instances: int = 1  # on each GPU
-    max_queue_delay_us: int | None = None  # None: Triton's default, no waiting
-    preferred_batch: tuple[int, ...] = ()  # none: the usual and the largest batch of the profile
-    labels: dict[str, str] = {}  # output -> label file in the model's folder
-    warmup: bool = False  # run the usual shapes once before the model is ready
-
-
 def config_from_plans(
     name: str,
     model: OnnxModel,
     plans: Sequence[Plan],
     profile: Profile,
     options: ConfigOptions | None = None,
+    *,
+    profiles: tuple[Profile, ...] = (),
 ) -> Config:
     """The `inference.ModelConfig` of the model `name` that `plans` were built from.
 
+    `profiles`: the optimization profiles of the plans, that `profile` is the envelope of; (): it
+    is the only one.
     Where two plans are for one target, the later one counts. Raises `ConfigError` where Triton
     cannot say what the model has (a data type, a scalar without a batch, an empty dim) and for
     options that contradict the model.
     """
     options = options or ConfigOptions()
-    batch = batch_of(model, profile)
+    profiles = profiles or (profile,)
+    batch = batch_of(model, profiles)
     fields: dict[str, Any] = {
         "name": name,
         **_SERVED_BY[_runtime(plans)],
         "max_batch_size": batch.max if batch else 0,
         "input": [_tensor(spec, dims) for spec, dims in _inputs(model, profile, batch)],
         "output": [_tensor(spec, dims) for spec, dims in _outputs(model, profile, batch)],
-        "instance_group": [_instances(options)],
+        "instance_group": [_instances(options, len(profiles))],
         "cc_model_filenames": {str(t): plan.file for plan in plans for t in plan.targets},
     }
     if (batching := _dynamic_batching(batch, options)) is not None:
         fields["dynamic_batching"] = batching
     if options.warmup:
-        fields["model_warmup"] = [_warmup(model, profile, batch)]
+        fields["model_warmup"] = _warmups(model, profiles, batch)
+    if (graphs := cuda_graphs(model, profiles, batch, options)) is not None:
+        fields["optimization"] = {"cuda": graphs}
     _label(fields["output"], options)
     return new_config(**fields)
-
-
-class Batch(msgspec.Struct, frozen=True):
-    """The batch sizes of a model that batches: from 1 to `max`, usually `opt`."""
-
-    opt: int
-    max: int
-
-
-def batch_of(model: OnnxModel, profile: Profile) -> Batch | None:
-    """The batch that Triton may form; None where `max_batch_size` has to be 0.
-
-    The batch dim is the first one, as ONNX Runtime's and TensorRT's backends have it. It must
-    vary everywhere, over the same sizes from 1 on. In a model that calls some dim `batch`, a
-    first dim of another name is none; and an output that begins with an input's other dim does
-    not begin with the batch.
-    """
-    if not model.batchable:
-        return None
-    firsts = {spec.shape[0] for spec in model.inputs}
-    named = {dim for spec in model.inputs for dim in spec.dynamic_dims if "batch" in dim.lower()}
-    others = {dim for spec in model.inputs for dim in spec.dynamic_dims} - firsts
-    if (named and firsts - named) or others & {spec.shape[0] for spec in model.outputs}:
-        return None
-    sizes = {_sizes(profile[spec.name], 0) for spec in model.inputs}
-    (low, usual, high), *different = sizes
-    return None if different or low > 1 else Batch(usual, high)
-
-
-def _sizes(range_: Range, position: int) -> tuple[int, int, int]:
-    return range_.min[position], range_.opt[position], range_.max[position]
 
 
 def _runtime(plans: Sequence[Plan]) -> str:
@@ -174,14 +143,15 @@ def _data_type(spec: TensorSpec) -> int:
     return number
 
 
-def _instances(options: ConfigOptions) -> dict[str, Any]:
+def _instances(options: ConfigOptions, profiles: int) -> dict[str, Any]:
     if options.instances < 1:
         raise ConfigError(f"--instances {options.instances}: a model needs 1 instance or more")
-    return {"kind": schema().ModelInstanceGroup.KIND_GPU, "count": options.instances}
+    group = {"kind": schema().ModelInstanceGroup.KIND_GPU, "count": options.instances}
+    return group if profiles == 1 else group | {"profile": [str(i) for i in range(profiles)]}
 
 
 def _dynamic_batching(batch: Batch | None, options: ConfigOptions) -> dict[str, Any] | None:
-    if batch is None or batch.max == 1:
+    if batch is None or batch.max == 1 or not batch.formed:
         _refuse_batching(batch, options)
         return None
     wrong = [size for size in options.preferred_batch if not 1 <= size <= batch.max]
@@ -190,7 +160,7 @@ def _dynamic_batching(batch: Batch | None, options: ConfigOptions) -> dict[str, 
             f"--preferred-batch {wrong[0]}: the plans were built for batches from 1 to {batch.max}",
             f"give sizes up to {batch.max}, or a larger --max-batch",
         )
-    preferred = options.preferred_batch or (size for size in (batch.opt, batch.max) if size > 1)
+    preferred = options.preferred_batch or (size for size in (*batch.opts, batch.max) if size > 1)
     fields: dict[str, Any] = {"preferred_batch_size": sorted(set(preferred))}
     if options.max_queue_delay_us:
         fields["max_queue_delay_microseconds"] = options.max_queue_delay_us
@@ -200,15 +170,34 @@ def _dynamic_batching(batch: Batch | None, options: ConfigOptions) -> dict[str, 
 def _refuse_batching(batch: Batch | None, options: ConfigOptions) -> None:
     option = "--preferred-batch" if options.preferred_batch else "--max-queue-delay-us"
     if options.preferred_batch or options.max_queue_delay_us:
-        what = "its batch goes up to 1" if batch else "its batch does not vary from 1 on"
+        what = "its batch does not vary from 1 on"
+        if batch is not None:
+            what = (
+                "its batch goes up to 1"
+                if batch.formed
+                else "a profile that takes some shape does not take each batch of it"
+            )
         raise ConfigError(
             f"{option} is about batches that Triton forms, and of this model it forms none: {what}",
             f"leave {option} out, or build plans for a batch that varies",
         )
 
 
-def _warmup(model: OnnxModel, profile: Profile, batch: Batch | None) -> dict[str, Any]:
-    """One request of the usual shapes. All zeros, since as an index every number might be wrong."""
+def _warmups(
+    model: OnnxModel, profiles: tuple[Profile, ...], batch: Batch | None
+) -> list[dict[str, Any]]:
+    """A request of the usual shapes of each profile."""
+    if len(profiles) == 1:
+        return [_warmup("usual_shapes", model, profiles[0], batch)]
+    return [
+        _warmup(f"usual_shapes_of_profile_{index}", model, profile, batch)
+        for index, profile in enumerate(profiles)
+    ]
+
+
+def _warmup(name: str, model: OnnxModel, profile: Profile, batch: Batch | None) -> dict[str, Any]:
+    """One request. All zeros, since as an index every number might be wrong."""
+    size = profile[model.inputs[0].name].opt[0] if batch else 1
     inputs = {
         spec.name: {
             "data_type": _data_type(spec),
@@ -217,7 +206,7 @@ def _warmup(model: OnnxModel, profile: Profile, batch: Batch | None) -> dict[str
         }
         for spec in model.inputs
     }
-    return {"name": "usual_shapes", "batch_size": batch.opt if batch else 1, "inputs": inputs}
+    return {"name": name, "batch_size": size, "inputs": inputs}
 
 
 def _label(outputs: list[dict[str, Any]], options: ConfigOptions) -> None:

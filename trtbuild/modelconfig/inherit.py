@@ -14,7 +14,8 @@ from trtbuild.modelconfig.schema import Config
 _SAID_BY_PLANS = frozenset(
     ("name", "platform", "backend", "max_batch_size", "input", "output", "cc_model_filenames")
 )
-_OF_THE_BATCH = frozenset(("dynamic_batching", "model_warmup"))  # they name batch sizes
+# They name batch sizes: optimization those of CUDA graphs.
+_OF_THE_BATCH = frozenset(("dynamic_batching", "model_warmup", "optimization"))
 
 
 def keep_settings(old: Config, new: Config, asked: Container[str]) -> Config:
@@ -23,6 +24,7 @@ def keep_settings(old: Config, new: Config, asked: Container[str]) -> Config:
     `asked`: fields that the user gave options for in this run, so they are `new`'s.
     """
     same_batch = old.max_batch_size == new.max_batch_size
+    profiles = list(new.instance_group[0].profile) if new.instance_group else []
     for field, value in old.ListFields():
         if field.name in _SAID_BY_PLANS or field.name in asked:
             continue
@@ -35,6 +37,9 @@ def keep_settings(old: Config, new: Config, asked: Container[str]) -> Config:
             setattr(new, field.name, value)
         else:
             getattr(new, field.name).MergeFrom(value)
+    for group in new.instance_group:  # which profiles there are is of the plans
+        group.ClearField("profile")
+        group.profile.extend(profiles)
     labels = {output.name: output.label_filename for output in old.output}
     for output in new.output:
         output.label_filename = output.label_filename or labels.get(output.name, "")

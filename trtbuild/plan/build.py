@@ -6,13 +6,17 @@ import time
 from pathlib import Path
 from typing import Any
 
-from trtbuild.artifacts import Plan, digest_of_files
+import msgspec
+
+from trtbuild.artifacts import Plan, Profile, digest_of_files, layers_file_of
 from trtbuild.errors import PlanError
 from trtbuild.plan import datacenter
+from trtbuild.plan.inspector import inspector_text
+from trtbuild.plan.layers import NAMED_LAYERS, computing_in, counts, layers_from_text
 from trtbuild.plan.network import Parsed, network_from_onnx, typed
 from trtbuild.plan.options import PlanSpec
 from trtbuild.plan.progress import PER_MILLE, monitor
-from trtbuild.plan.runtimes import TENSORRT, RuntimeInfo
+from trtbuild.plan.runtimes import TENSORRT, TENSORRT_RTX, RuntimeInfo
 from trtbuild.plan.session import Session, session
 from trtbuild.plan.targets import plan_file_name
 from trtbuild.plan.timing_cache import load_timing_cache, save_timing_cache
@@ -50,7 +54,7 @@ def plan(spec: PlanSpec, directory: Path) -> Plan:
         level = ""
     path = directory / plan_file_name(spec.targets)
     _write(path, built)
-    return Plan(
+    made = Plan(
         directory=directory,
         file=path.name,
         digest=digest_of_files(path),
@@ -64,6 +68,28 @@ def plan(spec: PlanSpec, directory: Path) -> Plan:
         version_compatible=spec.options.version_compatible or "",
         refit=spec.options.refit or "",
         stripped=spec.options.strip_weights,
+    )
+    return _with_layers(loaded, built, made) if spec.runtime.name == TENSORRT else made
+
+
+def _with_layers(loaded: Session, built: Any, made: Plan) -> Plan:
+    """`made` with what its own engine tells of its layers, and their file beside it."""
+    loaded.forget_errors()
+    runtime = loaded.trt.Runtime(loaded.logger)
+    runtime.engine_host_code_allowed = True  # of a version-compatible plan; it is our own
+    engine = runtime.deserialize_cuda_engine(built)
+    if engine is None:  # other work may have the GPU's memory: the plan is good all the same
+        reason = refusal_from_log(loaded.errors).reason
+        note = f"its layers are not known, {loaded.name} did not load it: {reason}"
+        return msgspec.structs.replace(made, notes=(*made.notes, note))
+    text = inspector_text(loaded.trt, engine)
+    layers, file = layers_from_text(text), layers_file_of(made.file)
+    _write(made.directory / file, text.encode())
+    return msgspec.structs.replace(
+        made,
+        layers_file=file,
+        layers=counts(layers),
+        fp32_layers=computing_in(layers, "fp32")[:NAMED_LAYERS],
     )
 
 
@@ -96,24 +122,34 @@ def _build_at(
 
 
 def configured(loaded: Session, parsed: Parsed, spec: PlanSpec) -> Any:
-    """A builder config with all that both runtimes have. Raises `PlanError` for the profile."""
+    """A builder config with all that both runtimes have. Raises `PlanError` for a profile."""
     config = parsed.builder.create_builder_config()
-    shapes = parsed.builder.create_optimization_profile()
-    for name, sizes in spec.profile.items():
-        shapes.set_shape(name, sizes.min, sizes.opt, sizes.max)
-    if spec.profile and config.add_optimization_profile(shapes) < 0:
-        reason = refusal_from_log(loaded.errors).reason
-        raise PlanError(f"{loaded.name} refuses the profile: {reason}")
+    for profile in filter(None, spec.each_profile):  # none for a network without inputs
+        _add_profile(loaded, parsed, config, profile)
     if spec.options.workspace_mib is not None:
         workspace = loaded.trt.MemoryPoolType.WORKSPACE
         config.set_memory_pool_limit(workspace, spec.options.workspace_mib * _MIB)
     if spec.options.opt_level is not None:
         config.builder_optimization_level = spec.options.opt_level
+    # Layers' types and tactics in the plan, for `inspect`; the kernels are the same without.
+    config.profiling_verbosity = loaded.trt.ProfilingVerbosity.DETAILED
+    if spec.options.capturable and spec.runtime.name == TENSORRT_RTX:
+        # A plan that allocates memory itself as it runs cannot be captured (TensorRT for RTX 1.2).
+        config.set_flag(loaded.trt.BuilderFlag.REQUIRE_USER_ALLOCATION)
     loaded.set_targets(config, spec.targets)
     config.progress_monitor = monitor(
         loaded.trt, lambda phase, done: report("", phase, done, PER_MILLE)
     )
     return config
+
+
+def _add_profile(loaded: Session, parsed: Parsed, config: Any, profile: Profile) -> None:
+    shapes = parsed.builder.create_optimization_profile()
+    for name, sizes in profile.items():
+        shapes.set_shape(name, sizes.min, sizes.opt, sizes.max)
+    if config.add_optimization_profile(shapes) < 0:
+        reason = refusal_from_log(loaded.errors).reason
+        raise PlanError(f"{loaded.name} refuses the profile: {reason}")
 
 
 def serialized(loaded: Session, parsed: Parsed, config: Any) -> Any:
@@ -127,7 +163,7 @@ def serialized(loaded: Session, parsed: Parsed, config: Any) -> Any:
         raise PlanError(
             f"{loaded.name}: {refusal.reason}",
             "the model does not take every shape of the profile: give those it takes with "
-            "--min-shapes, --opt-shapes, --max-shapes and --max-batch",
+            "--min-shapes, --opt-shapes, --max-shapes, --max-batch and --profile",
         )
     raise PlanError(
         f"{loaded.name}: {refusal.reason}",

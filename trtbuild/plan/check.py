@@ -34,9 +34,10 @@ def check(
     pool: Pool,
     workers: int = 1,
     on_progress: OnProgress = lambda _: None,
+    profiles: tuple[Profile, ...] = (),
 ) -> CheckReport:
     """What each of `targets` makes of `model`. Raises as `plans_from_onnx` does."""
-    spec = PlanSpec(model, profile, options, tuple(sorted(set(targets))), runtime)
+    spec = PlanSpec(model, profile, options, tuple(sorted(set(targets))), runtime, profiles)
     builds = Builds(spec, store=store, pool=pool, workers=workers, on_progress=on_progress)
     outcome = builds.outcome()
     examination = builds.examine(builds.refused(outcome), bisect=True)

@@ -44,7 +44,7 @@ TACTIC_SOURCES = {
 NO_SOURCES = "none"
 OPT_LEVELS = range(6)
 # Raised when the builds of this package change so that the same options give another plan.
-_REVISION = 1
+_REVISION = 2  # 2: with detailed layer information
 
 
 class PlanOptions(msgspec.Struct, frozen=True):
@@ -62,6 +62,7 @@ class PlanOptions(msgspec.Struct, frozen=True):
     refittable: str | None = None  # of REFIT_FLAGS
     strip_weights: bool = False
     tactic_sources: tuple[str, ...] = ()  # of TACTIC_SOURCES, or NO_SOURCES alone
+    capturable: bool = False  # runs are to be captured in CUDA graphs
 
     def __post_init__(self) -> None:
         _one_of("--plans", self.sharing, SHARINGS)
@@ -155,6 +156,12 @@ class PlanSpec(msgspec.Struct, frozen=True):
     targets: tuple[Capability, ...]  # ascending; their order would change a plan's bytes
     runtime: RuntimeInfo
     kept_cache: Path | None = None  # the store's timing cache, where the options name none
+    profiles: tuple[Profile, ...] = ()  # that `profile` is the envelope of; (): itself alone
+
+    @property
+    def each_profile(self) -> tuple[Profile, ...]:
+        """The optimization profiles of the plan, in order."""
+        return self.profiles or (self.profile,)
 
 
 def plan_key(spec: PlanSpec) -> str:
@@ -176,10 +183,12 @@ def plan_key(spec: PlanSpec) -> str:
             # It times its kernels on the GPU at hand, and so depends on the model of that.
             "gpus": sorted({gpu.name for gpu in runtime.gpus if gpu.capability in spec.targets}),
         }
+    elif options.capturable:  # data-centre TensorRT needs no option of the builder for it
+        how["capturable"] = True
     return key_of(
         {
             "onnx": spec.model.digest,
-            "profile": spec.profile,
+            "profile": spec.profile if len(spec.each_profile) == 1 else spec.each_profile,
             "options": how,
             "targets": [str(target) for target in spec.targets],
             "runtime": runtime.name,

@@ -49,15 +49,17 @@ def plans_from_onnx(
     workers: int = 1,
     on_progress: OnProgress = lambda _: None,
     warm: WarmWorker | None = None,
+    profiles: tuple[Profile, ...] = (),
 ) -> PlanOutcome:
     """Build, or take from the store, the plans for `targets`; each target fails alone.
 
     At most `workers` processes build at the same time; `on_progress` is called from their
     threads, with the target as the work. `warm` is a worker that has TensorRT loaded already.
+    `profiles` are those that `profile` is the envelope of, where there are several.
     Raises `PlanError` or `UsageError` for what is wrong for every target: the profile, the
     options, data types of inputs and outputs that TensorRT lacks.
     """
-    spec = PlanSpec(model, profile, options, tuple(sorted(set(targets))), runtime)
+    spec = PlanSpec(model, profile, options, tuple(sorted(set(targets))), runtime, profiles)
     builds = Builds(
         spec, store=store, pool=pool, workers=workers, on_progress=on_progress, warm=warm
     )

@@ -180,7 +180,9 @@ class _Prober:
         model = self._graph.prefix(count)
         inputs = {value.name for value in model.graph.input}
         profile = {name: sizes for name, sizes in self._spec.profile.items() if name in inputs}
-        return self._ask(model, (target,), msgspec.structs.replace(self._spec, profile=profile))
+        return self._ask(
+            model, (target,), msgspec.structs.replace(self._spec, profile=profile, profiles=())
+        )
 
     def _ask(
         self,
@@ -197,7 +199,7 @@ class _Prober:
         network = parsed.network
         if any(network.get_input(i).is_shape_tensor for i in range(network.num_inputs)):
             return None
-        spec = spec or msgspec.structs.replace(self._spec, profile={})
+        spec = spec or msgspec.structs.replace(self._spec, profile={}, profiles=())
         try:
             config = configured(
                 self._session, parsed, msgspec.structs.replace(spec, targets=targets)

@@ -1,6 +1,7 @@
 """The shapes a plan is built for: from what the model leaves open and what the user says.
 
 A dim is known by its name: wherever a name occurs, in whichever input, its range is the same.
+A plan has one profile or several; each `--profile` says one, in terms of dims.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import msgspec
 
 from trtbuild.artifacts import Profile, Range
 from trtbuild.errors import PlanError, UsageError
+from trtbuild.plan.dim_ranges import DimRanges, dim_ranges_from_text, text_of_ranges
 from trtbuild.tensor import TensorSpec
 
 DEFAULT_MAX_BATCH = 4  # Triton's own default-max-batch-size for models that batch
@@ -28,6 +30,7 @@ class ShapeOptions(msgspec.Struct, frozen=True):
     opt: Shapes = {}
     max: Shapes = {}
     max_batch: int | None = None
+    profiles: tuple[DimRanges, ...] = ()  # of each --profile; (): one, of what is said above
 
     def __post_init__(self) -> None:
         if self.max_batch is not None and self.max_batch < 1:
@@ -39,16 +42,19 @@ def shape_options_from_texts(
     opt_shapes: Iterable[str] = (),
     max_shapes: Iterable[str] = (),
     max_batch: int | None = None,
+    profiles: Iterable[str] = (),
 ) -> ShapeOptions:
-    """Read `--min-shapes`, `--opt-shapes`, `--max-shapes` and `--max-batch`.
+    """Read `--min-shapes`, `--opt-shapes`, `--max-shapes`, `--max-batch` and `--profile`.
 
-    Each text is a comma list of NAME:1x3x224x224, as trtexec has them. Raises `UsageError`.
+    Each text is a comma list of NAME:1x3x224x224, as trtexec has them; of `profiles` one of
+    DIM=MINxOPTxMAX. Raises `UsageError`.
     """
     return ShapeOptions(
-        _shapes_from_texts("--min-shapes", min_shapes),
-        _shapes_from_texts("--opt-shapes", opt_shapes),
-        _shapes_from_texts("--max-shapes", max_shapes),
+        shapes_from_texts("--min-shapes", min_shapes),
+        shapes_from_texts("--opt-shapes", opt_shapes),
+        shapes_from_texts("--max-shapes", max_shapes),
         max_batch,
+        tuple(dim_ranges_from_text(text) for text in profiles),
     )
 
 
@@ -56,7 +62,8 @@ def shape_options_from_texts(
 _ITEM = re.compile(r"\s*(?P<name>.+?)\s*:\s*(?P<dims>\d+(?:x\d+)*)\s*(?:,|$)")
 
 
-def _shapes_from_texts(option: str, texts: Iterable[str]) -> Shapes:
+def shapes_from_texts(option: str, texts: Iterable[str]) -> Shapes:
+    """Shapes by input from the texts of `option`, comma lists of NAME:1x3x224x224."""
     shapes: Shapes = {}
     for text in texts:
         position = 0
@@ -79,11 +86,22 @@ def _shapes_from_texts(option: str, texts: Iterable[str]) -> Shapes:
 def profile_from_shapes(
     inputs: tuple[TensorSpec, ...], shapes: ShapeOptions | None = None
 ) -> Profile:
-    """The profile for a model with `inputs`: one range for each, also where all dims are fixed.
+    """All that a plan takes: what its profiles take together, as `envelope` says it.
+
+    Raises what `profiles_from_shapes` raises.
+    """
+    return envelope(profiles_from_shapes(inputs, shapes))
+
+
+def profiles_from_shapes(
+    inputs: tuple[TensorSpec, ...], shapes: ShapeOptions | None = None
+) -> tuple[Profile, ...]:
+    """The profiles for a model with `inputs`: in each a range for each input, also fixed ones.
 
     A dim that varies goes from 1 to its largest size; the usual size lies halfway, where it is
-    not given. The batch goes up to 8; every other dim's largest size must be given. Raises
-    `PlanError` for shapes that the model cannot have or that do not grow from min to max.
+    not given. The batch goes up to 4; every other dim's largest size must be given. A dim that a
+    `--profile` names has its sizes there from that alone. Raises `PlanError` for shapes that the
+    model cannot have or that do not grow from min to max, and for profiles that are the same.
     """
     shapes = shapes or ShapeOptions()
     specs = {spec.name: spec for spec in inputs}
@@ -94,11 +112,57 @@ def profile_from_shapes(
             _note_sizes(sizes, bound, specs[name], shape)
     batch = _batch_dims(inputs)
     _apply_max_batch(sizes, batch, inputs, shapes.max_batch)
+    _check_dims(sizes, shapes.profiles)
+    found: list[Profile] = []
+    for ranges in shapes.profiles or ({},):
+        profile = _profile(inputs, sizes, batch, ranges)
+        if profile in found:
+            raise PlanError(
+                f"--profile {text_of_ranges(ranges)} is the same as profile {found.index(profile)}",
+                "each --profile makes one of the plan's optimization profiles: leave one out",
+            )
+        found.append(profile)
+    return tuple(found)
+
+
+def envelope(profiles: tuple[Profile, ...]) -> Profile:
+    """One range for each input around those of all `profiles`; the usual shapes of the first.
+
+    Not everything in it is taken: the profiles may leave gaps.
+    """
+    first = profiles[0]
+    return {
+        name: Range(
+            tuple(map(min, zip(*(profile[name].min for profile in profiles), strict=True))),
+            first[name].opt,
+            tuple(map(max, zip(*(profile[name].max for profile in profiles), strict=True))),
+        )
+        for name in first
+    }
+
+
+def _profile(
+    inputs: tuple[TensorSpec, ...], said: _Sizes, batch: set[str], ranges: DimRanges
+) -> Profile:
+    """One profile: the sizes of `ranges` first, then what is said for all, then defaults."""
+    sizes = {dim: dict(size) for dim, size in said.items()}
+    sizes |= {dim: dict(zip(_BOUNDS, sizes_, strict=True)) for dim, sizes_ in ranges.items()}
     for dim, size in sizes.items():
         _fill(size, DEFAULT_MAX_BATCH if dim in batch else None)
     _check_complete(inputs, sizes)
     _check_order(inputs, sizes)
     return {spec.name: Range(*(_sized(spec, sizes, bound) for bound in _BOUNDS)) for spec in inputs}
+
+
+def _check_dims(sizes: _Sizes, profiles: Iterable[DimRanges]) -> None:
+    for ranges in profiles:
+        if unknown := [dim for dim in ranges if dim not in sizes]:
+            names = ", ".join(f"'{dim}'" for dim in unknown)
+            raise PlanError(
+                f"--profile {text_of_ranges(ranges)} names dim {names}; the dims of the model's "
+                f"inputs that vary: {', '.join(sizes) or 'none'}",
+                "use these names, or name the dims with --input 'image=[batch,3,height,width]'",
+            )
 
 
 def _sized(spec: TensorSpec, sizes: _Sizes, bound: str) -> tuple[int, ...]:

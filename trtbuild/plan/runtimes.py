@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import re
 
 import msgspec
 
@@ -26,7 +27,7 @@ NAMES = (TENSORRT, TENSORRT_RTX)
 # The packages that may carry a runtime and the module each is imported as; the first one found
 # is taken. The flavours by CUDA version install the same module; a bare `-bindings` package is
 # enough to build with.
-_PACKAGES = {
+PACKAGES = {
     TENSORRT: (
         ("tensorrt", "tensorrt"),
         ("tensorrt-cu13", "tensorrt"),
@@ -73,7 +74,7 @@ def installed_runtimes(devices: Devices) -> tuple[RuntimeInfo, ...]:
 
 
 def _runtime(name: str, devices: Devices) -> RuntimeInfo | None:
-    for package, module in _PACKAGES[name]:
+    for package, module in PACKAGES[name]:
         try:
             version = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
@@ -115,6 +116,20 @@ def _no_gpu(devices: Devices) -> str:
     if devices.problem:
         return f"this machine's driver cannot be used: {devices.problem}"
     return "this machine has none"
+
+
+def release_parts(version: str) -> tuple[int, ...]:
+    """The numbers of a release, at most four: (10, 6, 0, 26)."""
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:4])
+
+
+def same_release(one: str, other: str) -> bool:
+    """Two names of releases agree as far as both state it.
+
+    A plan says "10.6.0.26"; the package that wrote it says "10.6.0" before 10.15.
+    """
+    pairs = list(zip(release_parts(one), release_parts(other), strict=False))
+    return bool(pairs) and all(a == b for a, b in pairs)
 
 
 def check_targets(targets: tuple[Capability, ...], runtime: RuntimeInfo) -> None:

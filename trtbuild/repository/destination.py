@@ -94,7 +94,7 @@ def check_same_model(lock: Lock, new: Lock) -> None:
     differences = []
     if lock.onnx.digest != new.onnx.digest:
         differences.append("the ONNX model")
-    if lock.profile != new.profile:
+    if lock.each_profile != new.each_profile:
         differences.append("the shapes")
     if {plan.runtime for plan in lock.plans} - {plan.runtime for plan in new.plans}:
         differences.append("the runtime")

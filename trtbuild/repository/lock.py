@@ -68,6 +68,7 @@ class LockedPlan(msgspec.Struct, frozen=True):
     version_compatible: str = ""
     refit: str = ""
     stripped: bool = False  # no server runs it before `trtbuild refit`
+    layers: dict[str, int] = {}  # data type -> layers that compute in it; {}: nothing tells
 
 
 class Lock(msgspec.Struct, frozen=True):
@@ -88,6 +89,14 @@ class Lock(msgspec.Struct, frozen=True):
     config_digest: str  # of the config.pbtxt that was written with it
     files: dict[str, LockedFile]  # every other file of the version's folder
     format: int = FORMAT
+    # The plans' optimization profiles in order; `profile` holds all of them. (): a lock of before
+    # there were several, whose plans have `profile` alone.
+    profiles: tuple[Profile, ...] = ()
+
+    @property
+    def each_profile(self) -> tuple[Profile, ...]:
+        """The optimization profiles of the plans, in order."""
+        return self.profiles or (self.profile,)
 
 
 def lock_text(lock: Lock) -> bytes:

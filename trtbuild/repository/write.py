@@ -28,7 +28,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from trtbuild.artifacts import digest_of_files
+from trtbuild.artifacts import digest_of_files, layers_file_of
 from trtbuild.errors import RepositoryError
 from trtbuild.repository.destination import (
     Mode,
@@ -102,7 +102,9 @@ def _merged(content: Content, old: Lock, model: Path) -> Content:
     stay = tuple(plan for plan in old.plans if not set(plan.targets) <= built)
     failed = {failure.target for failure in new.failures}
     failures = tuple(f for f in old.failures if f.target not in built | failed)
-    kept = {plan.file: model / str(old.version) / plan.file for plan in stay}
+    names = [name for plan in stay for name in (plan.file, layers_file_of(plan.file))]
+    there = model / str(old.version)
+    kept = {name: there / name for name in names if name in old.files}
     lock = msgspec.structs.replace(new, plans=stay + new.plans, failures=failures + new.failures)
     return content._replace(files=kept | content.files, lock=lock)
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from trtbuild.artifacts import OnnxModel, Profile, SurgeryResult
@@ -14,32 +14,51 @@ from trtbuild.samples import sample
 from trtbuild.tensor import TensorSpec
 from trtbuild.tensorfile import save_tensors
 from trtbuild.verify.dtypes import cast_to
-from trtbuild.verify.points import Point
+from trtbuild.verify.points import Point, distinct_shapes
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Values = dict[str, Array]
 
 
 def make_inputs(
-    exported: OnnxModel, result: SurgeryResult, profile: Profile, seed: int, directory: Path
+    exported: OnnxModel,
+    result: SurgeryResult,
+    profile: Profile,
+    seed: int,
+    directory: Path,
+    *,
+    profiles: tuple[Profile, ...] = (),
 ) -> list[Point]:
     """Seeded inputs for the smallest, usual and largest shapes, each once, in `directory`.
 
+    `profiles`: those of the plan, each with its own three; (): `profile` is the only one.
     A model whose batch dim surgery freed still takes batches of one before it. There the source
     runs the last sample of the largest batch and the first of the others, which are the first
     samples of the largest.
     """
     skeleton = read_skeleton(result.model.path)
-    points = dict(_distinct(profile))
+    several = distinct_shapes(profiles or (profile,))
+    points = {each.name: each.shapes for each in several}
     values = {
         name: sample(skeleton, result.model.inputs, shapes, seed) for name, shapes in points.items()
     }
-    if _takes_one(exported) and (firsts := _firsts(values, points)) is not None:
-        values = firsts
+    firsts = _firsts(values, points) if _takes_one(exported) else None
+    values = values if firsts is None else firsts
     largest = list(points)[-1]
     return [
-        _point(name, values[name], exported, result, directory, last=name == largest)
-        for name in points
+        msgspec.structs.replace(
+            _point(
+                each.name,
+                values[each.name],
+                exported,
+                result,
+                directory,
+                last=each.name == largest,
+                shared=firsts is not None,
+            ),
+            profiles=each.profiles,
+        )
+        for each in several
     ]
 
 
@@ -51,14 +70,17 @@ def _point(
     directory: Path,
     *,
     last: bool,
+    shared: bool,
 ) -> Point:
+    """One point; where the first samples are `shared` with the others, so are their files."""
+    samples = "source-sample" if shared else f"source-{name}-sample"
     before = _as_exported(values, exported, result)
     inputs = _saved(directory / f"inputs-{name}", values)
     if before is None:
         return Point(name, inputs, ())
     if all(_fits(before[spec.name], spec) for spec in exported.inputs):
-        part = "sample-0" if _takes_one(exported) else name
-        return Point(name, inputs, (_saved(directory / f"source-{part}", before),))
+        part = f"{samples}-0" if _takes_one(exported) else f"source-{name}"
+        return Point(name, inputs, (_saved(directory / part, before),))
     size = min((value.shape[0] for value in before.values() if value.ndim), default=1)
     row = size - 1 if last else 0
     sample = {key: value[row : row + 1] for key, value in before.items()}
@@ -66,7 +88,7 @@ def _point(
         _fits(sample[spec.name], spec) for spec in exported.inputs
     ):
         return Point(name, inputs, ())  # surgery changed more than the batch
-    return Point(name, inputs, (_saved(directory / f"source-sample-{row}", sample),), (row,))
+    return Point(name, inputs, (_saved(directory / f"{samples}-{row}", sample),), (row,))
 
 
 def _takes_one(exported: OnnxModel) -> bool:
@@ -88,17 +110,6 @@ def _firsts(
         for key, shape in shapes.items()
     )
     return firsts if fits else None
-
-
-def _distinct(profile: Profile) -> Iterator[tuple[str, dict[str, tuple[int, ...]]]]:
-    bounds = {
-        bound: {name: getattr(range_, bound) for name, range_ in profile.items()}
-        for bound in ("min", "opt", "max")
-    }
-    for bound, shapes in bounds.items():
-        same = [other for other in bounds if bounds[other] == shapes]
-        if same[0] == bound:
-            yield "=".join(same), shapes
 
 
 def _as_exported(values: Values, exported: OnnxModel, result: SurgeryResult) -> Values | None:

@@ -50,6 +50,10 @@ class Executor(Protocol):
         """Whether an execution's time depends on the batch's shapes alone, not on its values."""
 
     @property
+    def depth(self) -> int:
+        """How many batches may be executed at once, each on a thread of its own."""
+
+    @property
     def room(self) -> Room | None:
         """Where inputs are to be gathered: memory that a GPU copies from. None: anywhere."""
 

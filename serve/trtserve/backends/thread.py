@@ -1,4 +1,8 @@
-"""An instance as a thread: takes a batch, gathers, runs the executor, scatters.
+"""An instance as threads: each takes a batch, gathers, runs the executor, scatters.
+
+One thread for each batch that the executor takes at once. One waits for the GPU, the other gathers
+and begins the next batch: neither hands its batch to the other, so each knows whose error it has,
+and one request alone changes threads no oftener than with one thread.
 
 What takes less time than handing it to a thread runs on the event loop's own thread instead. A
 thread costs two switches and two hand-overs of the GIL a batch: measured, half of the time of a
@@ -34,19 +38,20 @@ _LONG_NS = 5 * _SHORT_NS
 
 
 def instances(executors: Sequence[Executor], place: Place) -> list[ThreadInstance]:
-    """A thread for each executor."""
+    """As many threads for each executor as batches that it takes at once."""
     ahead = Ahead()
     return [ThreadInstance(each, ahead, *place) for each in executors]
 
 
 class ThreadInstance:
-    """Runs batches of one executor, one at a time, away from the event loop."""
+    """Runs batches of one executor, `capacity` at a time, away from the event loop."""
 
     def __init__(
         self, executor: Executor, ahead: Ahead, contract: Contract, version: str,
         loop: asyncio.AbstractEventLoop,
     ) -> None:  # fmt: skip
         self._executor = executor
+        self.capacity = executor.depth
         self.ahead: Ahead | None = ahead
         self._room = executor.room
         self._contract = contract
@@ -59,12 +64,14 @@ class ThreadInstance:
         self._known = KnownBatches(contract, executor.bind)
         self.here = False
         self._work: SimpleQueue[tuple[Batch, Done] | None] = SimpleQueue()
-        name = f"{contract.name}:{version}"
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-        self._thread.start()
+        self._at_work = self.capacity  # threads that have not ended
+        self._ending = threading.Lock()
+        for _ in range(self.capacity):
+            name = f"{contract.name}:{version}"
+            threading.Thread(target=self._run, name=name, daemon=True).start()
 
     def start(self, batch: Batch, done: Done) -> None:
-        """Hand a batch to the thread, or run it here if that is sooner done."""
+        """Hand a batch to a thread, or run it here if that is sooner done."""
         if self._short(batch):
             self.here = True
             done(self, batch, self._outcome(batch, here=True))
@@ -77,8 +84,9 @@ class ThreadInstance:
         return took is not None and took.get(batch.rows.bit_length(), _LONG_NS) < _SHORT_NS
 
     def close(self) -> None:
-        """End the thread, which frees the executor."""
-        self._work.put(None)
+        """End the threads; the last one frees the executor."""
+        for _ in range(self.capacity):
+            self._work.put(None)
 
     def _run(self) -> None:
         while (work := self._work.get()) is not None:
@@ -87,7 +95,11 @@ class ThreadInstance:
             del work
             while batch is not None:
                 batch = self._run_one(batch, done)
-        self._executor.unload()
+        with self._ending:
+            self._at_work -= 1
+            last = not self._at_work
+        if last:
+            self._executor.unload()
 
     def _run_one(self, batch: Batch, done: Done) -> Batch | None:
         """Returns what is to run next, as far as that is known here."""

@@ -1,4 +1,8 @@
-"""Runs a scheduler: on the event loop's thread, with one idle instance a batch.
+"""Runs a scheduler: on the event loop's thread, with batches for instances that have room.
+
+An instance with nothing to do has what waits. One that runs a batch and has room for another, to
+copy its inputs meanwhile, has it once that is full or as large as the last one: smaller ones would
+get smaller and smaller, and a GPU takes nearly as long for a small batch as for a large one.
 
 Everything here happens on that one thread, so nothing is locked. Instances work elsewhere and
 report back through `Instance.start`'s callback, which is called on this thread again.
@@ -35,14 +39,16 @@ Done = Callable[["Instance", Batch, Outcome], None]
 
 
 class Instance(Protocol):
-    """One copy of a model that runs one batch at a time."""
+    """One copy of a model."""
+
+    capacity: int  # batches that it may be given before it is done with the first of them
 
     here: bool  # the last batch ran on the loop's thread, within `start`
     # What it may begin by itself when it is done with a batch; None: it never does.
     ahead: Ahead | None
 
     def start(self, batch: Batch, done: Done) -> None:
-        """Begin a batch; `done` is called once, on the loop's thread, whatever happens."""
+        """Take a batch; `done` is called once, on the loop's thread, whatever happens."""
 
     def close(self) -> None:
         """Free what the instance holds; no batch is under way."""
@@ -53,11 +59,15 @@ class Runner:
 
     def __init__(
         self, scheduler: Scheduler, instances: Sequence[Instance], statistics: ModelStatistics,
-        loop: asyncio.AbstractEventLoop, max_waiting: int,
+        loop: asyncio.AbstractEventLoop, max_waiting: int, *, eager: bool = False,
     ) -> None:  # fmt: skip
+        """`eager`: an instance with room has what waits, as one with nothing to do."""
         self._scheduler = scheduler
         self._instances = list(instances)
         self._idle = list(instances)
+        self._with_room: list[Instance] = []  # beside a batch, the one begun first first
+        self._in_flight = dict.fromkeys(instances, 0)
+        self._eager = eager
         self._ahead = instances[0].ahead if instances else None
         self._statistics = statistics
         self._loop = loop
@@ -90,7 +100,7 @@ class Runner:
         if not self._armed:
             self._next_comes.came(request.started_ns)
             self._awake.rest()
-            if self._idle or not self._all_ahead():
+            if self._idle or self._with_room or not self._all_ahead():
                 # Once a turn of the loop: what arrived in this turn can share a batch.
                 self._armed = True
                 self._loop.call_soon(self._look)
@@ -131,18 +141,16 @@ class Runner:
         scheduler = self._scheduler
         now = time.monotonic_ns()
         self._starting = True  # an instance may be done before `start` returns
-        while self._idle:
-            batch = self._ahead.take() if self._ahead else None
+        while self._idle or self._with_room:
+            batch = self._next_batch(now)
             if batch is None:
-                batch = scheduler.next_batch(now)
-                if batch is None:
-                    break
+                break
             self._together = len(batch.requests)
-            self._idle.pop().start(batch, self._done)
+            self._start(batch)
         else:
-            scheduler.settle(now)
             self._make_ahead()
         self._starting = False
+        scheduler.settle(now)
         if scheduler.dropped:
             self._answer_dropped(now)
         if self._timer is not None or len(scheduler):
@@ -150,12 +158,36 @@ class Runner:
         if self._drained is not None:
             self._check_drained()
 
+    def _next_batch(self, now: int) -> Batch | None:
+        """What an instance with nothing to do, else one with room is to have."""
+        batch = self._ahead.take() if self._ahead else None
+        if batch is not None:
+            return batch
+        if self._idle or self._eager or len(self._scheduler) >= self._together:
+            return self._scheduler.next_batch(now)
+        return self._scheduler.full_batch()
+
+    def _start(self, batch: Batch) -> None:
+        instance = self._idle.pop() if self._idle else self._with_room.pop(0)
+        self._in_flight[instance] += 1
+        if self._in_flight[instance] < instance.capacity:
+            self._with_room.append(instance)
+        instance.start(batch, self._done)
+
+    def _over(self, instance: Instance) -> None:
+        """It is done with one batch, and has begun no other by itself."""
+        self._in_flight[instance] -= 1
+        if instance in self._with_room:
+            self._with_room.remove(instance)
+        (self._with_room if self._in_flight[instance] else self._idle).append(instance)
+
     def _make_ahead(self) -> None:
         """Have a batch ready for each instance, where there are so many full ones."""
         while self._ahead is not None and not self._all_ahead():
             batch = self._scheduler.full_batch()
             if batch is None:
                 return
+            self._together = len(batch.requests)
             self._ahead.put(batch)
 
     def _all_ahead(self) -> bool:
@@ -178,7 +210,7 @@ class Runner:
 
     def _done(self, instance: Instance, batch: Batch, outcome: Outcome) -> None:
         if not outcome.goes_on:
-            self._idle.append(instance)
+            self._over(instance)
         if (len(self._scheduler) or self._ahead) and not self._starting:
             self._kick()  # first of all: the instance works on while this batch is answered
         answer_all(batch.requests, outcome.answers)
@@ -232,3 +264,4 @@ class Runner:
         # Who keeps the version for its name must not keep its engine in memory.
         self._instances.clear()
         self._idle.clear()
+        self._in_flight.clear()

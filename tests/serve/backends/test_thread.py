@@ -39,6 +39,7 @@ class Doubling:
 
     room = None
     bind: Any = None
+    depth = 1
 
     def __init__(self, clock: Clock, *, steady: bool) -> None:
         self.steady = steady
@@ -229,3 +230,66 @@ def test_what_is_the_requests_fault_is_not_the_batches(clock: Clock) -> None:
     asyncio.run(run())
     assert len(executor.ran_on) == 3
     assert [each.runs for each in executor.bound] == [1 + 5]
+
+
+class Two:
+    """An executor of two batches at once, each of which waits for its gate: rows say which."""
+
+    room = bind = None
+    steady = False
+    depth = 2
+
+    def __init__(self) -> None:
+        self.begun: list[int] = []
+        self.gates = {rows: threading.Semaphore(0) for rows in (1, 2, 3)}
+        self.unloaded: list[list[int]] = []
+        self._ended: list[int] = []
+
+    def execute(self, inputs: Mapping[str, Any], outputs: Sequence[str]) -> Mapping[str, Any]:
+        rows = len(inputs["x"])
+        self.begun.append(rows)
+        assert self.gates[rows].acquire(timeout=30)
+        self._ended.append(rows)
+        if rows == 2:
+            raise RuntimeError("two is too many")
+        return dict.fromkeys(outputs, inputs["x"])
+
+    def unload(self) -> None:
+        self.unloaded.append(list(self._ended))
+
+
+def test_two_batches_at_once_end_in_any_order_each_with_its_own_error() -> None:
+    """And what is closed meanwhile is freed once, after both."""
+    model, executor = contract(), Two()
+
+    async def run() -> None:
+        (instance,) = thread.instances([executor], Place(model, "1", asyncio.get_running_loop()))
+        ended: dict[int, asyncio.Future[Outcome]] = {}
+
+        def done(_i: Instance, batch: Batch, outcome: Outcome) -> None:
+            ended[batch.rows].set_result(outcome)
+
+        for rows in (1, 2, 3):
+            ended[rows] = asyncio.get_running_loop().create_future()
+            call = model.call("", [CallInput("x", "FP32", (rows, 2))], [], {}, binary=True)
+            data = np.full((rows, 2), rows, np.float32).tobytes()
+            instance.start(Batch([InferRequest(call, [data], lambda *_: None, 0)], rows), done)
+        instance.close()
+        executor.gates[2].release()
+        (failed,) = (await asyncio.wait_for(ended[2], 30)).answers
+        assert "two is too many" in str(failed)
+        assert not ended[1].done()
+        executor.gates[3].release()
+        (third,) = (await asyncio.wait_for(ended[3], 30)).answers
+        assert executor.unloaded == []
+        executor.gates[1].release()
+        (first,) = (await asyncio.wait_for(ended[1], 30)).answers
+        for rows, answer in ((1, first), (3, third)):
+            assert bytes(answer.data[0]) == np.full((rows, 2), rows, np.float32).tobytes()  # type: ignore[union-attr]
+        assert set(executor.begun[:2]) == {1, 2}
+
+    asyncio.run(run())
+    for each in threading.enumerate():
+        if each.name == "m:1":
+            each.join(30)
+    assert executor.unloaded == [[2, 3, 1]]

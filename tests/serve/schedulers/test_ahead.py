@@ -211,7 +211,8 @@ class Gated:
     room = bind = None
     steady = False
 
-    def __init__(self) -> None:
+    def __init__(self, depth: int = 1) -> None:
+        self.depth = depth
         self.begun: list[float] = []
         self.gate = threading.Semaphore(0)
 
@@ -276,15 +277,16 @@ class Brief(Gated):
         return dict.fromkeys(outputs, inputs["x"])
 
 
+@pytest.mark.parametrize("depth", [1, 2])
 @pytest.mark.parametrize("most", [1, 4])
-def test_every_request_has_one_answer_while_clients_leave(most: int) -> None:
+def test_every_request_has_one_answer_while_clients_leave(most: int, depth: int) -> None:
     """Instances take from both ends of what the loop takes out and puts back."""
     chance = np.random.default_rng(most)
 
     async def main() -> None:
         heard: list[tuple[int, Any]] = []
         model, loop = contract(most), asyncio.get_running_loop()
-        instances = thread.instances([Brief() for _ in range(3)], Place(model, "1", loop))
+        instances = thread.instances([Brief(depth) for _ in range(3)], Place(model, "1", loop))
         runner = Runner(DynamicScheduler(Policy(most)), instances, ModelStatistics(), loop, 10**6)
         call = model.call("", [CallInput("x", "FP32", (1, 1))], [], {}, binary=True)
         requests = []

@@ -22,6 +22,8 @@ from tests.serve.schedulers.test_dynamic import request
 class Instance:
     """Notes what it is given; `finish` answers it."""
 
+    capacity = 1
+
     def __init__(self, *, here: bool = False) -> None:
         self.here = here
         self.ahead: Ahead | None = None
@@ -197,5 +199,122 @@ def test_an_expired_request_whose_answer_is_held_back_can_be_cancelled() -> None
         running.cancel(late)
         assert running.waiting == 0
         running.submit(asked())
+
+    asyncio.run(main())
+
+
+class Wide:
+    """Takes two batches at a time; `finish` answers the one at an index."""
+
+    here = False
+    capacity = 2
+
+    def __init__(self) -> None:
+        self.ahead: Ahead | None = Ahead()
+        self.batches: list[tuple[Batch, Done]] = []
+
+    def start(self, batch: Batch, done: Done) -> None:
+        assert len(self.batches) < self.capacity
+        self.batches.append((batch, done))
+
+    def finish(self, index: int = 0) -> None:
+        batch, done = self.batches.pop(index)
+        now = time.monotonic_ns()
+        answers = [InferResponse(Form("m", "1", ()), ())] * len(batch.requests)
+        done(self, batch, Outcome(answers, now, now, now, now))
+
+    def sizes(self) -> list[int]:
+        return [len(batch.requests) for batch, _ in self.batches]
+
+    def close(self) -> None:
+        pass
+
+
+async def submitted(to: Runner, count: int) -> list[InferRequest]:
+    requests = [asked() for _ in range(count)]
+    for each in requests:
+        to.submit(each)
+    await asyncio.sleep(0)
+    return requests
+
+
+def wide(scheduler: Scheduler, *instances: Wide, eager: bool = False) -> Runner:
+    loop = asyncio.get_running_loop()
+    return Runner(scheduler, instances, ModelStatistics(), loop, 100, eager=eager)
+
+
+def test_the_second_batch_is_as_large_as_the_first_or_waits() -> None:
+    async def main() -> None:
+        instance = Wide()
+        running = wide(DynamicScheduler(Policy(8)), instance)
+        await submitted(running, 3)
+        await submitted(running, 2)
+        assert instance.sizes() == [3]
+        await submitted(running, 1)
+        assert instance.sizes() == [3, 3]
+        await submitted(running, 4)
+        assert instance.sizes() == [3, 3], "two are in flight"
+        instance.finish(1)  # whichever is done first
+        assert instance.sizes() == [3, 4]
+        await submitted(running, 1)
+        instance.finish()
+        assert instance.sizes() == [4], "one of four is in flight, and one request waits"
+        instance.finish()
+        assert instance.sizes() == [1], "nothing else is in flight"
+
+    asyncio.run(main())
+
+
+def test_a_full_batch_goes_beside_a_larger_number_of_requests() -> None:
+    async def main() -> None:
+        instance = Wide()
+        scheduler = DynamicScheduler(Policy(8))
+        running = wide(scheduler, instance)
+        await submitted(running, 4)
+        whole = request(8, at=time.monotonic_ns())
+        running.submit(whole)
+        await asyncio.sleep(0)
+        assert [batch.rows for batch, _ in instance.batches] == [4, 8]
+        assert instance.batches[1][0].requests == [whole]
+
+    asyncio.run(main())
+
+
+def test_eager_batching_begins_what_there_is() -> None:
+    async def main() -> None:
+        instance = Wide()
+        running = wide(DynamicScheduler(Policy(8)), instance, eager=True)
+        await submitted(running, 3)
+        await submitted(running, 1)
+        assert instance.sizes() == [3, 1]
+
+    asyncio.run(main())
+
+
+def test_an_instance_with_nothing_to_do_comes_before_one_with_room() -> None:
+    async def main() -> None:
+        one, two = Wide(), Wide()
+        two.ahead = one.ahead
+        running = wide(DirectScheduler(), one, two)
+        await submitted(running, 2)
+        assert (one.sizes(), two.sizes()) == ([1], [1])
+        await submitted(running, 2)
+        assert (one.sizes(), two.sizes()) == ([1, 1], [1, 1])
+
+    asyncio.run(main())
+
+
+def test_drain_waits_for_both_batches_of_an_instance() -> None:
+    async def main() -> None:
+        instance = Wide()
+        running = wide(DirectScheduler(), instance)
+        await submitted(running, 2)
+        draining = asyncio.ensure_future(running.drain())
+        for _ in range(2):
+            await asyncio.sleep(0)
+            assert not draining.done()
+            instance.finish()
+        await draining
+        running.close()
 
     asyncio.run(main())

@@ -33,6 +33,7 @@ class CudaExecutor:
     """One instance on one GPU; several may share a session. BYTES inputs cannot be bound."""
 
     steady = False  # it waits for the GPU
+    depth = 1
     bind = None
 
     def __init__(

@@ -31,6 +31,8 @@ _MAX_KEPT_BYTES = 64 << 20  # for joined batches, of an instance that is idle
 class OnnxExecutor:
     """One session; ONNX Runtime lets threads share it, and releases the GIL while it runs."""
 
+    depth = 1
+
     def __init__(
         self, session: onnxruntime.InferenceSession, *, steady: bool = False, large: bool = False
     ) -> None:

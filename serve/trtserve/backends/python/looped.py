@@ -58,6 +58,7 @@ class LoopInstance:
     """Runs batches of one `PythonInstance`, one at a time. Methods run on the loop's thread."""
 
     here = False
+    capacity = 1
     ahead: Ahead | None = None
 
     def __init__(self, instance: PythonInstance, place: Place, crew: Crew) -> None:

@@ -98,27 +98,37 @@ class Engine:
         self._handle = handle
         self.signature = signature_of(loaded.trt, handle)
 
-    def new_context(self, *, final_kernels: bool) -> Any:
+    def new_context(self, *, final_kernels: bool, user_managed: bool = False) -> Any:
         """An IExecutionContext. Raises `PlanRefused` where TensorRT makes none.
 
         `final_kernels`: TensorRT for RTX compiles kernels for each new shape before it runs,
         instead of beside it; a captured graph keeps those that it was captured with.
+        `user_managed`: it has no memory for what lies between layers. Its owner gives it some by
+        `set_device_memory(address, bytes)` before it runs: at least `context_memory_bytes` of its
+        profile, at an address that 256 divides. Contexts that never run at once may share one.
         """
         self.words.forget()
-        strategies = getattr(self.trt, "DynamicShapesKernelSpecializationStrategy", None)
+        strategies = self.trt.ExecutionContextAllocationStrategy
+        strategy = strategies.USER_MANAGED if user_managed else strategies.STATIC
+        kernels = getattr(self.trt, "DynamicShapesKernelSpecializationStrategy", None)
         context = None
         try:
-            if final_kernels and strategies is not None:
+            if final_kernels and kernels is not None:
                 config = self._handle.create_runtime_config()
-                config.dynamic_shapes_kernel_specialization_strategy = strategies.EAGER
+                config.dynamic_shapes_kernel_specialization_strategy = kernels.EAGER
+                config.set_execution_context_allocation_strategy(strategy)
                 context = self._handle.create_execution_context(config)
             else:
-                context = self._handle.create_execution_context()
+                context = self._handle.create_execution_context(strategy)
         except Exception as error:  # the bindings raise what C++ throws
             self.words.add(str(error))
         if context is None:
             raise PlanRefused(f"unable to create TensorRT execution context: {self.words}")
         return context
+
+    def context_memory_bytes(self, profile: int) -> int:
+        """What a `user_managed` context of a profile needs at most, for any of its shapes."""
+        return int(self._handle.get_device_memory_size_for_profile_v2(profile))
 
 
 def open_engine(runtime: RuntimeInfo, plan: Path, device: str) -> Engine:

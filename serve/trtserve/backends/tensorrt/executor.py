@@ -1,27 +1,32 @@
-"""One instance of a plan: a stream, an execution context for each profile, buffers, graphs.
+"""One instance of a plan: streams, an execution context for each profile, sets of buffers, graphs.
 
 Requests that share a batch are joined in pinned host memory (`room`), from where the GPU fetches
 them; a request alone is fetched from where it was read. Then kernels run, and outputs come back
-into pinned memory, all on the instance's stream, in order. One wait ends it, the GIL free. Several
-instances of a GPU overlap: one copies while another computes.
+into pinned memory. One wait ends it, the GIL free.
+
+Two batches are in flight, each in a set of buffers of its own, begun by one thread at a time: while
+one computes, the next one's inputs come on a copy stream, and its kernels are queued behind. A
+batch alone is copied on the stream that computes, which needs no events between streams.
 """
 
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 
-from trtbuild.cuda import Cuda, Event, Graph, PinnedMemory, Stream
+from trtbuild.cuda import Cuda, DeviceMemory, PinnedMemory, Stream
 from trtbuild.errors import CudaError
 from trtserve.backends.pool import Pool
-from trtserve.backends.tensorrt.buffers import Buffer, size_of
+from trtserve.backends.tensorrt.buffers import BufferSet, size_of
 from trtserve.backends.tensorrt.engine import Engine
+from trtserve.backends.tensorrt.graphs import Graph
 from trtserve.backends.tensorrt.lane import Lane
 from trtserve.backends.tensorrt.options import Options
-from trtserve.backends.tensorrt.profiles import Key, Shape, Shapes, choose, key_of
+from trtserve.backends.tensorrt.profiles import Shape, Shapes, choose
+from trtserve.backends.tensorrt.replays import Replay, Replays
 from trtserve.batch import Room
 from trtserve.errors import Kind, ServeError
 from trtserve.tensors import NUMPY, Array, shape_text
@@ -31,24 +36,11 @@ _log = logging.getLogger("trtserve")
 _RESERVED_BYTES = 256 << 20
 # Pinned memory is taken from the whole machine: this much for an instance, the rest is pageable.
 _MAX_PINNED_BYTES = 1 << 30
-
-
-class _Replay(NamedTuple):
-    """A captured run, used as a `Lane` is."""
-
-    stream: Stream
-    graph: Graph
-    output_shapes: Mapping[str, Shape]
-
-    def enqueue(self) -> None:
-        self.stream.launch(self.graph)
-
-    def shape_of(self, output: str) -> Shape:
-        return self.output_shapes[output]
+_IN_FLIGHT = 2
 
 
 class TensorRtExecutor:
-    """Runs batches of one engine. Made on one thread, then used by another."""
+    """Runs batches of one engine. Made on one thread, then used by others: `depth` at once."""
 
     steady = False  # it waits for the GPU
 
@@ -71,13 +63,19 @@ class TensorRtExecutor:
             for each in tensors
             if pinned
         }
-        self._buffers: dict[str, Buffer] = {}
+        self._sets: list[BufferSet] = []
+        self._unused: list[BufferSet] = []
+        self._begin_one = threading.Lock()
         self._lanes: dict[int, Lane] = {}
-        self._graphs: dict[Key, _Replay] = {}
+        self._replays = Replays(engine.signature, allowed)
+        self._memory: DeviceMemory | None = None
         self._pool = Pool(self._pinned, _MAX_PINNED_BYTES)
         cuda.use()
         self._stream = Stream(cuda, urgency=options.urgency)
-        self._event = Event(cuda, spin=options.spin)
+        self._uploads = Stream(cuda, urgency=options.urgency)
+        self._downloads = (
+            Stream(cuda, urgency=options.urgency) if options.output_stream else self._stream
+        )
         try:
             self._open_lanes()
         except Exception:
@@ -85,18 +83,36 @@ class TensorRtExecutor:
             raise
 
     def _open_lanes(self) -> None:
-        for name in self._tensors:
-            self._buffers[name] = Buffer(self._cuda)
-        held = []
+        self._add_set()
+        if len(self._allowed) > 1:  # they share a stream, so they never run at once
+            needed = max(map(self._engine.context_memory_bytes, self._allowed))
+            self._memory = DeviceMemory(self._cuda, needed)
         for index in self._allowed:
-            lane = self._lanes[index] = Lane(
-                self._engine, index, self._stream, self._buffers, graphs=self._options.graphs
-            )
-            for name, size in lane.largest_bytes.items():
-                # A graph keeps addresses: where there are graphs, nothing may move later.
-                if size <= _RESERVED_BYTES or self._options.graphs:
-                    self._buffers[name].reserve(size)
-                    held.append(self._host(name, size))  # pinned now, not amid a request
+            self._lanes[index] = Lane(
+                self._engine, index, self._stream, self._sets[0].buffers,
+                graphs=self._options.graphs, memory=self._memory,
+            )  # fmt: skip
+        # TensorRT asks for the room of an output of unknown size by its name alone.
+        if not any(lane.sized_by_data for lane in self._lanes.values()):
+            while len(self._sets) < _IN_FLIGHT:
+                self._add_set()
+        self._unused = self._sets[::-1]
+        held = []
+        for each in self._sets:
+            for lane in self._lanes.values():
+                for name, size in lane.largest_bytes.items():
+                    # A graph keeps addresses: where there are graphs, nothing may move later.
+                    if size <= _RESERVED_BYTES or self._options.graphs:
+                        each.buffers[name].reserve(size)
+                        held.append(self._host(name, size))  # pinned now, not amid a request
+
+    def _add_set(self) -> None:
+        self._sets.append(BufferSet(self._cuda, self._tensors, spin=self._options.spin))
+
+    @property
+    def depth(self) -> int:
+        """How many batches may be in flight, each on a thread of its own."""
+        return len(self._sets)
 
     def _pinned(self, size_bytes: int) -> PinnedMemory:
         self._cuda.use()
@@ -113,38 +129,66 @@ class TensorRtExecutor:
         """Run one batch. Raises `ServeError`."""
         try:
             self._cuda.use()
-            return self._execute(inputs, outputs)
+            arrays = {name: self._as_engine(name, array) for name, array in inputs.items()}
+            used = self._unused.pop()
+            try:
+                with self._begin_one:
+                    made = self._begin(used, arrays, outputs)
+                used.done.wait()
+            except BaseException:
+                self._settle()  # the GPU may still read these inputs, write these outputs
+                raise
+            finally:
+                self._unused.append(used)
         except CudaError as error:
             raise ServeError(Kind.INTERNAL, f"the GPU failed: {error}") from None
-
-    def _execute(self, inputs: Mapping[str, Array], outputs: Sequence[str]) -> Mapping[str, Array]:
-        arrays = {name: self._as_engine(name, array) for name, array in inputs.items()}
-        shapes = {name: array.shape for name, array in arrays.items()}
-        run = self._graphs.get(key_of(self._engine.signature, shapes)) or self._prepared(shapes)
-        for name, array in arrays.items():
-            self._stream.upload(self._buffers[name].address, array)
-        run.enqueue()
-        made = {name: self._fetched(name, run.shape_of(name)) for name in outputs}
-        self._event.wait_for(self._stream)
         return made
+
+    def _begin(
+        self, used: BufferSet, arrays: Mapping[str, Array], outputs: Sequence[str]
+    ) -> Mapping[str, Array]:
+        """Queue all the GPU's work for a batch; outputs are there once `used.done` is passed."""
+        shapes = {name: array.shape for name, array in arrays.items()}
+        run = self._replays.find(used, shapes) or self._prepared(used, shapes)
+        alone = len(self._unused) == len(self._sets) - 1
+        uploads = self._stream if alone else self._uploads
+        for name, array in arrays.items():
+            uploads.upload(used.buffers[name].address, array)
+        if not alone:
+            used.uploaded.record(uploads)
+            self._stream.wait(used.uploaded)
+        run.enqueue()
+        if self._downloads is not self._stream:
+            used.computed.record(self._stream)
+            self._downloads.wait(used.computed)
+        made = {name: self._fetched(used, name, run.shape_of(name)) for name in outputs}
+        used.done.record(self._downloads)
+        return made
+
+    def _settle(self) -> None:
+        for stream in (self._uploads, self._stream, self._downloads):
+            try:
+                stream.synchronize()
+            except CudaError as error:
+                _log.debug("after a failure: %s", error)  # the failure itself is reported
 
     def _as_engine(self, name: str, array: Array) -> Array:
         """A contiguous array; a scalar as the engine sees it, where configs have to say [1]."""
         array = np.ascontiguousarray(array)
         return array.reshape(()) if self._tensors[name].shape == () else array
 
-    def _prepared(self, shapes: Shapes) -> Lane:
+    def _prepared(self, used: BufferSet, shapes: Shapes) -> Lane:
         """The lane for these shapes, with room for them."""
         lane = self._lanes[choose(self._engine.signature, self._allowed, shapes)]
         lane.set_shapes(shapes)
-        lane.place()
+        lane.place(used.buffers)
         return lane
 
-    def _fetched(self, name: str, shape: Shape) -> Array:
-        """An output on its way to the host: there once the stream is done."""
+    def _fetched(self, used: BufferSet, name: str, shape: Shape) -> Array:
+        """An output on its way to the host."""
         tensor = self._tensors[name]
         array = self._host(name, size_of(tensor, shape))
-        self._stream.download(array, self._buffers[name].address)
+        self._downloads.download(array, used.buffers[name].address)
         typed: Array = array.view(NUMPY[tensor.dtype])
         return typed.reshape(shape or (1,))
 
@@ -154,24 +198,30 @@ class TensorRtExecutor:
             return self._pool.take(size_bytes)
         return np.empty(size_bytes, np.uint8)
 
-    def capture(self, wanted: Sequence[Shapes]) -> None:
-        """Capture a CUDA graph for each of these input shapes; what cannot be is logged."""
+    def capture(self, wanted: Sequence[Graph]) -> None:
+        """Capture these CUDA graphs; what cannot be is logged."""
         self._cuda.use()
-        for shapes in wanted:
+        for graph in wanted:
+            runs: dict[BufferSet, Replay] = {}
             try:
-                self._capture(shapes)
+                for used in self._sets:
+                    runs[used] = self._captured(used, graph.shapes)
+                self._replays.add(graph, runs)
             except (CudaError, ServeError) as error:
-                text = ", ".join(f"{name} {shape_text(each)}" for name, each in shapes.items())
+                for run in runs.values():
+                    run.graph.free()
+                shapes = graph.shapes.items()
+                text = ", ".join(f"{name} {shape_text(each)}" for name, each in shapes)
                 _log.warning("no CUDA graph for %s, which runs without one: %s", text, error)
 
-    def _capture(self, shapes: Shapes) -> None:
-        lane = self._prepared(shapes)
+    def _captured(self, used: BufferSet, shapes: Shapes) -> Replay:
+        lane = self._prepared(used, shapes)
         if lane.sized_by_data:
             names = ", ".join(lane.sized_by_data)
             raise ServeError(Kind.UNSUPPORTED, f"the shape of output {names} depends on the data")
         for name, shape in shapes.items():
             zeros = np.zeros(size_of(self._tensors[name], shape), np.uint8)  # indices in range
-            self._stream.upload(self._buffers[name].address, zeros)
+            self._stream.upload(used.buffers[name].address, zeros)
             self._stream.synchronize()
         lane.enqueue()  # what TensorRT does only in a first run must not be captured
         self._stream.synchronize()
@@ -179,20 +229,19 @@ class TensorRtExecutor:
             raise ServeError(Kind.UNSUPPORTED, "TensorRT says that it cannot be captured")
         with self._stream.capture() as graph:
             lane.enqueue()
-        key = key_of(self._engine.signature, shapes)
-        self._graphs[key] = _Replay(self._stream, graph, lane.output_shapes)
+        return Replay(self._stream, graph, lane.output_shapes)
 
     def unload(self) -> None:
         """Free what the instance holds; the engine goes with its last instance."""
         self._cuda.use()
-        for replay in self._graphs.values():
-            replay.graph.free()
-        self._graphs.clear()
+        self._replays.free()
         self._lanes.clear()
-        for buffer in self._buffers.values():
-            buffer.free()
-        self._buffers.clear()
-        self._event.free()
-        self._stream.free()
+        if self._memory is not None:
+            self._memory.free()
+        for each in self._sets:
+            each.free()
+        self._sets.clear()
+        for stream in {self._stream, self._uploads, self._downloads}:
+            stream.free()
         self._pool.close()
         del self._engine

@@ -1,11 +1,11 @@
-"""An execution context that stays with one optimization profile, and the shapes it has now."""
+"""An execution context that stays with one optimization profile, its shapes and addresses now."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from trtbuild.cuda import Stream
+from trtbuild.cuda import DeviceMemory, Stream
 from trtserve.backends.tensorrt.buffers import Buffer, SizedByData, output_allocator, size_of
 from trtserve.backends.tensorrt.engine import Engine
 from trtserve.backends.tensorrt.profiles import Shape, Shapes
@@ -15,20 +15,25 @@ from trtserve.tensors import shape_text
 
 
 class Lane:
-    """Runs on the stream and in the buffers of its instance, which has one lane a profile."""
+    """Runs on the stream of its instance, which has one lane a profile, in buffers of a batch."""
 
     def __init__(
         self, engine: Engine, profile: int, stream: Stream, buffers: Mapping[str, Buffer],
-        *, graphs: bool,
+        *, graphs: bool, memory: DeviceMemory | None = None,
     ) -> None:  # fmt: skip
-        """Ends with the profile's largest shapes. Raises `PlanRefused`."""
+        """Ends with the profile's largest shapes. Raises `PlanRefused`.
+
+        `buffers`: where outputs go whose size depends on the data; such a lane runs in no others.
+        `memory`: for what lies between layers, shared with lanes of the same stream; None: its own.
+        """
         self._engine = engine
         self._stream = stream
-        self._buffers = buffers
-        self._context = engine.new_context(final_kernels=graphs)
+        self._context = engine.new_context(final_kernels=graphs, user_managed=memory is not None)
         if not self._context.set_optimization_profile_async(profile, stream.handle):
             raise PlanRefused(f"optimization profile {profile} cannot be set: {engine.words}")
         stream.synchronize()
+        if memory is not None:
+            self._context.set_device_memory(memory.address, memory.size_bytes)
         self._shapes: dict[str, Shape] = {}
         self._sizes: dict[str, int] = {}
         self.output_shapes: dict[str, Shape] = {}
@@ -37,13 +42,14 @@ class Lane:
         bounds = engine.signature.profiles[profile]
         self.set_shapes({name: each.max for name, each in bounds.items()})
         self.largest_bytes = dict(self._sizes)
-        self._attach_allocators()
+        self._addresses: dict[str, int] = {}
+        self._attach_allocators(buffers)
 
-    def _attach_allocators(self) -> None:
+    def _attach_allocators(self, buffers: Mapping[str, Buffer]) -> None:
         """Outputs whose shape is open although all inputs' are given depend on the data."""
         for name, shape in self.output_shapes.items():
             if min(shape, default=0) < 0:
-                self._by_data[name] = SizedByData(self._buffers[name])
+                self._by_data[name] = SizedByData(buffers[name])
                 allocator = output_allocator(self._engine.trt, self._by_data[name])
                 self._allocators.append(allocator)
                 self._context.set_output_allocator(name, allocator)
@@ -83,12 +89,14 @@ class Lane:
         }
         self._shapes = dict(shapes)
 
-    def place(self) -> None:
-        """Make room for the shapes that are set. Raises `CudaError`."""
+    def place(self, buffers: Mapping[str, Buffer]) -> None:
+        """The next run is in these, with room for the shapes that are set. Raises `CudaError`."""
         for name, size in self._sizes.items():
-            buffer = self._buffers[name]
+            buffer = buffers[name]
             buffer.reserve(size)
-            self._context.set_tensor_address(name, buffer.address)
+            if self._addresses.get(name) != buffer.address:
+                self._context.set_tensor_address(name, buffer.address)
+                self._addresses[name] = buffer.address
 
     def enqueue(self) -> None:
         """Begin to run, after `set_shapes` and `place`. Raises `ServeError`."""

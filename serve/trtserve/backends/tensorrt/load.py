@@ -11,7 +11,7 @@ from trtserve.backends.base import Loaded, LoadRequest
 from trtserve.backends.tensorrt.complete import check, complete
 from trtserve.backends.tensorrt.engine import Engine, open_engine
 from trtserve.backends.tensorrt.executor import TensorRtExecutor
-from trtserve.backends.tensorrt.graphs import captures
+from trtserve.backends.tensorrt.graphs import graphs_of
 from trtserve.backends.tensorrt.options import options_of
 from trtserve.backends.tensorrt.profiles import profile_indices
 from trtserve.backends.thread import instances
@@ -69,7 +69,7 @@ def _executor(
     request: LoadRequest, seat: Seat, engine: Engine, profiles: Sequence[int]
 ) -> TensorRtExecutor:
     options = options_of(request.config)
-    wanted = captures(request.config, engine.signature, profiles) if options.graphs else []
+    wanted = graphs_of(request.config, engine.signature, profiles) if options.graphs else []
     cuda = lasting_context(gpu_index(seat.device) or 0)
     executor = TensorRtExecutor(engine, cuda, profiles, options)
     executor.capture(wanted)

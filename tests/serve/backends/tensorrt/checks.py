@@ -9,18 +9,20 @@ from __future__ import annotations
 import gc
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 from trtserve.backends.tensorrt.engine import Engine, Library
 from trtserve.backends.tensorrt.executor import TensorRtExecutor
+from trtserve.backends.tensorrt.graphs import Graph
 from trtserve.backends.tensorrt.options import Options
 from trtserve.errors import Kind, ServeError
 
 import tests.serve.backends.tensorrt.stand_in as trt
 from tests.serve.backends.tensorrt.stand_in import Bounds, ICudaEngine, Tensor, copies, values
-from trtbuild.cuda import Cuda
+from trtbuild.cuda import Cuda, Event
 
 DEFAULT = Options()
 UP_TO_8: dict[str, Bounds] = {"x": ((1, 4), (4, 4), (8, 4))}
@@ -127,9 +129,9 @@ def outputs_may_be_sized_by_the_data(cuda: Cuda) -> None:
 def a_graph_answers_for_its_shapes_and_no_others(cuda: Cuda) -> None:
     handle = one_tensor(cuda)
     instance = executor(cuda, handle, Options(graphs=True))
-    instance.capture([{"x": (4, 4)}, {"x": (8, 4)}])
+    instance.capture([Graph({"x": (4, 4)}, 4), Graph({"x": (8, 4)}, 8)])
     captured = handle.enqueued
-    assert captured == 4, "each shape runs once and is captured once"
+    assert captured == 8, "each shape runs and is captured once in each set of buffers"
     for seed, rows in enumerate((4, 8, 4, 8, 8)):
         given = values((rows, 4), seed=seed)
         np.testing.assert_array_equal(run(instance, given), given)
@@ -143,6 +145,20 @@ def a_graph_answers_for_its_shapes_and_no_others(cuda: Cuda) -> None:
     instance.unload()
 
 
+def a_graph_serves_smaller_batches_down_to_its_bound(cuda: Cuda) -> None:
+    handle = one_tensor(cuda)
+    instance = executor(cuda, handle, Options(graphs=True))
+    instance.capture([Graph({"x": (8, 4)}, 3)])
+    captured = handle.enqueued
+    for rows, enqueued in ((8, 0), (3, 0), (5, 0), (2, 1), (8, 1)):
+        given = values((rows, 4), seed=rows)
+        got = run(instance, given)
+        assert got.shape == (rows, 4)
+        np.testing.assert_array_equal(got, given)
+        assert handle.enqueued == captured + enqueued, f"{rows} rows"
+    instance.unload()
+
+
 def what_cannot_be_captured_runs_without(cuda: Cuda) -> None:
     handle = copies([(Tensor("x", "FLOAT", (-1, 4)), "y")], [UP_TO_8], cuda=cuda, halves=["y"])
     said: list[str] = []
@@ -152,7 +168,7 @@ def what_cannot_be_captured_runs_without(cuda: Cuda) -> None:
     logger.addHandler(handler)
     try:
         instance = executor(cuda, handle, Options(graphs=True))
-        instance.capture([{"x": (4, 4)}, {"x": (99, 4)}])
+        instance.capture([Graph({"x": (4, 4)}, 4), Graph({"x": (99, 4)}, 99)])
     finally:
         logger.removeHandler(handler)
     assert said[0] == (
@@ -169,7 +185,7 @@ def instances_of_one_engine_do_not_disturb_each_other(cuda: Cuda) -> None:
     handle = one_tensor(cuda)
     shared = Engine(Library(trt), handle)
     instances = [TensorRtExecutor(shared, cuda, (0,), Options(graphs=True)) for _ in range(2)]
-    instances[0].capture([{"x": (8, 4)}])
+    instances[0].capture([Graph({"x": (8, 4)}, 8)])
     wrong: list[Any] = []
 
     def work(number: int) -> None:
@@ -190,11 +206,90 @@ def instances_of_one_engine_do_not_disturb_each_other(cuda: Cuda) -> None:
     assert not wrong, wrong
 
 
+def in_flight_together(
+    instance: TensorRtExecutor, given: Sequence[np.ndarray[Any, Any]]
+) -> list[np.ndarray[Any, Any] | ServeError]:
+    """What each of these batches gives; all have begun before the first is waited for."""
+    begun = threading.Barrier(len(given))
+
+    def wait(event: Event) -> None:
+        begun.wait(30)
+        Event.wait(event)
+
+    for each in instance._sets:
+        each.done.wait = partial(wait, each.done)  # type: ignore[method-assign]
+    found: dict[int, np.ndarray[Any, Any] | ServeError] = {}
+
+    def work(number: int) -> None:
+        try:
+            found[number] = run(instance, given[number])
+        except ServeError as error:
+            found[number] = error
+            begun.wait(30)  # it never waits for the GPU
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(len(given))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for each in instance._sets:
+        del each.done.wait
+    return [found[number] for number in range(len(given))]
+
+
+IN_FLIGHT_OPTIONS = (
+    DEFAULT,
+    Options(output_stream=True),
+    Options(graphs=True),
+    Options(pinned_inputs=False, pinned_outputs=False, spin=True, output_stream=True),
+)
+
+
+def two_in_flight_have_nothing_in_common(cuda: Cuda) -> None:
+    for options in IN_FLIGHT_OPTIONS:
+        instance = executor(cuda, one_tensor(cuda, UP_TO_8, UP_TO_64), options, allowed=(0, 1))
+        assert instance.depth == 2
+        if options.graphs:
+            instance.capture([Graph({"x": (8, 4)}, 8), Graph({"x": (64, 4)}, 64)])
+        for seed, rows in enumerate(((8, 8), (1, 64), (8, 3), (64, 64), (5, 8), (8, 8))):
+            given = [values((each, 4), seed=10 * seed + each % 7) for each in rows]
+            given[1] = given[1] + 1000
+            for got, sent in zip(in_flight_together(instance, given), given, strict=True):
+                np.testing.assert_array_equal(got, sent)
+            np.testing.assert_array_equal(run(instance, given[0]), given[0])
+        instance.unload()
+
+
+def one_that_fails_leaves_the_other_alone(cuda: Cuda) -> None:
+    handle = one_tensor(cuda)
+    instance = executor(cuda, handle)
+    handle.refused = (3, 4)
+    given = [values((8, 4), seed=1), values((3, 4), seed=2)]
+    for pair in (given, given[::-1]):
+        for got, sent in zip(in_flight_together(instance, pair), pair, strict=True):
+            if len(sent) == 3:
+                assert isinstance(got, ServeError)
+                assert got.kind is Kind.INTERNAL
+            else:
+                np.testing.assert_array_equal(got, sent)
+    handle.refused = None
+    for got, sent in zip(in_flight_together(instance, given), given, strict=True):
+        np.testing.assert_array_equal(got, sent)
+    instance.unload()
+
+
+def outputs_sized_by_the_data_come_one_batch_at_a_time(cuda: Cuda) -> None:
+    handle = copies([(Tensor("x", "FLOAT", (-1, 4)), "y")], [UP_TO_8], cuda=cuda, halves=["y"])
+    instance = executor(cuda, handle)
+    assert instance.depth == 1
+    instance.unload()
+
+
 def nothing_is_left_when_an_instance_has_gone(cuda: Cuda) -> None:
     """On the stand-in driver its user counts; on a GPU the driver's free memory is what counts."""
     for _ in range(3):
         instance = executor(cuda, one_tensor(cuda), Options(graphs=True))
-        instance.capture([{"x": (8, 4)}])
+        instance.capture([Graph({"x": (8, 4)}, 8)])
         run(instance, values((8, 4)))
         instance.unload()
     gc.collect()
@@ -209,7 +304,11 @@ CHECKS: tuple[Callable[[Cuda], None], ...] = (
     memory_grows_where_the_largest_is_huge,
     outputs_may_be_sized_by_the_data,
     a_graph_answers_for_its_shapes_and_no_others,
+    a_graph_serves_smaller_batches_down_to_its_bound,
     what_cannot_be_captured_runs_without,
     instances_of_one_engine_do_not_disturb_each_other,
+    two_in_flight_have_nothing_in_common,
+    one_that_fails_leaves_the_other_alone,
+    outputs_sized_by_the_data_come_one_batch_at_a_time,
     nothing_is_left_when_an_instance_has_gone,
 )

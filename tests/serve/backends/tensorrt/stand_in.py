@@ -38,6 +38,10 @@ class IOutputAllocator:
     pass
 
 
+class IProfiler:
+    pass
+
+
 class Runtime:
     """Deserializes what `plan_text` describes: the JSON behind a plan's header."""
 
@@ -60,6 +64,11 @@ def plan_text(engine: ICudaEngine) -> bytes:
     """What `Runtime` deserializes to an engine like this one."""
     tensors = [each._asdict() for each in engine.tensors.values()]
     return json.dumps({"tensors": tensors, "profiles": engine.profiles}).encode()
+
+
+class ExecutionContextAllocationStrategy(enum.Enum):
+    USER_MANAGED = 30
+    STATIC = 31
 
 
 class TensorIOMode(enum.Enum):
@@ -129,6 +138,7 @@ class ICudaEngine:
         self.cuda = cuda
         self.halves = halves
         self.log = log if log is not None else []
+        self.refused: Dims | None = None  # a shape that does not run
         self.enqueued = 0
         self.num_io_tensors = len(tensors)
         self.num_optimization_profiles = len(profiles)
@@ -157,17 +167,26 @@ class ICudaEngine:
     def get_tensor_profile_shape(self, name: str, index: int) -> list[Dims]:
         return list(self.profiles[index][name])
 
-    def create_execution_context(self) -> IExecutionContext | None:
-        return IExecutionContext(self)
+    def create_execution_context(
+        self,
+        strategy: ExecutionContextAllocationStrategy = ExecutionContextAllocationStrategy.STATIC,
+    ) -> IExecutionContext | None:
+        return IExecutionContext(self, strategy)
+
+    def get_device_memory_size_for_profile_v2(self, index: int) -> int:
+        return 1024 * (index + 1)
 
 
 class IExecutionContext:
-    def __init__(self, engine: ICudaEngine) -> None:
+    def __init__(self, engine: ICudaEngine, strategy: ExecutionContextAllocationStrategy) -> None:
         self._engine = engine
+        self._needs_memory = strategy is ExecutionContextAllocationStrategy.USER_MANAGED
+        self._memory = (0, 0)
         self._profile: int | None = None
         self._shapes: dict[str, Dims] = {}
         self._addresses: dict[str, int] = {}
         self._allocators: dict[str, Any] = {}
+        self.profiler: Any = None
 
     def set_optimization_profile_async(self, index: int, stream: int) -> bool:
         assert stream
@@ -193,6 +212,11 @@ class IExecutionContext:
         shape = self._shapes.get(self._source(name), tensor.dims)
         return (-1, *shape[1:]) if name in self._engine.halves else shape
 
+    def set_device_memory(self, memory: int, size: int) -> None:
+        assert self._needs_memory
+        assert memory % 256 == 0
+        self._memory = (memory, size)
+
     def set_tensor_address(self, name: str, address: int) -> bool:
         self._addresses[name] = address
         return True
@@ -204,6 +228,14 @@ class IExecutionContext:
     def execute_async_v3(self, stream: int) -> bool:
         engine = self._engine
         assert engine.cuda is not None
+        if engine.refused in self._shapes.values():
+            return False
+        if self._needs_memory:
+            address, size = self._memory
+            assert self._profile is not None
+            if not address or size < engine.get_device_memory_size_for_profile_v2(self._profile):
+                engine.log.append("no device memory")
+                return False
         engine.enqueued += 1
         outputs = [each for each in engine.tensors.values() if each.mode == "OUTPUT"]
         for each in outputs:
@@ -223,6 +255,8 @@ class IExecutionContext:
             engine.cuda.call(
                 "cuMemcpyDtoDAsync_v2", address, self._addresses[source], size, c_void_p(stream)
             )
+            if self.profiler is not None:
+                self.profiler.report_layer_time(f"copy of {source}", 0.25)
         return True
 
 

@@ -150,12 +150,13 @@ def the_onnx_model_is_served_instead() -> None:
 
 
 def a_graph_runs_a_thousand_times_with_other_data() -> None:
+    from trtserve.backends.tensorrt.graphs import Graph
     from trtserve.backends.tensorrt.options import Options
 
     cuda = Cuda(gpu().index)
     handle = one_tensor(cuda)
     instance = executor(cuda, handle, Options(graphs=True))
-    instance.capture([{"x": (8, 4)}])
+    instance.capture([Graph({"x": (8, 4)}, 8)])
     before = handle.enqueued
     for seed in range(GRAPH_RUNS):
         given = values((8, 4), seed=seed)

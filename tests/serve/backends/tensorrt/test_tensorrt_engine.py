@@ -55,6 +55,16 @@ def test_what_is_not_run(tensor: Tensor, says: str) -> None:
         engine(tensor)
 
 
+def test_a_context_without_memory_of_its_own_is_told_what_it_needs() -> None:
+    made = engine(Tensor("x", "FLOAT", (-1, 4)))
+    own = made.new_context(final_kernels=False)
+    with pytest.raises(AssertionError):  # TensorRT says: it has memory of its own
+        own.set_device_memory(512, 1024)
+    bare = made.new_context(final_kernels=False, user_managed=True)
+    bare.set_device_memory(512, made.context_memory_bytes(0))
+    assert made.context_memory_bytes(0) == 1024
+
+
 def test_the_first_word_is_the_cause_and_belongs_to_its_thread() -> None:
     words = Words()
     assert str(words) == "it says nothing"

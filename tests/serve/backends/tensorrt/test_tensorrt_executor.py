@@ -42,7 +42,7 @@ def test_a_gpu_that_fails_is_an_internal_error_with_the_drivers_words(
 ) -> None:
     instance: TensorRtExecutor = executor(cuda, one_tensor(cuda))
     with monkeypatch.context() as patch:
-        patch.setattr(instance._event, "_event", None)  # which no driver waits for
+        patch.setattr(instance._sets[0].done, "_event", None)  # which no driver waits for
         with pytest.raises(ServeError, match=r"the GPU failed: cuEvent\w+ answered") as caught:
             run(instance, values((2, 4)))
     assert caught.value.kind is Kind.INTERNAL
@@ -51,6 +51,6 @@ def test_a_gpu_that_fails_is_an_internal_error_with_the_drivers_words(
 
 def test_an_instance_that_cannot_be_made_leaves_nothing(cuda: Cuda) -> None:
     handle = one_tensor(cuda)
-    handle.create_execution_context = lambda: None  # type: ignore[method-assign]
+    handle.create_execution_context = lambda _=None: None  # type: ignore[method-assign,assignment]
     with pytest.raises(ServeError, match="unable to create TensorRT execution context"):
         executor(cuda, handle)

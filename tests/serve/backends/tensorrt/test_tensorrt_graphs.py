@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from google.protobuf import text_format
-from trtserve.backends.tensorrt.graphs import captures
+from trtserve.backends.tensorrt.graphs import Captured, Graph, graph_for, graphs_of
 from trtserve.backends.tensorrt.options import Options, options_of
 from trtserve.backends.tensorrt.profiles import EngineTensor, Signature
 from trtserve.errors import ServeError
@@ -20,6 +21,10 @@ IMAGE = Signature(
         {"x": Range((8, 3, 8), (8, 3, 8), (8, 3, 8))},
     ),
 )
+
+
+def captures(stated: Any, signature: Signature, allowed: Sequence[int]) -> list[Captured]:
+    return [graph.shapes for graph in graphs_of(stated, signature, allowed)]
 
 
 def config(text: str, largest: int = 32) -> Any:
@@ -94,3 +99,75 @@ def test_options_by_triton_s_names_and_defaults() -> None:
     )
     assert options_of(config("optimization { priority: PRIORITY_MIN }")).urgency == -1
     assert options_of(config("optimization { input_pinned_memory { enable: true } }")) == Options()
+
+
+# which graph runs a batch
+
+SPECS = """optimization { cuda { graphs: true
+  graph_spec { batch_size: 8 input { key: "x" value { dim: [3, 16] } }
+    graph_lower_bound { batch_size: 2 input { key: "x" value { dim: [3, 16] } } } }
+  graph_spec { batch_size: 4 input { key: "x" value { dim: [3, 16] } }
+    graph_lower_bound { batch_size: 3 input { key: "x" value { dim: [3, 16] } } } }
+  graph_spec { batch_size: 32 graph_lower_bound { batch_size: 16 } }
+  graph_spec { batch_size: 16 input { key: "x" value { dim: [3, 64] } }
+    graph_lower_bound { batch_size: 1 input { key: "x" value { dim: [3, 8] } } } }
+  graph_spec { batch_size: 1 input { key: "x" value { dim: [3, 64] } } } } }"""
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [
+        ((8, 3, 16), (8, 3, 16)),
+        ((4, 3, 16), (4, 3, 16)),
+        ((5, 3, 16), (8, 3, 16)),
+        ((3, 3, 16), (4, 3, 16)),  # the smallest that holds it
+        ((2, 3, 16), (8, 3, 16)),  # below the bound of the smallest
+        ((1, 3, 16), None),  # below every bound
+        ((20, 3, 16), (32, 3, 16)),  # a bound that names no inputs is one of the batch
+        ((9, 3, 16), None),
+        ((5, 3, 8), None),
+        ((16, 3, 64), (16, 3, 64)),
+        ((1, 3, 64), (1, 3, 64)),
+        ((8, 3, 64), None),  # its bound is lower in another dim: nothing is padded
+        ((8, 3, 32), None),
+    ],
+)
+def test_a_batch_runs_in_its_own_graph_or_the_next_larger_one(
+    shape: tuple[int, ...], expected: tuple[int, ...] | None
+) -> None:
+    found = graph_for(graphs_of(config(SPECS), IMAGE, (0,)), {"x": shape})
+    assert (found and found.shapes["x"]) == expected
+
+
+def test_without_a_bound_only_the_very_shapes_are_run() -> None:
+    graphs = graphs_of(config("dynamic_batching { preferred_batch_size: [8] }"), IMAGE, (0,))
+    assert [graph.lowest for graph in graphs] == [1, 8, 32]
+    assert graph_for(graphs, {"x": (8, 3, 16)}) == Graph({"x": (8, 3, 16)}, 8)
+    assert graph_for(graphs, {"x": (7, 3, 16)}) is None
+
+
+def test_inputs_whose_batches_differ_share_no_graph() -> None:
+    graph = Graph({"x": (8, 4), "y": (8,)}, 1)
+    assert graph_for([graph], {"x": (5, 4), "y": (5,)}) == graph
+    assert graph_for([graph], {"x": (5, 4), "y": (9,)}) is None
+    assert graph_for([graph], {"x": (5, 4)}) is None
+
+
+def test_a_model_that_does_not_batch_is_never_padded() -> None:
+    graph = Graph({"x": (8, 4)}, 0)
+    assert graph_for([graph], {"x": (8, 4)}) == graph
+    assert graph_for([graph], {"x": (4, 4)}) is None
+
+
+def test_a_shape_twice_keeps_its_lowest_bound() -> None:
+    text = """optimization { cuda { graphs: true graph_spec { batch_size: 8 }
+      graph_spec { batch_size: 8 graph_lower_bound { batch_size: 5 } } } }"""
+    assert [graph.lowest for graph in graphs_of(config(text), IMAGE, (0,))] == [5]
+
+
+@pytest.mark.parametrize("size", [0, 9])
+def test_a_bound_that_is_no_batch_of_its_graph(size: int) -> None:
+    text = f"batch_size: 8 graph_lower_bound {{ batch_size: {size} }}"
+    text = f"optimization {{ cuda {{ graphs: true graph_spec {{ {text} }} }} }}"
+    with pytest.raises(ServeError, match=f"batch_size {size}, which is not 1 to 8"):
+        graphs_of(config(text), IMAGE, (0,))
