@@ -26,13 +26,18 @@ Array = np.ndarray[Any, np.dtype[Any]]
 class Engine:
     """The plan file `plan` in the runtime `module`, on the GPU of `cuda`."""
 
-    def __init__(self, module: str, plan: Path, cuda: Cuda) -> None:
-        """Raises `VerificationError` where the runtime cannot load it, with its own words."""
+    def __init__(self, module: str, plan: Path, cuda: Cuda, *, runs_code: bool = False) -> None:
+        """`runs_code`: the plan is version-compatible, so that it runs code of its own; trusted.
+
+        Raises `VerificationError` where the runtime cannot load it, with its own words.
+        """
         self.trt = importlib.import_module(module)
         self.cuda = cuda
         self._words: list[str] = []
         self._logger = _logger(self.trt, self._words)
         self._runtime = self.trt.Runtime(self._logger)
+        if runs_code:
+            self._runtime.engine_host_code_allowed = True
         self.handle = self._runtime.deserialize_cuda_engine(plan.read_bytes())
         if self.handle is None:
             raise VerificationError(f"{module} cannot load the plan: {self.last_words()}")
