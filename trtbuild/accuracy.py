@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from trtbuild.artifacts import (
     Comparison,
     OnnxModel,
@@ -15,6 +17,7 @@ from trtbuild.artifacts import (
 )
 from trtbuild.device import Devices, Gpu, visible_only
 from trtbuild.errors import SourceError
+from trtbuild.plan.refit import RefittedPlan
 from trtbuild.sources import PACKAGES
 from trtbuild.steps import ONNX_PACKAGES, Run, stage_key
 from trtbuild.verify.options import Precision
@@ -97,6 +100,8 @@ class Accuracy(NamedTuple):
     ) -> list[Comparison]:
         assert self.run.runtime is not None
         module = self.run.runtime.module
+        if plan.stripped:
+            plan = self._with_weights(plan, gpu)
         with self.run.pool.worker(visible_only(gpu)) as worker:
             return worker.call(
                 "trtbuild.verify.plan_run:compare_plan",
@@ -119,6 +124,22 @@ class Accuracy(NamedTuple):
         return self.run.call(
             "trtbuild.verify.custom_ops:why_not_run", str, path=self.surgery.model.path
         )
+
+    def _with_weights(self, plan: Plan, gpu: Gpu) -> Plan:
+        """A stripped plan as `trtbuild refit` makes it of the graph it was built from."""
+        output = self.run.folder / f"{plan.file}-with-weights"
+        with self.run.pool.worker(visible_only(gpu)) as worker:
+            worker.call(
+                "trtbuild.plan.refit:refit",
+                RefittedPlan,
+                self.run.on_progress,
+                runtime=self.run.runtime,
+                plan=plan.path,
+                onnx=self.surgery.model.path,
+                output=output,
+                runs_code=bool(plan.version_compatible),
+            )
+        return msgspec.structs.replace(plan, directory=output.parent, file=output.name)
 
     def points(self) -> list[Point]:
         """Seeded inputs for each set of shapes, made once a call."""
