@@ -40,6 +40,7 @@ def test_files_config_and_lock_say_the_same(tmp_path: Path) -> None:
     request = ConvertRequest(source="m.onnx", repo=tmp_path, precision="fp16", workers=3)
     content = content_of(results(tmp_path), request, options_of_stages(request, "onnx"))
     assert sorted(content.files) == ["model.onnx", "model.onnx.data", "model.sm86.plan"]
+    assert content.config is not None
     config = parse_config(content.config(content.lock.plans)).message
     assert dict(config.cc_model_filenames) == {"8.6": "model.sm86.plan"}
     assert content.lock.options == {"precision": "fp16"}
@@ -77,5 +78,6 @@ def test_the_config_covers_plans_that_were_there_before(tmp_path: Path) -> None:
     content = content_of(results(tmp_path), request, options_of_stages(request, "onnx"))
     (plan,) = content.lock.plans
     older = msgspec.structs.replace(plan, file="model.sm80.plan", targets=(Capability(8, 0),))
+    assert content.config is not None
     config = parse_config(content.config((older, plan))).message
     assert sorted(config.cc_model_filenames) == ["8.0", "8.6"]

@@ -43,10 +43,10 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> None:
     def worker(_: object, __: dict[str, str]) -> Iterator[Worker]:
         yield Worker()
 
-    monkeypatch.setattr(module.device, "gpus", lambda: Devices((A10,)))
+    monkeypatch.setattr("trtbuild.refit.device.gpus", lambda: Devices((A10,)))
     monkeypatch.setattr(module, "choose_runtime", lambda *_: TRT)
     monkeypatch.setattr(module, "external_data", lambda _: ())
-    monkeypatch.setattr(module.Pool, "worker", worker)
+    monkeypatch.setattr("trtbuild.refit.Pool.worker", worker)
 
 
 def repository(folder: Path, *, stripped: bool = True, target: str = "8.6") -> Path:

@@ -28,6 +28,7 @@ from trtbuild.plan.plans import plans_from_onnx
 from trtbuild.plan.profiles import profile_from_shapes
 from trtbuild.plan.runtimes import RuntimeInfo, installed_runtimes
 from trtbuild.plan.session import Session, session
+from trtbuild.plan.timing_cache import timing_cache_path
 from trtbuild.store import Store
 from trtbuild.workers.pool import Pool
 
@@ -316,7 +317,7 @@ def test_its_timing_cache_lies_beside_the_store(
     tensorrt: RuntimeInfo, tmp_path: Path, store: Store, pool: Pool
 ) -> None:
     built_here(tensorrt, tmp_path, store, pool, PlanOptions())
-    path = datacenter.timing_cache_path(store.root, tensorrt, tensorrt.capabilities[0])
+    path = timing_cache_path(store.root, tensorrt, tensorrt.capabilities[0])
     assert path.stat().st_size > 0
 
 
