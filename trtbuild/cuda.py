@@ -30,6 +30,23 @@ _CAPTURE_THREAD_LOCAL = 1  # CU_STREAM_CAPTURE_MODE: what other threads do does 
 # Memory that is not pinned is copied before the call returns: more than this takes its time.
 _QUICK_BYTES = 64 * 1024
 _EVENT_NO_TIMING, _EVENT_BLOCKING_SYNC = 2, 1  # CUevent_flags
+# CUresults after which a context does no more work: each later call answers the same until the
+# process ends, which cuda.h says of each ("any further CUDA work will return the same error").
+CONTEXT_LOST = frozenset((
+    214,  # ECC_UNCORRECTABLE
+    220,  # NVLINK_UNCORRECTABLE
+    226,  # CONTAINED
+    700,  # ILLEGAL_ADDRESS
+    702,  # LAUNCH_TIMEOUT
+    709,  # CONTEXT_IS_DESTROYED
+    710,  # ASSERT
+    714,  # HARDWARE_STACK_ERROR
+    715,  # ILLEGAL_INSTRUCTION
+    716,  # MISALIGNED_ADDRESS
+    717,  # INVALID_ADDRESS_SPACE
+    718,  # INVALID_PC
+    719,  # LAUNCH_FAILED
+))  # fmt: skip
 
 _HANDLE = POINTER(c_void_p)
 _CALLS: dict[str, tuple[Any, ...]] = {
@@ -40,6 +57,7 @@ _CALLS: dict[str, tuple[Any, ...]] = {
     "cuCtxSetCurrent": (c_void_p,),
     "cuCtxSynchronize": (),
     "cuCtxGetStreamPriorityRange": (POINTER(c_int), POINTER(c_int)),
+    "cuMemGetInfo_v2": (POINTER(c_size_t), POINTER(c_size_t)),
     "cuMemAlloc_v2": (POINTER(c_uint64), c_size_t),
     "cuMemFree_v2": (c_uint64,),
     "cuMemHostAlloc": (_HANDLE, c_size_t, c_uint),
@@ -86,7 +104,7 @@ class _Driver:
     def call(self, name: str, *arguments: Any) -> None:
         code = self._functions[name](*arguments)
         if code:
-            raise CudaError(f"{name} answered {code} ({self._text(code)})")
+            raise CudaError(f"{name} answered {code} ({self._text(code)})", code=code)
 
     def quick(self, name: str, *arguments: Any) -> None:
         code = self._quick[name](*arguments)
@@ -138,6 +156,25 @@ class Cuda:
     def synchronize(self) -> None:
         """Wait for all work of the GPU's context; its errors are raised here."""
         self.call("cuCtxSynchronize")
+
+    def memory(self) -> tuple[int, int]:
+        """Bytes of the GPU's memory that are free now, and all of them."""
+        self.use()
+        free, total = c_size_t(), c_size_t()
+        self.call("cuMemGetInfo_v2", ctypes.byref(free), ctypes.byref(total))
+        return free.value, total.value
+
+    def fault(self) -> CudaError | None:
+        """What has ended this context, such as a kernel that wrote out of bounds; None: nothing.
+
+        Waits for the work that is under way.
+        """
+        try:
+            self.use()
+            self.synchronize()
+        except CudaError as error:
+            return error if error.code in CONTEXT_LOST else None
+        return None
 
     def close(self) -> None:
         """Let go of the context. Whoever else holds it, as TensorRT does, keeps it alive."""
