@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from trtbuild.artifacts import Profile
 from trtbuild.errors import PlanError, RepositoryError
 from trtbuild.plan.header import plan_header
 from trtbuild.repository.lock import Lock, read_lock
@@ -33,6 +34,7 @@ class Inspection(msgspec.Struct, frozen=True):
     targets: tuple[str, ...] = ()
     profile: dict[str, dict[str, tuple[int, ...]]] = {}  # input -> min, opt, max
     notes: tuple[str, ...] = ()
+    profiles: tuple[dict[str, dict[str, tuple[int, ...]]], ...] = ()  # in order; `profile` around
 
 
 def inspect(request: ConvertRequest, on_progress: OnProgress = lambda _: None) -> Inspection:
@@ -88,8 +90,9 @@ def _plan(path: Path) -> Inspection:
         runtime=header.runtime,
         version=header.version,
         targets=tuple(str(target) for target in targets),
-        profile=_shapes(known),
+        profile=_shapes(known.profile) if known else {},
         notes=notes,
+        profiles=tuple(map(_shapes, known.each_profile)) if known else (),
     )
 
 
@@ -100,10 +103,8 @@ def _lock_beside(path: Path) -> tuple[Lock | None, tuple[str, ...]]:
         return None, (error.message,)
 
 
-def _shapes(lock: Lock | None) -> dict[str, dict[str, tuple[int, ...]]]:
-    if lock is None:
-        return {}
+def _shapes(profile: Profile) -> dict[str, dict[str, tuple[int, ...]]]:
     return {
         name: {"min": range_.min, "opt": range_.opt, "max": range_.max}
-        for name, range_ in lock.profile.items()
+        for name, range_ in profile.items()
     }

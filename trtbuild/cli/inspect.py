@@ -67,8 +67,10 @@ def _show(found: Inspection) -> None:
     for name, specs in (("inputs", found.inputs), ("outputs", found.outputs)):
         for index, spec in enumerate(specs):
             typer.echo(f"{'' if index else name:<10}{spec}")
-    for tensor, shapes in found.profile.items():
-        ranges = ", ".join(f"{k} {'x'.join(map(str, v))}" for k, v in shapes.items())
-        typer.echo(f"{'profile':<10}{tensor}: {ranges}")
+    for index, profile in enumerate(found.profiles):
+        label = f"profile {index}" if len(found.profiles) > 1 else "profile"
+        for tensor, shapes in profile.items():
+            ranges = ", ".join(f"{k} {'x'.join(map(str, v))}" for k, v in shapes.items())
+            typer.echo(f"{label:<10}{tensor}: {ranges}")
     for note in found.notes:
         typer.echo(f"{'note':<10}{note}")
