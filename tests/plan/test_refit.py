@@ -30,7 +30,7 @@ H200 = Gpu(0, "NVIDIA H200", "GPU-0", Capability(9, 0), 140 << 30)
 TRT = RuntimeInfo("tensorrt", "tensorrt", "tensorrt", "10.6.0", (H200.capability,), (H200,))
 
 
-class Engine:
+class Deserialized:
     """A deserialized plan that has weights once it was refitted."""
 
     def __init__(self, *, refittable: bool) -> None:
@@ -55,13 +55,13 @@ class TensorRT:
         self.runtimes: list[Any] = []
 
     def Runtime(self, _: object) -> Any:  # noqa: N802 - TensorRT's name
-        def load(data: bytes) -> Engine | None:
-            return None if data == b"broken" else Engine(refittable=data == b"refittable")
+        def load(data: bytes) -> Deserialized | None:
+            return None if data == b"broken" else Deserialized(refittable=data == b"refittable")
 
         self.runtimes.append(SimpleNamespace(deserialize_cuda_engine=load))
         return self.runtimes[-1]
 
-    def Refitter(self, engine: Engine, _: object) -> Any:  # noqa: N802 - TensorRT's name
+    def Refitter(self, engine: Deserialized, _: object) -> Any:  # noqa: N802 - TensorRT's name
         return SimpleNamespace(
             engine=engine,
             missing=[],
