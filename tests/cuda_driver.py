@@ -33,6 +33,8 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int alive, launches;
 static __thread void *current;
 static char context;
+static int broken;
+void stand_in_break(int code) { broken = code; }
 int stand_in_alive(void) { return __sync_fetch_and_add(&alive, 0); }
 int stand_in_launches(void) { return __sync_fetch_and_add(&launches, 0); }
 static int made(void) { __sync_fetch_and_add(&alive, 1); return 0; }
@@ -60,13 +62,17 @@ int cuDeviceGet(int *d, int i) { if (i > 1) return 101; *d = i + 40; return 0; }
 int cuDevicePrimaryCtxRetain(void **c, int d) { *c = &context; return 0; }
 int cuDevicePrimaryCtxRelease_v2(int d) { return 0; }
 int cuCtxSetCurrent(void *c) { current = c; return 0; }
-int cuCtxSynchronize(void) { return current ? until(0, 0) : 201; }
+int cuCtxSynchronize(void) { if (broken) return broken; return current ? until(0, 0) : 201; }
+int cuMemGetInfo_v2(size_t *free, size_t *total) {
+    *free = 3ul << 20; *total = 24ul << 30; return current ? broken : 201; }
 int cuCtxGetStreamPriorityRange(int *low, int *high) { *low = 0; *high = -5; return 0; }
 int cuMemAlloc_v2(ptr *p, size_t n) {
     if (!current) return 201;
     if (n > 1ul << 34) return 2;
     *p = (ptr)aligned_alloc(256, (n + 255) / 256 * 256); return made(); }
-int cuMemFree_v2(ptr p) { until(0, 0); return current ? gone((void *)p) : 201; }
+int cuMemFree_v2(ptr p) {
+    if (broken) return broken;
+    until(0, 0); return current ? gone((void *)p) : 201; }
 int cuMemHostAlloc(void **p, size_t n, unsigned flags) {
     if (!current) return 201;
     if (n > 1ul << 34) return 2;
@@ -85,7 +91,9 @@ int cuStreamCreateWithPriority(stream **s, unsigned flags, int priority) {
     *s = calloc(1, sizeof(stream)); (*s)->priority = priority;
     pthread_mutex_lock(&lock); (*s)->next = streams; streams = *s; pthread_mutex_unlock(&lock);
     return made(); }
-int cuStreamSynchronize(stream *s) { return s->capture ? 900 : until(s, s->begun); }
+int cuStreamSynchronize(stream *s) {
+    if (broken) return broken;
+    return s->capture ? 900 : until(s, s->begun); }
 int cuStreamDestroy_v2(stream *s) {
     until(0, 0);
     pthread_mutex_lock(&lock);
@@ -111,7 +119,9 @@ int cuStreamWaitEvent(stream *s, event *e, unsigned flags) {
     if (!s || !e || s->capture) return e ? 900 : 400;
     if (e->on) later(s, (work){.on = e->on, .upto = e->upto});
     return flags; }
-int cuEventSynchronize(event *e) { return !e ? 400 : e->on ? until(e->on, e->upto) : 0; }
+int cuEventSynchronize(event *e) {
+    if (broken) return broken;
+    return !e ? 400 : e->on ? until(e->on, e->upto) : 0; }
 int cuEventDestroy_v2(event *e) { until(0, 0); return gone(e); }
 int cuGraphInstantiateWithFlags(graph **x, graph *g, unsigned long long flags) {
     *x = malloc(sizeof(graph)); **x = *g; return made(); }
@@ -147,6 +157,10 @@ class StandIn:
     def alive(self) -> int:
         """Allocations, streams, events and graphs that were not freed."""
         return int(self._library.stand_in_alive())
+
+    def fault(self, code: int) -> None:
+        """From now on a GPU whose kernel has faulted; 0: one that is whole again."""
+        self._library.stand_in_break(code)
 
     @property
     def launches(self) -> int:

@@ -62,7 +62,20 @@ def test_what_the_driver_says_of_each_gpu(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_a_driver_that_refuses_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(device, "_LIBRARY", stand_in(tmp_path, fails=100))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     assert device.gpus().problem == "cuInit answered 100 (no CUDA-capable device)"
+
+
+@pytest.mark.parametrize("visible", ["", "7", "MIG-28282828-2828-2828-2828-282828282828"])
+def test_what_hides_the_gpus_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, visible: str
+) -> None:
+    monkeypatch.setattr(device, "_LIBRARY", stand_in(tmp_path, fails=100))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert device.gpus().problem == (
+        f"cuInit answered 100 (no CUDA-capable device); CUDA_VISIBLE_DEVICES is '{visible}': "
+        "unset it, or name GPUs that nvidia-smi -L lists"
+    )
 
 
 @pytest.mark.parametrize(

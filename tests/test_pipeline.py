@@ -13,6 +13,7 @@ import pytest
 
 import trtbuild
 from tests.models import bf16_inside, linear, save
+from tests.with_tensorrt import needs_tensorrt
 from trtbuild.accuracy import Accuracy
 from trtbuild.artifacts import Conversion, Progress
 from trtbuild.capability import Capability
@@ -238,8 +239,23 @@ def test_a_plan_of_several_profiles(tmp_path: Path) -> None:
     # Two requests of 64 that fit profile 0 each would fit none as a batch.
     assert not config.HasField("dynamic_batching")
     assert [each.batch_size for each in config.model_warmup] == [1, 4]
-    with pytest.raises(ConfigError, match="a profile that takes some shape does not take each"):
+    with pytest.raises(ConfigError, match="fit a profile each may fit none as a batch"):
         trtbuild.convert(model, repo, targets=("8.6",), profiles=TWO, preferred_batch=(4,))
+
+
+@pytest.mark.gpu
+@needs_tensorrt
+def test_a_plan_is_compared_in_each_profile(tmp_path: Path) -> None:
+    model = linear(tmp_path / "tiny.onnx")
+    profiles = ("batch=1x1x1", "batch=1x16x32")
+    result = trtbuild.convert(model, tmp_path / "repo", runtime="tensorrt", profiles=profiles)
+    of_plan = [one for one in result.report.comparisons if "vs plan" in one.pair]
+    first = "profile 0 min=profile 0 opt=profile 0 max=profile 1 min"
+    assert [one.point for one in of_plan] == [
+        f"{first} in 0", f"{first} in 1", "profile 1 opt", "profile 1 max",
+    ]  # fmt: skip
+    assert all(one.passed for one in of_plan)
+    assert result.findings == ()
 
 
 def test_targets_are_added_to_several_profiles(tmp_path: Path) -> None:

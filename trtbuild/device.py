@@ -62,7 +62,15 @@ def gpus() -> Devices:
         found = tuple(_gpu(cuda, index) for index in range(_count(cuda)))
         return Devices(found, driver, _cuda_version(cuda))
     except (_DriverError, AttributeError) as error:  # AttributeError: a driver without that call
-        return Devices(driver=driver, problem=str(error))
+        return Devices(driver=driver, problem=f"{error}{_restricted()}")
+
+
+def _restricted() -> str:
+    """What else may be to blame where the driver finds no GPU."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is None:
+        return ""
+    return f"; CUDA_VISIBLE_DEVICES is '{visible}': unset it, or name GPUs that nvidia-smi -L lists"
 
 
 def visible_only(gpu: Gpu) -> dict[str, str]:

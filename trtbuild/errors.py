@@ -97,6 +97,14 @@ class StoreError(TrtbuildError):
 class CudaError(TrtbuildError):
     """A GPU cannot be used: no driver, no memory, a call that failed with the driver's text."""
 
+    def __init__(self, message: str, hint: str = "", *, code: int | str = 0) -> None:
+        super().__init__(message, hint)
+        self.code = int(code)  # CUresult of the call that failed; 0: there was none
+
+    def to_json(self) -> dict[str, str]:
+        """As every error, with its own field."""
+        return super().to_json() | {"code": str(self.code)}
+
 
 class RepositoryError(TrtbuildError):
     """A model repository cannot be read or written."""

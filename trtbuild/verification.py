@@ -68,7 +68,7 @@ def verify(
     source = identify(request.source, "onnx")
     with Run(source, runtime, options_of_stages(request, source.kind), on_progress) as run:
         graph = run.describe(Path(request.source))
-        accuracy = Accuracy(run, graph, unchanged(graph), lock.profile)
+        accuracy = Accuracy(run, graph, unchanged(graph), lock.profile, lock.each_profile)
         on_gpu = accuracy.of_plans(plans, devices, precision_of_plans(lock))
     return Verification(
         name=lock.name,

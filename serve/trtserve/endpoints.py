@@ -19,6 +19,7 @@ from trtbuild.modelconfig.schema import new_config
 from trtserve.errors import Kind, ServeError, invalid
 from trtserve.logs import LogSettings
 from trtserve.models import Models
+from trtserve.plans import RUNTIMES
 from trtserve.protocols.plain import plain
 from trtserve.version import Version
 
@@ -111,6 +112,7 @@ class Endpoints:
             "name": name,
             "versions": numbers,
             "platform": found.platform,
+            **_what_runs(found),
             **{
                 kind: [
                     {"name": rule.name, "datatype": rule.dtype, "shape": [*batch, *rule.dims]}
@@ -146,7 +148,9 @@ class Endpoints:
                 found = self.models.versions(name)
         except ServeError as error:
             raise invalid(error.message) from None
-        return {"model_stats": [v.statistics.to_json(v.name, v.number) for v in found]}
+        return {
+            "model_stats": [v.statistics.to_json(v.name, v.number) | _what_runs(v) for v in found]
+        }
 
     async def repository_index(self, *, ready: bool) -> list[dict[str, str]]:
         """Every model of the repositories; `ready`: only those that can be asked."""
@@ -172,6 +176,17 @@ class Endpoints:
                 f"explicit model load / unload is not allowed in control mode '{self._control}': "
                 f"cannot {what}; start with --model-control-mode explicit",
             )
+
+
+def _what_runs(version: Version) -> dict[str, str]:
+    """Of a model with plans: whether a plan runs, on which GPU, or what runs instead and why.
+
+    Fields of our own, which JSON has room for and gRPC's messages have not.
+    """
+    if version.config.backend not in RUNTIMES:
+        return {}
+    note = {"trtserve_note": version.note} if version.note else {}
+    return {"trtserve_runs_on": version.runs_on, **note}
 
 
 def _check_name(name: str) -> None:

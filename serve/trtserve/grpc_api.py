@@ -267,8 +267,9 @@ def parsed(name: str, data: memoryview) -> Any:
 
 
 def response_from_json(name: str, answer: dict[str, Any]) -> bytes:
-    """A response's message, of plain values."""
-    response = json_format.ParseDict(answer, message(f"{name}Response")())
+    """A response's message, of plain values; what it has no field for is left out."""
+    made = message(f"{name}Response")()
+    response = json_format.ParseDict(answer, made, ignore_unknown_fields=True)
     return bytes(response.SerializeToString())
 
 

@@ -21,6 +21,7 @@ from trtserve import completion, placement, plans
 from trtserve.backends.base import BACKENDS, Loaded, LoadRequest
 from trtserve.contract import Contract
 from trtserve.errors import Kind, ServeError, invalid
+from trtserve.faults import FAULTS
 from trtserve.settings import Settings
 
 _log = logging.getLogger("trtserve")
@@ -44,6 +45,7 @@ class Prepared(NamedTuple):
     contract: Contract
     loaded: Loaded
     note: str  # why it runs otherwise than its config says; "" where it does not
+    devices: tuple[str, ...]  # that its instances sit on: "cpu", "cuda:0"
 
 
 def candidate(
@@ -107,6 +109,7 @@ def _prepare_plans(model: Candidate, version: int, settings: Settings) -> Prepar
     try:
         seats = placement.seats(model.config, _usable_gpus(backend, settings), settings.device)
         chosen = plans.choose(model.config, folder, seats, devices.gpus(), named=model.named)
+        chosen = chosen._replace(host_code=settings.version_compatible)
         first = next(iter(chosen.files.values()))
         return _prepare_file(model, version, settings, backend, first, chosen=chosen)
     except plans.PlanRefused as refused:
@@ -121,6 +124,9 @@ def _prepare_file(
     config = type(model.config)()
     config.CopyFrom(model.config)
     placed = placement.seats(config, _usable_gpus(backend, settings), settings.device)
+    sits_on = placement.devices_of(placed)
+    for device in sits_on:
+        FAULTS.require(device)
     load = registry.load(BACKENDS[backend])
     loaded = load(
         LoadRequest(
@@ -134,7 +140,7 @@ def _prepare_file(
     _require_tensors(config)
     placement.name_instances(config, placed)
     contract = Contract(model.name, config, _labels(model, config))
-    return Prepared(config, contract, loaded, note)
+    return Prepared(config, contract, loaded, note, sits_on)
 
 
 def _require_tensors(config: Any) -> None:

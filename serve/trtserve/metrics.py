@@ -127,6 +127,10 @@ def _fallbacks(versions: list[Version]) -> Iterator[str]:
     for version in versions:
         note = f',note="{_escaped(version.note)}"' if version.note else ""
         yield f"{name}{{{_labels(version)}{note}}} {int(bool(version.note))}"
+    name = "trtserve_model_runs_on"
+    yield from _head(name, "gauge", "1: what runs the model, on which device: its plan, or another")
+    for version in versions:
+        yield f'{name}{{{_labels(version)},runs_on="{_escaped(version.runs_on)}"}} 1'
 
 
 class MetricsApi:

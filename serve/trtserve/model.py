@@ -30,6 +30,7 @@ class Model:
         self.versions: dict[int, Version] = {}
         self.reason = ""  # why the last load failed, or that the model was unloaded
         self.failed_versions: tuple[int, ...] = ()
+        self.lost = ""  # why what was served is no more, though nobody has unloaded it
         self.seen: Fingerprint | None = None  # its directory when a load was last tried
         self._served: Fingerprint | None = None  # its directory when `versions` were loaded
         self._override: Override | None = None  # the files that `versions` were loaded from
@@ -104,7 +105,7 @@ class Model:
     def _swap(self, new: dict[int, Version], override: Override | None) -> None:
         old, self.versions = self.versions, new
         files, self._override = self._override, override
-        self.reason, self.failed_versions = "", ()
+        self.reason, self.failed_versions, self.lost = "", (), ""
         self._changed()
         for number in sorted(set(old) - set(new)):
             _log.info("'%s' version %s is unloaded", self.name, number)
@@ -129,6 +130,17 @@ class Model:
             self._swap({}, None)
             self.reason, self.failed_versions = UNLOADED, numbers
             self._served = None
+
+    async def lose(self, device: str, reason: str) -> None:
+        """Take it out of service where it sits on a device that is lost; see `faults`."""
+        async with self._lock:  # what is being loaded there is lost too
+            if not any(device in version.devices for version in self.versions.values()):
+                return
+            numbers = tuple(self.versions)
+            self._swap({}, None)
+            self.reason, self.failed_versions, self.lost = reason, numbers, reason
+            self._served = None
+            _log.error("'%s' is unavailable: %s", self.name, reason)
 
     async def close(self) -> None:
         """Unload, and wait until everything is answered and freed."""

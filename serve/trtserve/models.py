@@ -47,6 +47,8 @@ class Models:
         model = self._models.get(name)
         if model is None:
             raise _unknown(f"'{name}' is not found")
+        if model.lost:
+            raise ServeError(Kind.UNAVAILABLE, f"model '{name}' is unavailable: {model.lost}")
         if not number:
             if not model.versions:
                 raise _unknown(f"'{name}' has no available versions")
@@ -174,6 +176,10 @@ class Models:
             raise invalid(f"model '{name}' is not loaded")
         else:
             raise _unknown(f"'{name}' is not found")
+
+    async def lose(self, device: str, reason: str) -> None:
+        """Take the models of a GPU that has faulted out of service."""
+        await asyncio.gather(*(each.lose(device, reason) for each in self._models.values()))
 
     async def poll(self) -> None:
         """Follow what has changed in the repositories since the last look.

@@ -38,11 +38,15 @@ _EXTRAS = {TENSORRT: "tensorrt", TENSORRT_RTX: "rtx"}
 DEFAULT_FILE = "model.plan"
 
 
-class PlanRefused(ServeError):  # noqa: N818  # it is no fault: the model's ONNX runs instead
-    """A model's plans cannot run on this machine; the message says why."""
+class PlanRefused(ServeError):  # noqa: N818  # who asks for a fallback gets one
+    """A plan that is for a GPU of this machine does not run on it; the message says why."""
 
     def __init__(self, why: str) -> None:
         super().__init__(Kind.UNAVAILABLE, why)
+
+
+class NoPlanHere(PlanRefused):
+    """No plan is meant for where the model's instances sit: no GPU, or one of other targets."""
 
 
 class Chosen(NamedTuple):
@@ -51,6 +55,7 @@ class Chosen(NamedTuple):
     runtime: RuntimeInfo
     files: dict[str, Path]  # by device: "cuda:0"
     why: dict[str, str]  # by device: "8.9 in cc_model_filenames"
+    host_code: bool = False  # plans with a runtime of their own are loaded: `--version-compatible`
 
 
 def choose(
@@ -85,10 +90,18 @@ def choose(
 def fall_back(name: str, folder: Path, fallback: str, refused: PlanRefused) -> tuple[Path, str]:
     """The portable model that runs instead of plans, and the note that says so.
 
-    `fallback`: what `--fallback` says. Raises `ServeError` where it may not, or is not there.
+    `fallback`: what `--fallback` says. Raises `ServeError` where it may not, or is not there:
+    a GPU that has its plan was paid for, so "auto" leaves it for the processor only where no plan
+    is meant for it.
     """
     if fallback == "none":
         raise ServeError(Kind.UNAVAILABLE, f"model '{name}' cannot run here: {refused}")
+    if fallback == "auto" and not isinstance(refused, NoPlanHere):
+        raise ServeError(
+            Kind.UNAVAILABLE,
+            f"model '{name}' cannot run here: {refused} (--fallback onnx would run {PORTABLE} "
+            "instead)",
+        )
     portable = folder / PORTABLE
     if not portable.is_file():
         raise ServeError(
@@ -111,9 +124,9 @@ class _Choice:
 
     def gpu(self, device: str) -> Gpu:
         if not self._found.gpus:
-            raise PlanRefused(self._mismatch())
+            raise NoPlanHere(self._mismatch())
         if device == CPU:
-            raise PlanRefused(
+            raise NoPlanHere(
                 f"{self._mismatch()}, but an instance sits on the CPU (--device or instance_group)"
             )
         for gpu in self._found.gpus:
@@ -135,7 +148,7 @@ class _Choice:
                 )
             return path, f"{key} in cc_model_filenames"
         if not path.is_file():
-            raise PlanRefused(self._mismatch(gpu))
+            raise NoPlanHere(self._mismatch(gpu))
         return path, f"the default: {key} is not in cc_model_filenames"
 
     def header(self, path: Path) -> PlanHeader:
@@ -167,7 +180,7 @@ class _Choice:
                 f"cc_model_filenames names {path.name} for {gpu.capability}, but it was built for "
                 f"{', '.join(map(str, targets))}; {self._machine()}"
             )
-        raise PlanRefused(self._mismatch(gpu, targets))
+        raise NoPlanHere(self._mismatch(gpu, targets))
 
     def runtime(self, installed: Sequence[RuntimeInfo]) -> RuntimeInfo:
         wanted = RUNTIMES[self._config.backend]

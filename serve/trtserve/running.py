@@ -24,6 +24,7 @@ _log = logging.getLogger("trtserve")
 _SWITCH_INTERVAL_S = 0.0005
 # `timeout`, and launchers that get the terminal's ctrl-C too, send the same signal twice at once.
 _ONE_WISH_S = 0.25
+GPU_LOST = 5  # the exit code of a server whose GPU has faulted: a new one can use it
 
 
 class _Signals:
@@ -42,11 +43,22 @@ class _Signals:
     def _on_signal(self, number: int) -> None:
         if not self.ending.is_set():
             self._asked_at = self._loop.time()
-            self.ending.set()
-            self.code = 128 + number
-            self._endpoints.end()
+            self.end(128 + number)
         elif self._loop.time() - self._asked_at > _ONE_WISH_S:
             self.forced.set()
+
+    def end(self, code: int) -> None:
+        """Begin the end; `code`: of a process that ended before it had begun."""
+        self.code = code
+        self.ending.set()
+        self._endpoints.end()
+
+
+async def _end_with_the_gpu(server: Server, signals: _Signals) -> None:
+    await server.lost_gpu.wait()
+    if not signals.ending.is_set():
+        _log.error("ending with %d: start the server again (--gpu-fault stay goes on)", GPU_LOST)
+        signals.end(GPU_LOST)
 
 
 async def _unless(event: asyncio.Event, work: asyncio.Task[Any]) -> bool:
@@ -64,6 +76,8 @@ async def serve(settings: Settings) -> int:
     server = Server(settings)
     signals = _Signals(loop, server.endpoints)
     start = loop.create_task(server.start())
+    if settings.gpu_fault == "exit":
+        server.watchers.append(loop.create_task(_end_with_the_gpu(server, signals)))
     if not await _unless(signals.ending, start):
         _log.warning("ending before the models were loaded")
         return signals.code
@@ -81,7 +95,7 @@ async def serve(settings: Settings) -> int:
     if not stop.result():
         _log.warning("not everything has ended in time: it is cut off")
         return 1
-    return 0
+    return GPU_LOST if server.lost_gpu.is_set() else 0
 
 
 def _allow_open_files(wanted: int) -> None:

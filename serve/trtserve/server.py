@@ -11,6 +11,7 @@ from typing import Any
 from trtbuild.errors import RepositoryError, UsageError
 from trtserve import memory
 from trtserve.endpoints import Endpoints
+from trtserve.faults import FAULTS
 from trtserve.grpc_api import GrpcApi
 from trtserve.grpc_extras import extra_methods
 from trtserve.http_api import HttpApi
@@ -48,7 +49,10 @@ class Server:
         )
         self._metrics_connections = Connections(100, settings.stall_timeout_s)
         self._listeners: list[asyncio.Server] = []
-        self._watchers: list[asyncio.Task[None]] = []
+        self.watchers: list[asyncio.Task[None]] = []  # end with the server
+        self.lost_gpu = asyncio.Event()  # set when one has faulted: its models are unavailable
+        self._unwatch = FAULTS.watch(self._heard_of_fault)
+        self._losing: set[asyncio.Task[None]] = set()
         self.ports: dict[str, int] = {}  # protocol -> the port it is served on
 
     async def start(self) -> None:
@@ -64,9 +68,9 @@ class Server:
             )
         self._warn_if_empty()
         self.endpoints.ready = True
-        self._watchers.append(self._loop.create_task(self._watch()))
+        self.watchers.append(self._loop.create_task(self._watch()))
         if self._settings.control == "poll":
-            self._watchers.append(self._loop.create_task(self._poll()))
+            self.watchers.append(self._loop.create_task(self._poll()))
         for protocol, port in self.ports.items():
             _log.info("%s on %s:%d", protocol, self._settings.host_of(protocol), port)
 
@@ -111,6 +115,21 @@ class Server:
         self._listeners.append(listener)
         self.ports[protocol] = listener.sockets[0].getsockname()[1]
 
+    def _heard_of_fault(self, device: str, reason: str) -> None:
+        """On the thread of whoever noticed."""
+        self._loop.call_soon_threadsafe(self._lose, device, reason)
+
+    def _lose(self, device: str, reason: str) -> None:
+        _log.error("%s", reason)
+        task = self._loop.create_task(self.models.lose(device, reason))
+        self._losing.add(task)
+        task.add_done_callback(self._is_lost)
+
+    def _is_lost(self, task: asyncio.Task[None]) -> None:
+        self._losing.discard(task)
+        self.endpoints.tell_watchers()
+        self.lost_gpu.set()
+
     async def _watch(self) -> None:
         generation = -1
         while True:
@@ -137,8 +156,9 @@ class Server:
         Until the last answer is out, whoever connects is told that the server is not ready.
         """
         end = self._loop.time() + timeout_s
+        self._unwatch()
         self.endpoints.end()
-        for watcher in self._watchers:
+        for watcher in self.watchers:
             watcher.cancel()
         complete = await self.connections.drain(timeout_s)
         for listener in self._listeners:

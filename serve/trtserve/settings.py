@@ -24,7 +24,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     grpc_port: int = 8001
     metrics_port: int = 8002
     device: str = "auto"  # auto, cpu, cuda:N
-    fallback: Literal["onnx", "none"] = "onnx"
+    fallback: Literal["auto", "onnx", "none"] = "auto"
+    version_compatible: bool = False  # load plans with a runtime of their own, which is code
+    gpu_fault: Literal["exit", "stay"] = "exit"  # when a kernel has faulted: see `faults`
     max_input_bytes: int = 64 << 20  # of one request, decompressed
     max_held_bytes: int = 4 << 30  # of all requests and unsent answers together
     max_waiting: int = 65_536  # requests in one model's queue

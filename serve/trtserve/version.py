@@ -40,6 +40,7 @@ class Version:
         self.config = prepared.config
         self.contract = prepared.contract
         self.note = prepared.note
+        self.devices = prepared.devices
         self.runs_on = prepared.loaded.runs_on
         self.load_s = load_s
         self.codec = JsonCodec(self.contract)

@@ -76,8 +76,8 @@ def test_every_option_reaches_the_server(monkeypatch: pytest.MonkeyPatch) -> Non
         "--model-load-thread-count=7", "--strict-readiness=false", "--exit-on-error=false",
         "--host=h", "--http-address=ha", "--grpc-address=ga", "--metrics-address=ma",
         "--http-port=1", "--grpc-port=2", "--metrics-port=3", "--http-max-input-size=4",
-        "--max-held-bytes=5", "--device=cuda:0", "--fallback=none", "--exit-timeout-secs=6",
-        "--log-verbose=8",
+        "--max-held-bytes=5", "--device=cuda:0", "--fallback=none", "--gpu-fault=stay",
+        "--version-compatible", "--exit-timeout-secs=6", "--log-verbose=8",
     ]  # fmt: skip
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 0, done.output
@@ -87,7 +87,7 @@ def test_every_option_reaches_the_server(monkeypatch: pytest.MonkeyPatch) -> Non
         strict_config=True, load_threads=7, strict_readiness=False, exit_on_error=False, host="h",
         hosts={"http": "ha", "grpc": "ga", "metrics": "ma"}, http_port=1, grpc_port=2,
         metrics_port=3, max_input_bytes=4, max_held_bytes=5, device="cuda:0", fallback="none",
-        exit_timeout_s=6, log_verbose=8,
+        gpu_fault="stay", version_compatible=True, exit_timeout_s=6, log_verbose=8,
     )  # fmt: skip
     default = Settings(repositories=())
     same = {name for name in Settings.__struct_fields__

@@ -70,3 +70,8 @@ def test_cuda_graphs_of_another_batch_do_not_stay() -> None:
     assert kept(old=old).optimization.cuda.graphs
     other = NEW.replace("max_batch_size: 8", "max_batch_size: 4")
     assert not kept(old=old, new=other).HasField("optimization")
+
+
+def test_a_model_that_forms_no_batches_inherits_no_batching() -> None:
+    new = NEW.replace("dynamic_batching { preferred_batch_size: 4 }\n", "")
+    assert not kept(new=new).HasField("dynamic_batching")

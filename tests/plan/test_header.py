@@ -97,6 +97,22 @@ def test_a_data_centre_plan_tells_its_version_only() -> None:
     assert (header.runtime, header.version, header.targets) == ("tensorrt", "10.16.1.11", None)
 
 
+# The first 64 bytes of a plan of TensorRT 10.6.0.26 for an H200, of 135,564 bytes.
+OF_10_6 = bytes.fromhex(
+    "667472740000000002000000000000008c110200000000000a06001a72747274"
+    "4e474e45000000005000000000000000380c0200000000005448475700000000"
+)
+
+
+def test_a_data_centre_plan_that_was_cut_short_is_told() -> None:
+    header = plan_header_from_bytes(OF_10_6, 135_564)
+    assert (header.version, header.targets) == ("10.6.0.26", None)
+    with pytest.raises(PlanError, match="has 135563 bytes, its header says 135564"):
+        plan_header_from_bytes(OF_10_6, 135_563)
+    other = OF_10_6[:24] + bytes((10, 7, 0, 1)) + OF_10_6[28:]  # was not observed: it may differ
+    assert plan_header_from_bytes(other, 64).version == "10.7.0.1"
+
+
 def test_an_unknown_serialization_is_not_guessed_at() -> None:
     with pytest.raises(PlanError) as caught:
         plan_header_from_bytes(data_centre(serialization=3), 1 << 20, "m.plan")

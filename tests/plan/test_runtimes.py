@@ -12,6 +12,7 @@ from trtbuild.plan.runtimes import (
     check_targets,
     choose_runtime,
     installed_runtimes,
+    same_release,
 )
 
 A10 = Devices((Gpu(0, "NVIDIA A10", "GPU-0", Capability(8, 6), 24 << 30),), "570.86.15", "12.8")
@@ -135,3 +136,18 @@ def test_a_target_whose_gpu_is_not_at_hand(installed: dict[str, str]) -> None:
     with pytest.raises(PlanError) as caught:
         check_targets((Capability(10, 0),), runtime)
     assert caught.value.hint == "run it on a machine with a GPU of 10.0"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("10.6.0.26", "10.6.0", True),
+        ("10.6.0", "10.6.0.26", True),
+        ("10.6.0.26", "10.6.0.27", False),
+        ("10.6.0.26", "10.16.0.26", False),
+        ("10.6.0.post1", "10.6.0.26", True),
+        ("", "10.6.0", False),  # nothing is stated: nothing agrees
+    ],
+)
+def test_releases_agree_as_far_as_both_state_them(one: str, other: str, *, same: bool) -> None:
+    assert same_release(one, other) is same

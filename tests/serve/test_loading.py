@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+import tritonclient.grpc as grpc_client
 import tritonclient.http as http_client
 from onnx import TensorProto, helper
 from trtserve.checking import check
@@ -88,7 +89,7 @@ def _machine(driver: StandIn, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
 
 @pytest.fixture
 def server(start: Callable[..., Running], repo: Path) -> Iterator[Running]:
-    running = start(repo, grpc_port=-1)
+    running = start(repo, fallback="onnx")
     yield running
     running.stop()
 
@@ -105,7 +106,7 @@ def test_the_onnx_model_answers(server: Running) -> None:
 def test_the_log_says_so(
     start: Callable[..., Running], repo: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    start(repo, grpc_port=-1, metrics_port=-1).stop()
+    start(repo, grpc_port=-1, metrics_port=-1, fallback="onnx").stop()
     (record,) = [each for each in caplog.records if "is ready" in each.message]
     assert record.levelname == "WARNING"
     assert record.message.startswith(
@@ -120,8 +121,18 @@ def assert_says(text: str) -> None:
 
 def test_metadata_and_config_say_so(server: Running) -> None:
     with http_client.InferenceServerClient(server.http) as client:
-        assert client.get_model_metadata("m")["platform"] == "onnxruntime_onnx"
+        metadata = client.get_model_metadata("m")
+        (statistics,) = client.get_inference_statistics("m")["model_stats"]
         config = client.get_model_config("m")
+    assert metadata["platform"] == "onnxruntime_onnx"
+    for answer in (metadata, statistics):
+        assert answer["trtserve_runs_on"] == "onnxruntime on cpu"
+        assert_says(answer["trtserve_note"])
+    with grpc_client.InferenceServerClient(
+        server.grpc
+    ) as client:  # its messages have no such field
+        assert client.get_model_metadata("m").platform == "onnxruntime_onnx"
+        assert client.get_inference_statistics("m").model_stats[0].name == "m"
     assert config["backend"] == "tensorrt_rtx"
     assert_says(config["parameters"]["trtserve_note"]["string_value"])
 
@@ -132,15 +143,18 @@ def test_the_metrics_say_so(server: Running) -> None:
     (line,) = [each for each in lines if each.startswith("trtserve_model_fallback{")]
     assert line.endswith("} 1")
     assert_says(line)
+    runs_on = 'trtserve_model_runs_on{model="m",version="1",runs_on="onnxruntime on cpu"} 1'
+    assert runs_on in lines
 
 
-def test_check_says_so_and_no_fallback_refuses_with_the_same_words(repo: Path) -> None:
-    (row,) = check(Settings(repositories=(repo,)))
+def test_without_a_fallback_asked_for_the_refusal_is_an_error_in_the_same_words(repo: Path) -> None:
+    (row,) = check(Settings(repositories=(repo,), fallback="onnx"))
     assert (row.runs_on, row.problem) == ("onnxruntime on cpu", "")
     assert_says(str(row))
-    (row,) = check(Settings(repositories=(repo,), fallback="none"))
-    assert row.problem.startswith("model 'm' cannot run here: tensorrt-rtx")
-    assert_says(row.problem)
+    for fallback in ("auto", "none"):
+        (row,) = check(Settings(repositories=(repo,), fallback=fallback))
+        assert row.problem.startswith("model 'm' cannot run here: tensorrt-rtx")
+        assert_says(row.problem)
 
 
 def test_a_model_of_another_kind_may_be_missing_its_file(tmp_path: Path) -> None:

@@ -12,9 +12,9 @@ from typing import Any
 
 import msgspec
 import pytest
-from trtserve.errors import ServeError
+from trtserve.errors import Kind, ServeError
 from trtserve.placement import CPU, Seat
-from trtserve.plans import Chosen, PlanRefused, choose, fall_back
+from trtserve.plans import Chosen, NoPlanHere, PlanRefused, choose, fall_back
 
 from tests.repository.content import content
 from trtbuild.capability import Capability
@@ -201,13 +201,71 @@ def test_no_config_names_a_file_outside(tmp_path: Path) -> None:
         chosen(tmp_path, {}, {"8.9": "../../secret.plan"})
 
 
-def test_the_portable_model_runs_instead_or_the_refusal_stands(tmp_path: Path) -> None:
-    why = PlanRefused("its plans are for compute capability 8.9; this machine has no GPU")
+def test_where_no_plan_is_meant_for_this_machine_the_portable_model_runs(tmp_path: Path) -> None:
+    why = NoPlanHere("its plans are for compute capability 8.9; this machine has no GPU")
     with pytest.raises(ServeError, match=r"no GPU, and there is no model\.onnx beside its plans"):
-        fall_back("m", tmp_path, "onnx", why)
+        fall_back("m", tmp_path, "auto", why)
     (tmp_path / "model.onnx").write_bytes(b"")
-    path, note = fall_back("m", tmp_path, "onnx", why)
-    assert path == tmp_path / "model.onnx"
-    assert note == f"runs model.onnx on ONNX Runtime: {why}"
+    for fallback in ("auto", "onnx"):
+        path, note = fall_back("m", tmp_path, fallback, why)
+        assert path == tmp_path / "model.onnx"
+        assert note == f"runs model.onnx on ONNX Runtime: {why}"
     with pytest.raises(ServeError, match=f"model 'm' cannot run here: {why}"):
         fall_back("m", tmp_path, "none", why)
+
+
+def test_a_plan_that_is_refused_on_its_gpu_is_an_error_unless_a_fallback_is_asked_for(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "model.onnx").write_bytes(b"")
+    why = PlanRefused("tensorrt 10.6.0 refuses a.plan on cuda:0: it is odd")
+    with pytest.raises(ServeError) as caught:
+        fall_back("m", tmp_path, "auto", why)
+    assert caught.value.kind is Kind.UNAVAILABLE
+    assert caught.value.message == (
+        f"model 'm' cannot run here: {why} (--fallback onnx would run model.onnx instead)"
+    )
+    assert fall_back("m", tmp_path, "onnx", why)[0] == tmp_path / "model.onnx"
+    with pytest.raises(ServeError, match=f"model 'm' cannot run here: {why}$"):
+        fall_back("m", tmp_path, "none", why)
+
+
+@pytest.mark.parametrize(
+    ("file", "named", "gpu", "meant"),
+    [
+        (trt_plan("10.12.0.1"), {"8.9": "a.plan"}, L4, True),  # another release
+        (rtx_plan("8.6"), {"8.9": "a.plan"}, L4, True),  # the config says that it is for this GPU
+        (b"", {"8.9": "a.plan"}, L4, True),
+        (rtx_plan("8.9"), {"8.9": "a.plan"}, H200, False),
+        (rtx_plan("8.9"), {}, H200, False),
+    ],
+)
+def test_a_refusal_is_told_from_a_gpu_that_no_plan_is_meant_for(
+    tmp_path: Path, file: bytes, named: dict[str, str], gpu: Gpu, *, meant: bool
+) -> None:
+    backend = "tensorrt" if file[:4] == b"ftrt" else "tensorrt_rtx"
+    with pytest.raises(PlanRefused) as caught:
+        chosen(tmp_path, {"a.plan": file}, named, (gpu,), backend=backend, default="a.plan")
+    assert isinstance(caught.value, NoPlanHere) is not meant
+
+
+@pytest.mark.parametrize(
+    ("plan", "package", "runs"),
+    [
+        ("10.6.0.26", "10.6.0", True),  # packages had three numbers before 10.15
+        ("10.6.0.27", "10.6.0.26", False),
+        ("10.6.0.26", "10.6.1", True),  # an older one may be version compatible
+        ("10.6.1.2", "10.6.0", False),
+        ("10.15.1.29", "10.15.1.29", True),
+    ],
+)
+def test_releases_are_compared_as_far_as_both_state_them(
+    tmp_path: Path, plan: str, package: str, *, runs: bool
+) -> None:
+    installed = (msgspec.structs.replace(TRT, version=package),)
+    files, named = {"a.plan": trt_plan(plan)}, {"8.9": "a.plan"}
+    if runs:
+        assert chosen(tmp_path, files, named, backend="tensorrt", runtimes=installed).files
+    else:
+        said = refusal(tmp_path, files, named, backend="tensorrt", runtimes=installed)
+        assert f"built by tensorrt {plan}, and {package} is installed here" in said

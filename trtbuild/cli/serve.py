@@ -83,9 +83,29 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         str, _option(_DEVICE, help="auto, cpu or cuda:N.")
     ] = "auto",
     fallback: Annotated[
-        Literal["onnx", "none"],
-        _option(_DEVICE, help="Where no plan fits this machine: run model.onnx, or refuse."),
-    ] = "onnx",
+        Literal["auto", "onnx", "none"],
+        _option(
+            _DEVICE,
+            help="Run model.onnx where no plan is for a GPU of this machine (auto), also where "
+            "one is and does not run (onnx), or nowhere (none).",
+        ),
+    ] = "auto",
+    version_compatible: Annotated[
+        bool,
+        _option(
+            _DEVICE,
+            help="Load version-compatible TensorRT plans, which bring a runtime of their own: a "
+            "library inside the plan, whose code is run.",
+        ),
+    ] = False,
+    gpu_fault: Annotated[
+        Literal["exit", "stay"],
+        _option(
+            _DEVICE,
+            help="A kernel that faults ends the use of its GPU by this process: end with 5, so "
+            "that a supervisor starts it again, or go on without that GPU's models.",
+        ),
+    ] = "exit",
     exit_timeout_secs: Annotated[
         float, _option(_RUN, min=0, help="How long requests under way may take at the end.")
     ] = 30.0,
@@ -121,6 +141,8 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         max_held_bytes=max_held_bytes,
         device=device,
         fallback=fallback,
+        version_compatible=version_compatible,
+        gpu_fault=gpu_fault,
         exit_timeout_s=exit_timeout_secs,
         log_verbose=log_verbose,
     )

@@ -122,6 +122,8 @@ def translated(args: Sequence[str]) -> Iterator[str]:
             yield f"{name}={_LEVELS.get(level.lower(), level)}"
         elif name in RESPELLED:
             yield from RESPELLED[name][_switch(name, value if stated else next(waiting, ""))]
+        elif name == "--backend-config":
+            yield from _backend_config(value if stated else next(waiting, ""))
         elif name in UNSERVED:
             _refuse_unless_usual(name, value if stated else next(waiting, ""))
         else:
@@ -134,9 +136,17 @@ def _switch(name: str, value: str) -> str:
     return _SWITCHES[value.lower()]
 
 
+def _backend_config(value: str) -> Iterator[str]:
+    """What `--backend-config=BACKEND,NAME=VALUE` is here."""
+    option, _, switch = value.partition("=")
+    if option == "tensorrt,version-compatible":
+        if _switch("--backend-config tensorrt,version-compatible", switch) == "true":
+            yield "--version-compatible"
+    elif not value.startswith(_NEEDLESS_OF_BACKENDS):
+        _refuse_unless_usual("--backend-config", value)
+
+
 def _refuse_unless_usual(name: str, value: str) -> None:
-    if name == "--backend-config" and value.startswith(_NEEDLESS_OF_BACKENDS):
-        return
     usual, instead = UNSERVED[name]
     given = _SWITCHES.get(value.lower(), value) if usual in _SWITCHES else value
     given = given.lower() if name == "--rate-limit" else given

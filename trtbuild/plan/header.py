@@ -3,7 +3,7 @@
     offset  bytes  data-centre TensorRT      TensorRT for RTX
     0       4      "ftrt"                    "vtrt"
     4       4      serialization version: 0, little-endian; another one moves the rest
-    16      8      -                         size of the whole file [observed]
+    16      8      size of the whole file [observed, with both]
     24      4      TensorRT's version, a byte a part: 1 7 1 116
     32      1      -                         targets, a bit each [observed]
 
@@ -26,7 +26,7 @@ from trtbuild.plan.runtimes import TENSORRT, TENSORRT_RTX
 HEADER_BYTES = 64
 _TAGS = {b"ftrt": TENSORRT, b"vtrt": TENSORRT_RTX}
 _SERIALIZATION_VERSION = 0
-_OBSERVED = ("1.7.",)
+_OBSERVED = {TENSORRT: ("10.6.",), TENSORRT_RTX: ("1.7.",)}
 _TARGET_BITS = {
     0x01: Capability(7, 5),
     0x02: Capability(8, 0),
@@ -79,11 +79,13 @@ def plan_header_from_bytes(head: bytes, size_bytes: int, name: str = "plan") -> 
             "it was changed, or a newer TensorRT built it than this trtbuild knows",
         )
     version = ".".join(str(part) for part in head[24:28])
-    if runtime != TENSORRT_RTX or not version.startswith(_OBSERVED):
+    if not version.startswith(_OBSERVED[runtime]):
         return PlanHeader(runtime, version, None, size_bytes=size_bytes)
     (whole,) = struct.unpack_from("<Q", head, 16)
     if whole > size_bytes:
         raise _cut_short(name, size_bytes, f"its header says {whole}")
+    if runtime != TENSORRT_RTX:
+        return PlanHeader(runtime, version, None, size_bytes=size_bytes)
     mask = head[32]
     targets = tuple(target for bit, target in _TARGET_BITS.items() if mask & bit)
     return PlanHeader(runtime, version, targets, bool(mask & _LATER_GPUS), size_bytes)

@@ -119,8 +119,9 @@ def _no_gpu(devices: Devices) -> str:
 
 
 def release_parts(version: str) -> tuple[int, ...]:
-    """The numbers of a release, at most four: (10, 6, 0, 26)."""
-    return tuple(int(part) for part in re.findall(r"\d+", version)[:4])
+    """The numbers that a release begins with, at most four: (10, 6, 0, 26)."""
+    stated = re.match(r"\d+(?:\.\d+)*", version)
+    return tuple(map(int, stated[0].split(".")[:4])) if stated else ()
 
 
 def same_release(one: str, other: str) -> bool:

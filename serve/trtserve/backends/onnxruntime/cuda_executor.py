@@ -23,6 +23,7 @@ from trtserve.backends.onnxruntime.signature import dtypes_of
 from trtserve.backends.onnxruntime.sizes import BatchSizes
 from trtserve.backends.pool import Block, Pool
 from trtserve.errors import Kind, ServeError
+from trtserve.faults import FAULTS
 from trtserve.tensors import NUMPY, Array
 
 # Pinned memory is taken from the whole machine: this much for an instance, the rest is pageable.
@@ -59,6 +60,10 @@ class CudaExecutor:
         self._scalars = scalars_of(session)
         self._on_gpu = _on_gpu(session)
 
+    @property
+    def _device(self) -> str:
+        return f"cuda:{self._gpu.device}"
+
     def _pinned(self, size_bytes: int) -> Block:
         self._gpu.use()
         return PinnedMemory(self._gpu, size_bytes)
@@ -68,11 +73,14 @@ class CudaExecutor:
         return self._pool.take(size_bytes)
 
     def execute(self, inputs: Mapping[str, Array], outputs: Sequence[str]) -> Mapping[str, Array]:
-        """Run the session. Raises `ServeError`."""
+        """Run the session. Raises `ServeError`; UNAVAILABLE once the GPU is lost."""
+        FAULTS.require(self._device)
         try:
             return self._execute(inputs, outputs)
         except CudaError as error:
-            raise _failure(error) from None
+            raise FAULTS.examined(self._gpu, _failure(error)) from None
+        except ServeError as error:
+            raise FAULTS.examined(self._gpu, error) from None
 
     def _execute(self, inputs: Mapping[str, Array], outputs: Sequence[str]) -> Mapping[str, Array]:
         self._gpu.use()
@@ -153,6 +161,8 @@ class CudaExecutor:
 
     def unload(self) -> None:
         """Free the instance's memory; the session goes with its last reference."""
+        if FAULTS.keep(self._device, self):
+            return
         self._gpu.use()
         for memory in self._memory.values():
             memory.free()

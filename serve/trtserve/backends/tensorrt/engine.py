@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import re
 import threading
 from functools import cache
 from pathlib import Path
@@ -131,16 +132,20 @@ class Engine:
         return int(self._handle.get_device_memory_size_for_profile_v2(profile))
 
 
-def open_engine(runtime: RuntimeInfo, plan: Path, device: str) -> Engine:
+def open_engine(
+    runtime: RuntimeInfo, plan: Path, device: str, *, host_code: bool = False
+) -> Engine:
     """Deserialize a plan on the calling thread's GPU, `device`.
 
-    Raises `PlanRefused` with the runtime's own words.
+    `host_code`: a version-compatible plan's own runtime may be loaded, which is a library inside
+    the plan. Raises `PlanRefused` with the runtime's own words.
     """
     loaded = library(runtime.module)
     loaded.words.forget()
     made = handle = None
     try:
         made = loaded.trt.Runtime(loaded.logger)
+        made.engine_host_code_allowed = host_code
         handle = made.deserialize_cuda_engine(plan.read_bytes())
     except OSError as error:
         raise PlanRefused(f"cannot read {plan.name}: {error.strerror}") from None
@@ -149,8 +154,16 @@ def open_engine(runtime: RuntimeInfo, plan: Path, device: str) -> Engine:
     if handle is None:
         raise PlanRefused(
             f"{runtime.name} {runtime.version} refuses {plan.name} on {device}: {loaded.words}"
+            f"{_advice(str(loaded.words), host_code=host_code)}"
         )
     return Engine(loaded, handle, made)
+
+
+def _advice(words: str, *, host_code: bool) -> str:
+    """What to do about a refusal, where TensorRT's words tell what it is about."""
+    if not host_code and re.search(r"host ?code|version.compatib", words, re.IGNORECASE):
+        return ": serve --version-compatible loads such plans, which runs code that is in them"
+    return ""
 
 
 def signature_of(trt: Any, handle: Any) -> Signature:
@@ -176,11 +189,11 @@ def _tensor(trt: Any, handle: Any, name: str) -> EngineTensor:
             f"'{name}' is a shape tensor of its plan, whose values decide other shapes; such "
             "plans are not run"
         )
-    if handle.get_tensor_format(name) != trt.TensorFormat.LINEAR:
-        raise PlanRefused(
-            f"'{name}' has the format {handle.get_tensor_format(name).name} in its plan; only "
-            "LINEAR is run"
-        )
+    for index in range(handle.num_optimization_profiles):  # each may have a format of its own
+        if (stated := handle.get_tensor_format(name, index)) != trt.TensorFormat.LINEAR:
+            raise PlanRefused(
+                f"'{name}' has the format {stated.name} in its plan; only LINEAR is run"
+            )
     stated = handle.get_tensor_dtype(name).name
     row = dtype_from_tensorrt(stated)
     if row is None or not row.kserve:

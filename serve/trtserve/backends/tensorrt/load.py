@@ -12,6 +12,7 @@ from trtserve.backends.tensorrt.complete import check, complete
 from trtserve.backends.tensorrt.engine import Engine, open_engine
 from trtserve.backends.tensorrt.executor import TensorRtExecutor
 from trtserve.backends.tensorrt.graphs import graphs_of
+from trtserve.backends.tensorrt.guarded import GuardedExecutor
 from trtserve.backends.tensorrt.options import options_of
 from trtserve.backends.tensorrt.profiles import profile_indices
 from trtserve.backends.thread import instances
@@ -40,8 +41,13 @@ def load(request: LoadRequest) -> Loaded:
 
 
 def _engine(chosen: Chosen, device: str) -> Engine:
-    lasting_context(gpu_index(device) or 0).use()
-    return open_engine(chosen.runtime, chosen.files[device], device)
+    cuda = lasting_context(gpu_index(device) or 0)
+    cuda.use()
+    try:
+        return open_engine(chosen.runtime, chosen.files[device], device, host_code=chosen.host_code)
+    except PlanRefused as refused:
+        free, total = (size >> 20 for size in cuda.memory())
+        raise PlanRefused(f"{refused}; {free} of {total} MiB are free on {device}") from None
 
 
 def _executors(request: LoadRequest, engines: dict[str, Engine]) -> list[TensorRtExecutor]:
@@ -71,7 +77,7 @@ def _executor(
     options = options_of(request.config)
     wanted = graphs_of(request.config, engine.signature, profiles) if options.graphs else []
     cuda = lasting_context(gpu_index(seat.device) or 0)
-    executor = TensorRtExecutor(engine, cuda, profiles, options)
+    executor = GuardedExecutor(engine, cuda, profiles, options)
     executor.capture(wanted)
     return executor
 

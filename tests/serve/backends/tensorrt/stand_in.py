@@ -48,6 +48,8 @@ class Runtime:
     def __init__(self, logger: Any) -> None:
         self._logger = logger
 
+    engine_host_code_allowed = False
+
     def deserialize_cuda_engine(self, data: bytes) -> ICudaEngine | None:
         try:
             stated = json.loads(data[HEADER_BYTES:])
@@ -55,6 +57,9 @@ class Runtime:
             self._logger.log(Severity.WARNING, "the plan is odd")
             self._logger.log(Severity.ERROR, "Serialization assertion failed: it is no engine")
             self._logger.log(Severity.ERROR, "deserializeCudaEngine: Error Code 1")
+            return None
+        if stated.get("host_code") and not self.engine_host_code_allowed:
+            self._logger.log(Severity.ERROR, "Engine host code is not allowed")
             return None
         tensors = [Tensor(**{**each, "dims": tuple(each["dims"])}) for each in stated["tensors"]]
         return ICudaEngine(tensors, stated["profiles"], cuda=Cuda())
@@ -152,8 +157,9 @@ class ICudaEngine:
     def get_tensor_location(self, name: str) -> TensorLocation:
         return TensorLocation[self.tensors[name].location]
 
-    def get_tensor_format(self, name: str) -> TensorFormat:
-        return TensorFormat[self.tensors[name].format]
+    def get_tensor_format(self, name: str, profile: int) -> TensorFormat:
+        formats = self.tensors[name].format.split()  # one, or one for each profile
+        return TensorFormat[formats[min(profile, len(formats) - 1)]]
 
     def is_shape_inference_io(self, name: str) -> bool:
         return self.tensors[name].shape_tensor

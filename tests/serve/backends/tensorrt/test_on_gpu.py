@@ -141,7 +141,10 @@ def the_onnx_model_is_served_instead() -> None:
         data = bytearray(plan.read_bytes())
         data[32] |= 0x40  # "no target was declared": nothing but the runtime can tell
         plan.write_bytes(data)
-        row = checked(repo)
+        row = checked(repo)  # it is for each later GPU, by what it says: its refusal is an error
+        print(f"  {row}")
+        assert row.problem.startswith("model 'm' cannot run here: tensorrt-rtx")
+        row = checked(repo, fallback="onnx")
         print(f"  {row}")
         assert f"tensorrt-rtx {runtime.version} refuses model.plan on cuda:0: " in row.why
         row = checked(repo, fallback="none")

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 import tritonclient.http as http_client
+from tritonclient.utils import InferenceServerException
 from trtserve import plans
+from trtserve.backends.tensorrt.lane import Lane
 from trtserve.checking import check
+from trtserve.faults import FAULTS
 from trtserve.settings import Settings
 
 from tests.cuda_driver import StandIn
@@ -25,7 +30,7 @@ from trtbuild import cuda as layer
 from trtbuild import device
 from trtbuild.cuda import lasting_context
 from trtbuild.device import Devices
-from trtbuild.errors import RepositoryError
+from trtbuild.errors import CudaError, RepositoryError
 from trtbuild.plan.runtimes import RuntimeInfo
 
 BOUNDS = {"INPUT0": ((1, 16), (4, 16), (8, 16))}
@@ -84,7 +89,11 @@ def test_a_plan_answers_and_the_server_says_what_runs(
     assert f"'m' version 1 is ready: {said}" in [record.message for record in caplog.records]
     with http_client.InferenceServerClient(server.http) as client:
         config = client.get_model_config("m")
-        assert client.get_model_metadata("m")["platform"] == "tensorrt_rtx"
+        metadata = client.get_model_metadata("m")
+        (statistics,) = client.get_inference_statistics("m")["model_stats"]
+    assert metadata["platform"] == "tensorrt_rtx"
+    assert metadata["trtserve_runs_on"] == statistics["trtserve_runs_on"] == said
+    assert "trtserve_note" not in metadata | statistics
     assert config["max_batch_size"] == 8
     assert config["instance_group"][0]["kind"] == "KIND_GPU"
     assert "trtserve_note" not in config.get("parameters", {})
@@ -184,16 +193,108 @@ def test_a_plan_that_is_refused_when_it_is_loaded(
     if content is not None:
         (repo / "m" / "1" / "a.plan").write_bytes(rtx_plan("8.9") + content)
     server = start(repo, device="cuda:0", exit_on_error=False, grpc_port=-1)
+    with http_client.InferenceServerClient(server.http) as client:
+        assert not client.is_server_ready()
+        assert not client.is_model_ready("m")
+        (row,) = client.get_model_repository_index()
+    assert row["state"] == "UNAVAILABLE"
+    assert says in row["reason"]
     server.stop()
-    (row,) = check(Settings(repositories=(repo,), fallback="none"))
-    assert says in row.problem
-    assert row.problem.startswith("model 'm' cannot run here: ")
+    for fallback in ("auto", "none"):
+        (found,) = check(Settings(repositories=(repo,), fallback=fallback))
+        assert says in found.problem
+        assert found.problem.startswith("model 'm' cannot run here: ")
+    (found,) = check(Settings(repositories=(repo,), fallback="onnx"))
+    assert found.runs_on == "onnxruntime on cpu"
+    assert says in found.why
 
 
-def test_a_gpu_that_cannot_be_used_is_a_case_for_the_fallback(
+def test_a_gpu_that_cannot_be_used_is_an_error_of_its_model(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(layer, "LIBRARY", "libno-such-driver.so.1")
-    (row,) = check(Settings(repositories=(repository(tmp_path),)))
+    repo = repository(tmp_path)
+    (row,) = check(Settings(repositories=(repo,)))
+    assert "the GPU cannot be used: no CUDA driver" in row.problem
+    (row,) = check(Settings(repositories=(repo,), fallback="onnx"))
     assert row.runs_on == "onnxruntime on cpu"
     assert "the GPU cannot be used: no CUDA driver" in row.why
+
+
+def test_a_plan_with_a_runtime_of_its_own_needs_consent(tmp_path: Path) -> None:
+    repo = repository(tmp_path)
+    plan = repo / "m" / "1" / "a.plan"
+    plan.write_bytes(plan.read_bytes().replace(b'{"tensors"', b'{"host_code": true, "tensors"'))
+    (row,) = check(Settings(repositories=(repo,)))
+    assert "Engine host code is not allowed: serve --version-compatible loads such" in row.problem
+    (row,) = check(Settings(repositories=(repo,), version_compatible=True))
+    assert row.runs_on.startswith("tensorrt_rtx on cuda:0")
+
+
+def test_a_refusal_says_how_much_memory_the_gpu_has(tmp_path: Path) -> None:
+    repo = repository(tmp_path)
+    (repo / "m" / "1" / "a.plan").write_bytes(rtx_plan("8.9") + b"{")
+    (row,) = check(Settings(repositories=(repo,)))
+    assert "it is no engine; 3 of 24576 MiB are free on cuda:0" in row.problem
+
+
+@pytest.fixture
+def fault(monkeypatch: pytest.MonkeyPatch, driver: StandIn) -> Iterator[Callable[[], None]]:
+    """Makes the GPU one whose kernel has faulted, for this process as long as the test runs."""
+    monkeypatch.setattr(FAULTS, "_lost", {})
+    monkeypatch.setattr(FAULTS, "_kept", [])
+    yield lambda: driver.fault(700)
+    driver.fault(0)
+
+
+WORDS = "cuda:0 has faulted and cannot be used until the server is started again: "
+
+
+def test_a_kernel_that_faults_takes_all_models_of_its_gpu_out_of_service(
+    start: Callable[..., Running], tmp_path: Path, fault: Callable[[], None]
+) -> None:
+    repo = repository(tmp_path)
+    path = put(repo, "other", identity(), CONFIG)
+    (path / "1" / "a.plan").write_bytes((repo / "m" / "1" / "a.plan").read_bytes())
+    put(repo, "processor", identity(), 'backend: "onnxruntime" instance_group { kind: KIND_CPU }')
+    server = start(repo, control="explicit", load_models=("*",), grpc_port=-1)
+    ask(server, values((1, 16)))
+    fault()
+    with pytest.raises(InferenceServerException, match=WORDS):  # the request that met it
+        ask(server, values((1, 16)))
+    asyncio.run_coroutine_threadsafe(server.server.lost_gpu.wait(), server.loop).result(30)
+    with http_client.InferenceServerClient(server.http) as client:
+        ready = {name: client.is_model_ready(name) for name in ("m", "other", "processor")}
+        assert ready == {"m": False, "other": False, "processor": True}
+        assert not client.is_server_ready()
+        index = {row["name"]: row for row in client.get_model_repository_index()}
+        for name in ("m", "other"):
+            assert index[name]["state"] == "UNAVAILABLE"
+            assert index[name]["reason"].startswith(WORDS)
+            with pytest.raises(InferenceServerException, match=f"'{name}' is unavailable") as told:
+                ask_model(client, name)
+            assert told.value.status() == "503"
+        ask_model(client, "processor")
+        with pytest.raises(InferenceServerException, match=WORDS):
+            client.load_model("other")
+    server.stop()
+
+
+def ask_model(client: Any, name: str) -> None:
+    tensor = http_client.InferInput("INPUT0", [1, 16], "FP32")
+    tensor.set_data_from_numpy(np.zeros((1, 16), np.float32))
+    client.infer(name, [tensor])
+
+
+def test_memory_that_runs_out_amid_a_request_is_that_request_s_error_alone(
+    start: Callable[..., Running], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = start(repository(tmp_path), grpc_port=-1)
+    failing = CudaError("cuMemAlloc_v2 answered 2 (out of memory)", code=2)
+    monkeypatch.setattr(Lane, "place", Mock(side_effect=failing))
+    with pytest.raises(InferenceServerException, match="out of memory"):
+        ask(server, values((1, 16)))
+    monkeypatch.undo()
+    given = values((3, 16))
+    np.testing.assert_array_equal(ask(server, given), given)
+    server.stop()
