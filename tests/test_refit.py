@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from tests.repository.content import content
+from trtbuild import device
 from trtbuild import refit as module
 from trtbuild.artifacts import digest_of_files
 from trtbuild.capability import Capability
@@ -21,6 +22,7 @@ from trtbuild.plan.runtimes import RuntimeInfo
 from trtbuild.refit import refit_model, refit_plan
 from trtbuild.repository.lock import Lock, read_lock
 from trtbuild.repository.write import write_version
+from trtbuild.workers.pool import Pool
 
 A10 = Gpu(0, "NVIDIA A10", "GPU-0", Capability(8, 6), 24 << 30)
 TRT = RuntimeInfo("tensorrt", "tensorrt", "tensorrt", "10.6.0", (A10.capability,), (A10,))
@@ -43,10 +45,10 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> None:
     def worker(_: object, __: dict[str, str]) -> Iterator[Worker]:
         yield Worker()
 
-    monkeypatch.setattr(module.device, "gpus", lambda: Devices((A10,)))
+    monkeypatch.setattr(device, "gpus", lambda: Devices((A10,)))
     monkeypatch.setattr(module, "choose_runtime", lambda *_: TRT)
     monkeypatch.setattr(module, "external_data", lambda _: ())
-    monkeypatch.setattr(module.Pool, "worker", worker)
+    monkeypatch.setattr(Pool, "worker", worker)
 
 
 def repository(folder: Path, *, stripped: bool = True, target: str = "8.6") -> Path:

@@ -65,3 +65,20 @@ def test_labels_are_files_that_exist_under_names_of_their_own(tmp_path: Path) ->
     assert options.label_files == {"names.txt": Path(first)}
     with pytest.raises(UsageError, match=r"two label files are called 'names\.txt'"):
         options_of_stages(request(labels=(f"y={first}", f"z={second}")), "onnx")
+
+
+def test_what_is_asked_of_plans_reaches_them() -> None:
+    asked = {
+        "workspace_mib": 64,
+        "timing_cache": Path("c"),
+        "require_timing_cache": True,
+        "version_compatible": "with-lean-runtime",
+        "refittable": "any",
+        "strip_weights": True,
+        "tactic_sources": ("cudnn",),
+    }
+    plan = options_of_stages(
+        request(hardware_compat="ampere-plus", weak=("fp16",), **asked), "onnx"
+    ).plan
+    assert {name: getattr(plan, name) for name in asked} == asked
+    assert (plan.hardware, plan.weak_precisions) == ("ampere-plus", ("fp16",))

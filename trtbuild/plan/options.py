@@ -159,8 +159,8 @@ class PlanSpec(msgspec.Struct, frozen=True):
     options: PlanOptions
     targets: tuple[Capability, ...]  # ascending; their order would change a plan's bytes
     runtime: RuntimeInfo
-    kept_cache: Path | None = None  # the store's timing cache, where the options name none
     profiles: tuple[Profile, ...] = ()  # that `profile` is the envelope of; (): itself alone
+    kept_cache: Path | None = None  # the store's timing cache, where the options name none
 
     @property
     def each_profile(self) -> tuple[Profile, ...]:

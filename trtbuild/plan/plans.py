@@ -59,7 +59,9 @@ def plans_from_onnx(
     Raises `PlanError` or `UsageError` for what is wrong for every target: the profile, the
     options, data types of inputs and outputs that TensorRT lacks.
     """
-    spec = PlanSpec(model, profile, options, tuple(sorted(set(targets))), runtime, profiles)
+    spec = PlanSpec(
+        model, profile, options, tuple(sorted(set(targets))), runtime, profiles=profiles
+    )
     builds = Builds(
         spec, store=store, pool=pool, workers=workers, on_progress=on_progress, warm=warm
     )
