@@ -15,6 +15,8 @@ from trtbuild.capability import Capability
 from trtbuild.content import Results, content_of, portable_files
 from trtbuild.modelconfig.read import parse_config
 from trtbuild.plugins import PluginCreator, UsedPlugin
+from trtbuild.repository.lock import LockedPlan
+from trtbuild.repository.write import Content
 from trtbuild.request import ConvertRequest
 from trtbuild.stage_options import options_of_stages
 from trtbuild.tensor import TensorSpec
@@ -37,11 +39,16 @@ def results(folder: Path) -> Results:
     )
 
 
+def config_text(content: Content, plans: tuple[LockedPlan, ...]) -> str:
+    assert content.config is not None
+    return content.config(plans)
+
+
 def test_files_config_and_lock_say_the_same(tmp_path: Path) -> None:
     request = ConvertRequest(source="m.onnx", repo=tmp_path, precision="fp16", workers=3)
     content = content_of(results(tmp_path), request, options_of_stages(request, "onnx"))
     assert sorted(content.files) == ["model.onnx", "model.onnx.data", "model.sm86.plan"]
-    config = parse_config(content.config(content.lock.plans)).message
+    config = parse_config(config_text(content, content.lock.plans)).message
     assert dict(config.cc_model_filenames) == {"8.6": "model.sm86.plan"}
     assert content.lock.options == {"precision": "fp16"}
     assert content.lock.source.notes == ("a note",)
@@ -78,8 +85,38 @@ def test_the_config_covers_plans_that_were_there_before(tmp_path: Path) -> None:
     content = content_of(results(tmp_path), request, options_of_stages(request, "onnx"))
     (plan,) = content.lock.plans
     older = msgspec.structs.replace(plan, file="model.sm80.plan", targets=(Capability(8, 0),))
-    config = parse_config(content.config((older, plan))).message
+    config = parse_config(config_text(content, (older, plan))).message
     assert sorted(config.cc_model_filenames) == ["8.0", "8.6"]
+
+
+def test_what_runs_code_says_in_the_config_what_triton_needs(tmp_path: Path) -> None:
+    request = ConvertRequest(source="m.onnx", repo=tmp_path)
+    content = content_of(results(tmp_path), request, options_of_stages(request, "onnx"))
+    (plan,) = content.lock.plans
+    assert "version-compatible" not in config_text(content, (plan,))
+    runs_code = msgspec.structs.replace(plan, version_compatible="with-lean-runtime")
+    head = [line for line in config_text(content, (runs_code,)).splitlines() if line[:1] == "#"]
+    assert "# them with --backend-config=tensorrt,version-compatible=true only." in "\n".join(head)
+
+
+def test_the_lock_tells_what_a_plan_lacks_and_beside_it_lie_its_weights(tmp_path: Path) -> None:
+    request = ConvertRequest(source="m.onnx", repo=tmp_path, strip_weights=True, weak=("fp16",))
+    made = results(tmp_path)
+    plan = msgspec.structs.replace(
+        made.outcome.plans[0], hardware="none", refit="identical", stripped=True
+    )
+    before = msgspec.structs.replace(made.surgery.model, files=("reference.onnx",))
+    made = msgspec.structs.replace(
+        made,
+        outcome=PlanOutcome((plan,), ()),
+        surgery=msgspec.structs.replace(made.surgery, reference=before),
+    )
+    content = content_of(made, request, options_of_stages(request, "onnx"))
+    (locked,) = content.lock.plans
+    assert (locked.hardware, locked.refit, locked.stripped) == ("none", "identical", True)
+    assert content.lock.options == {"strip_weights": True, "weak": ("fp16",)}
+    assert content.files["model.onnx"] == tmp_path / "model.onnx"
+    assert content.lock.onnx.files == ("model.onnx", "model.onnx.data")
 
 
 def test_plugins_are_in_the_lock_and_tritons_option_in_the_config(tmp_path: Path) -> None:
@@ -90,7 +127,7 @@ def test_plugins_are_in_the_lock_and_tritons_option_in_the_config(tmp_path: Path
     made = msgspec.structs.replace(made, outcome=PlanOutcome((plan,), ()))
     content = content_of(made, request, options_of_stages(request, "onnx"))
     assert content.lock.plans[0].plugins == (used,)
-    text = content.config(content.lock.plans)
+    text = config_text(content, content.lock.plans)
     assert (
         '# Its plans need plugins: tritonserver --backend-config=tensorrt,plugins="libroll.so"'
         in (text.splitlines())

@@ -93,3 +93,20 @@ def test_weights_beside_code_say_that_it_defines_a_network(tmp_path: Path) -> No
 def test_what_plans_are_compared_with_is_there(asked: dict[str, object], says: str) -> None:
     with pytest.raises(UsageError, match=says):
         options_of_stages(request(**asked), "onnx")
+
+
+def test_what_is_asked_of_plans_reaches_them() -> None:
+    asked = {
+        "workspace_mib": 64,
+        "timing_cache": Path("c"),
+        "require_timing_cache": True,
+        "version_compatible": "with-lean-runtime",
+        "refittable": "any",
+        "strip_weights": True,
+        "tactic_sources": ("cudnn",),
+    }
+    plan = options_of_stages(
+        request(hardware_compat="ampere-plus", weak=("fp16",), **asked), "onnx"
+    ).plan
+    assert {name: getattr(plan, name) for name in asked} == asked
+    assert (plan.hardware, plan.weak_precisions) == ("ampere-plus", ("fp16",))

@@ -44,6 +44,8 @@ def test_the_plans_precision_is_the_locks_not_that_of_the_portable_model(model: 
     assert precision_of_plans(lock) is None
     lowered = msgspec.structs.replace(lock, options={"precision": "bf16"})
     assert precision_of_plans(lowered) == "bf16"
+    weak = msgspec.structs.replace(lock, options={"weak": ["fp16"]})
+    assert precision_of_plans(weak) == "fp16"
     plan = msgspec.structs.replace(lock.plans[0], layers={"fp16": 3, "fp32": 1})
     assert precision_of_plans(msgspec.structs.replace(lock, plans=(plan,))) == "fp16"
 

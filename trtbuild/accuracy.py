@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from trtbuild.artifacts import (
     Comparison,
     Model,
+    OnnxModel,
     Plan,
     Profile,
     SurgeryResult,
@@ -16,6 +19,7 @@ from trtbuild.artifacts import (
 from trtbuild.device import Devices, Gpu, visible_only
 from trtbuild.errors import SourceError
 from trtbuild.network_model import NetworkModel
+from trtbuild.plan.refit import RefittedPlan
 from trtbuild.sources import PACKAGES
 from trtbuild.steps import ONNX_PACKAGES, Run, stage_key
 from trtbuild.verify.options import Precision
@@ -136,6 +140,8 @@ class Accuracy(NamedTuple):
         assert self.run.runtime is not None
         model = self.surgery.model
         module = self.run.runtime.module
+        if plan.stripped:
+            plan = self._with_weights(plan, gpu)
         with self.run.pool.worker(visible_only(gpu)) as worker:
             return worker.call(
                 "trtbuild.verify.plan_run:compare_plan",
@@ -161,6 +167,24 @@ class Accuracy(NamedTuple):
             return ""
         ops = self.run.call("trtbuild.verify.custom_ops:lacking", list[str], path=model.path)
         return f"not run: ONNX Runtime has no {', '.join(ops)}; {_NAME_IT}" if ops else ""
+
+    def _with_weights(self, plan: Plan, gpu: Gpu) -> Plan:
+        """A stripped plan as `trtbuild refit` makes it of the graph it was built from."""
+        model = self.surgery.model
+        assert isinstance(model, OnnxModel), "a network's weights are not stripped"
+        output = self.run.folder / f"{plan.file}-with-weights"
+        with self.run.pool.worker(visible_only(gpu)) as worker:
+            worker.call(
+                "trtbuild.plan.refit:refit",
+                RefittedPlan,
+                self.run.on_progress,
+                runtime=self.run.runtime,
+                plan=plan.path,
+                onnx=model.path,
+                output=output,
+                runs_code=bool(plan.version_compatible),
+            )
+        return msgspec.structs.replace(plan, directory=output.parent, file=output.name)
 
     def points(self) -> list[Point]:
         """Seeded inputs for each set of shapes, made once a call."""

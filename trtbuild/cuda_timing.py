@@ -16,10 +16,11 @@ _BLOCKING_SYNC = 1  # CU_EVENT_BLOCKING_SYNC: a thread that waits sleeps
 class Mark:
     """A point in a stream: recorded again and again, each time in the place of the last."""
 
-    def __init__(self, cuda: Cuda) -> None:
+    def __init__(self, cuda: Cuda, *, spin: bool = False) -> None:
+        """`spin`: who waits for it stays awake, which costs a core."""
         self._cuda = cuda
         self._event = c_void_p()
-        cuda.call("cuEventCreate", ctypes.byref(self._event), _BLOCKING_SYNC)
+        cuda.call("cuEventCreate", ctypes.byref(self._event), 0 if spin else _BLOCKING_SYNC)
 
     def record(self, stream: Stream) -> None:
         """Set it behind all that was begun on `stream`."""

@@ -45,6 +45,10 @@ class LockedVersion(NamedTuple):
             locked.runtime,
             locked.runtime_version,
             locked.seconds,
+            hardware=locked.hardware,
+            version_compatible=locked.version_compatible,
+            refit=locked.refit,
+            stripped=locked.stripped,
         )
 
 

@@ -23,6 +23,7 @@ from trtbuild.request import ConvertRequest
 from trtbuild.sources.identify import identify
 from trtbuild.stage_options import kind_of, options_of_stages
 from trtbuild.steps import Run, together
+from trtbuild.verify.options import precision_of_weak
 from trtbuild.verify.report import gate
 from trtbuild.workers.pool import OnProgress
 
@@ -60,7 +61,8 @@ def convert(request: ConvertRequest, on_progress: OnProgress = lambda _: None) -
         check_any_plan(outcome)
         gate(report, exported.notes)
         if request.verify:
-            report = joined(report, accuracy.of_plans(outcome.plans, devices))
+            weak = precision_of_weak(request.weak)
+            report = joined(report, accuracy.of_plans(outcome.plans, devices, weak))
             gate(report, exported.notes)
         results = Results(name, source, exported, surgery, profile, outcome, report, profiles)
         content = content_of(results, request, options)

@@ -76,6 +76,13 @@ def options_of_stages(request: ConvertRequest, kind: str) -> StageOptions:
             workspace_mib=request.workspace_mib,
             opt_level=request.opt_level,
             timing_cache=request.timing_cache,
+            require_timing_cache=request.require_timing_cache,
+            hardware=request.hardware_compat,
+            version_compatible=request.version_compatible,
+            weak_precisions=request.weak,
+            refittable=request.refittable,
+            strip_weights=request.strip_weights,
+            tactic_sources=request.tactic_sources,
             capturable=request.cuda_graphs,
             plugins=plugins_from_paths(request.plugins),
         ),
@@ -122,6 +129,7 @@ def _refuse_cuts(request: ConvertRequest, kind: str) -> None:
 _OF_A_GRAPH = {
     "--inputs": "inputs", "--outputs": "outputs", "--input": "input", "--opset": "opset",
     "--precision": "precision", "--io-precision": "io_precision",
+    "--strip-weights": "strip_weights",  # refit takes them from model.onnx
 }  # fmt: skip
 
 

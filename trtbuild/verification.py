@@ -23,7 +23,7 @@ from trtbuild.request import ConvertRequest
 from trtbuild.sources.identify import identify
 from trtbuild.stage_options import options_of_stages
 from trtbuild.steps import Run
-from trtbuild.verify.options import Precision, coarsest
+from trtbuild.verify.options import Precision, coarsest, precision_of_weak
 from trtbuild.workers.pool import OnProgress
 
 _LOWERED: dict[Any, Precision] = {"fp16": "fp16", "bf16": "bf16", "fp8e4m3fn": "fp8"}
@@ -68,7 +68,7 @@ def verify(
     source = identify(request.source, "onnx")
     with Run(source, runtime, options_of_stages(request, source.kind), on_progress) as run:
         graph = run.describe(Path(request.source))
-        accuracy = Accuracy(run, graph, unchanged(graph), lock.profile)
+        accuracy = Accuracy(run, graph, unchanged(graph), lock.profile, lock.each_profile)
         on_gpu = accuracy.of_plans(plans, devices, precision_of_plans(lock))
     return Verification(
         name=lock.name,
@@ -108,6 +108,8 @@ def precision_of_plans(lock: Lock) -> Precision | None:
     asked = lock.options.get("precision")
     types = {asked, *(dtype for plan in lock.plans for dtype in plan.layers)}
     found = [_LOWERED[dtype] for dtype in types if dtype in _LOWERED]
+    if weak := precision_of_weak(tuple(lock.options.get("weak", ()))):
+        found.append(weak)
     return coarsest(*found) if found else None
 
 

@@ -81,3 +81,5 @@ def test_the_references_compute_with_the_weights(tmp_path: Path, name: str) -> N
 def test_what_works_on_a_graph_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--precision works on an ONNX graph"):
         convert(request("mlp", tmp_path, precision="fp16"))
+    with pytest.raises(UsageError, match="--strip-weights works on an ONNX graph"):
+        convert(request("mlp", tmp_path, strip_weights=True))

@@ -1,4 +1,10 @@
-from trtbuild.verify.options import DEFAULTS, Tolerance, VerifyOptions, tolerance_of
+from trtbuild.verify.options import (
+    DEFAULTS,
+    Tolerance,
+    VerifyOptions,
+    precision_of_weak,
+    tolerance_of,
+)
 
 
 def test_the_tolerance_follows_the_precision() -> None:
@@ -10,3 +16,9 @@ def test_the_tolerance_follows_the_precision() -> None:
 def test_what_the_user_says_wins_and_an_atol_is_absolute() -> None:
     assert tolerance_of(VerifyOptions(rtol=0.5), "fp16") == Tolerance(0.5, 1e-2, True)
     assert tolerance_of(VerifyOptions(atol=0.0), "fp16") == Tolerance(1e-2, 0.0, False)
+
+
+def test_a_plan_that_may_compute_coarsely_is_held_to_the_coarsest() -> None:
+    assert precision_of_weak(()) is None
+    assert precision_of_weak(("fp16",)) == "fp16"
+    assert precision_of_weak(("fp16", "int8", "bf16")) == "fp8"

@@ -22,6 +22,7 @@ from trtbuild.cli import (
     doctor,
     explain,
     inspect,
+    refit,
     repo,
     serve,
     tritonserver,
@@ -40,6 +41,7 @@ app = typer.Typer(
 app.command("convert")(convert.command)
 app.command("check")(check.command)
 app.command("inspect")(inspect.command)
+app.command("refit")(refit.command)
 app.command("verify")(verify.command)
 app.command("bench")(bench.command)
 app.command("debug")(debug.command)

@@ -44,6 +44,7 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         float, typer.Option(min=0, metavar="MS", help="Leave out what begins earlier.")
     ] = 200.0,
     iterations: Annotated[int, typer.Option(min=1, help="Measure at least so many runs.")] = 10,
+    spin: Annotated[bool, typer.Option("--spin", help="Wait awake, not asleep.")] = False,
     layers: Annotated[bool, typer.Option("--layers", help="Show each layer's time.")] = False,
     json: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write JSON; '-': to stdout.")
@@ -70,6 +71,7 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         streams=streams,
         cuda_graph=cuda_graph,
         copies=copies,
+        spin=spin,
         seconds=duration,
         warm_up_ms=warm_up,
         iterations=iterations,

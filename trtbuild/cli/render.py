@@ -139,6 +139,9 @@ def conversion(result: artifacts.Conversion) -> None:
     accuracy(result.report)
     for note in result.notes:
         typer.echo(f"note: {note}")
+    for plan in result.plans:
+        for note in plan.notes:
+            typer.echo(f"{plan.file}: {note}")
     for done in result.passes:
         if done.changed:
             typer.echo(f"graph: {done.note}")

@@ -22,6 +22,7 @@ from trtbuild.plan.progress import PER_MILLE, monitor
 from trtbuild.plan.runtimes import TENSORRT, TENSORRT_RTX, RuntimeInfo
 from trtbuild.plan.session import Session, session
 from trtbuild.plan.targets import plan_file_name
+from trtbuild.plan.timing_cache import load_timing_cache, save_timing_cache
 from trtbuild.plan.words import is_usage, refusal_from_log
 from trtbuild.workers.child import report
 
@@ -54,9 +55,11 @@ def plan(spec: PlanSpec, directory: Path) -> Plan:
         parsed = network_from_onnx(loaded, spec.model, flags)
     used = used_plugins(loaded, parsed.network, plugins)
     if spec.runtime.name == TENSORRT:
-        built, notes = _build_on_gpu(loaded, parsed, spec)
+        built, notes, level = _build_on_gpu(loaded, parsed, spec)
+        notes += datacenter.notes_of(spec.options)
     else:
         built, notes = serialized(loaded, parsed, configured(loaded, parsed, spec)), ()
+        level = ""
     path = directory / plan_file_name(spec.targets)
     _write(path, built)
     made = Plan(
@@ -69,6 +72,10 @@ def plan(spec: PlanSpec, directory: Path) -> Plan:
         runtime_version=str(loaded.trt.__version__),
         seconds=round(time.monotonic() - started, 3),
         notes=(*notes, *unused_notes(plugins, used)),
+        hardware=level,
+        version_compatible=spec.options.version_compatible or "",
+        refit=spec.options.refit or "",
+        stripped=spec.options.strip_weights,
         plugins=used,
     )
     return _with_layers(loaded, built, made) if spec.runtime.name == TENSORRT else made
@@ -95,16 +102,18 @@ def _with_layers(loaded: Session, built: Any, made: Plan) -> Plan:
     )
 
 
-def _build_on_gpu(loaded: Session, parsed: Parsed, spec: PlanSpec) -> tuple[Any, tuple[str, ...]]:
-    """The plan's bytes as TensorRT's `IHostMemory`, and what the user should know of them."""
+def _build_on_gpu(
+    loaded: Session, parsed: Parsed, spec: PlanSpec
+) -> tuple[Any, tuple[str, ...], str]:
+    """The plan's bytes as TensorRT's `IHostMemory`, what the user should know, and the level."""
     first, *others = datacenter.hardware_levels(loaded, spec.options)
     try:
-        return _build_at(loaded, parsed, spec, first)
+        return *_build_at(loaded, parsed, spec, first), first
     except PlanError as error:
         if not others or error.refused_by != "builder":
             raise
         built, notes = _build_at(loaded, parsed, spec, others[0])
-        return built, (datacenter.fallback_note(spec.options, error.message), *notes)
+        return built, (datacenter.fallback_note(error.message), *notes), others[0]
 
 
 def _build_at(
@@ -112,11 +121,13 @@ def _build_at(
 ) -> tuple[Any, tuple[str, ...]]:
     config = configured(loaded, parsed, spec)
     datacenter.configure(loaded, config, spec.options, level)
-    if spec.options.timing_cache is None:
+    path = spec.options.timing_cache or spec.kept_cache
+    if path is None:
         return serialized(loaded, parsed, config), ()
-    datacenter.load_timing_cache(config, spec.options.timing_cache)
+    kept, required = spec.options.timing_cache is None, spec.options.require_timing_cache
+    notes = load_timing_cache(loaded, config, path, kept=kept, required=required)
     built = serialized(loaded, parsed, config)
-    return built, datacenter.save_timing_cache(config, spec.options.timing_cache)
+    return built, notes + save_timing_cache(config, path)
 
 
 def configured(loaded: Session, parsed: Parsed, spec: PlanSpec) -> Any:

@@ -37,7 +37,9 @@ def check(
     profiles: tuple[Profile, ...] = (),
 ) -> CheckReport:
     """What each of `targets` makes of `model`. Raises as `plans_from_onnx` does."""
-    spec = PlanSpec(model, profile, options, tuple(sorted(set(targets))), runtime, profiles)
+    spec = PlanSpec(
+        model, profile, options, tuple(sorted(set(targets))), runtime, profiles=profiles
+    )
     builds = Builds(spec, store=store, pool=pool, workers=workers, on_progress=on_progress)
     outcome = builds.outcome()
     examination = builds.examine(builds.refused(outcome), bisect=True)

@@ -22,11 +22,17 @@ _DTYPES = {
     "int32": "int32", "int64": "int64", "bool": "bool", "uint8": "uint8",
 }  # fmt: skip
 _DTYPE = re.compile(rf"(?<![a-z0-9])({'|'.join(sorted(_DTYPES, key=len, reverse=True))})(?![0-9])")
-_NODE = re.compile(r"\[ONNX Layer: (.*?)\](?=\x1e|$|\[)")
+_NODE = re.compile(r"\[ONNX Layer: (.*?)\](?=[\x1e\x1f]|$)")
 # What is computed in one of these is what precision is about; the rest are shapes and indices.
 _COMPUTE = ("fp4e2m1", "int4", "fp8e4m3fn", "int8", "fp16", "bf16", "fp32")
-# Layers that move or convert values.
-_MOVES = {"reformat", "noop", "constant", "shapehostouttodevice", "slice", "shuffle", "concat"}
+# Kinds of layers that move or convert values, and those of shapes [observed with 10.6].
+_MOVES = {
+    "reformat", "noop", "constant", "slice", "shuffle", "concat", "gather", "cast", "reshape",
+    "transpose", "move", "signal", "wait", "shape_call",
+}  # fmt: skip
+# A generated kernel is named by what it does, three letters each: __myl_CasGatResTra_myl0_1.
+_GENERATED = re.compile(r"__myl_((?:[A-Z][a-z]{2})+)_")
+_GENERATED_MOVES = {"Bro", "Cas", "Con", "Gat", "Mov", "Rep", "Res", "Sli", "Tra"}
 
 NAMED_LAYERS = 20  # that a message or a lock names; the layers file has all
 
@@ -67,16 +73,22 @@ def _layer(entry: Any) -> Layer:
         return Layer(str(entry), "", "", (), ())
     inputs = tuple(map(_dtype, entry.get("Inputs", [])))
     outputs = tuple(map(_dtype, entry.get("Outputs", [])))
-    kind = str(entry.get("LayerType", ""))
+    kind, name = str(entry.get("LayerType", "")), str(entry.get("Name", ""))
     return Layer(
-        name=str(entry.get("Name", "")),
+        name=name,
         kind=kind,
-        dtype="" if kind.lower() in _MOVES else _computes(entry, inputs, outputs),
+        dtype="" if _only_moves(kind, name) else _computes(entry, inputs, outputs),
         inputs=inputs,
         outputs=outputs,
         tactic=str(entry.get("TacticName", "") or entry.get("TacticValue", "")),
         nodes=tuple(dict.fromkeys(_NODE.findall(str(entry.get("Metadata", ""))))),
     )
+
+
+def _only_moves(kind: str, name: str) -> bool:
+    generated = _GENERATED.match(name)
+    parts = set(re.findall("...", generated[1])) if generated else set()
+    return kind.lower() in _MOVES or (bool(parts) and parts <= _GENERATED_MOVES)
 
 
 def _dtype(tensor: Any) -> str:

@@ -100,7 +100,8 @@ def _foldable(graph: gs.Graph) -> list[gs.Node]:
     for node in graph.nodes:
         inputs = [tensor for tensor in node.inputs if tensor.name]
         known = all(isinstance(t, gs.Constant) or t.name in made for t in inputs)
-        if inputs and known and node.outputs and _may_fold(node):  # without outputs: just folded
+        fixed = known and (inputs or node.op == "Constant")  # with value_int and the like
+        if fixed and node.outputs and _may_fold(node):  # without outputs: just folded
             nodes.append(node)
             made.update(tensor.name for tensor in node.outputs)
     return nodes

@@ -33,7 +33,7 @@ class Lane:
         self._execution = execution
         self._copies = options.copies
         self._up, self._down = Stream(engine.cuda), Stream(engine.cuda)
-        self._slots = [_Slot(engine.cuda) for _ in range(_DEPTH)]
+        self._slots = [_Slot(engine.cuda, spin=options.spin) for _ in range(_DEPTH)]
         self._next = 0
         self.graph: Graph | None = None
         self.note = ""
@@ -130,10 +130,10 @@ def lane(
 class _Slot:
     """The events of one query."""
 
-    def __init__(self, cuda: Cuda) -> None:
-        self.upload_begin, self.upload_end = Mark(cuda), Mark(cuda)
-        self.compute_begin, self.compute_end = Mark(cuda), Mark(cuda)
-        self.download_begin, self.download_end = Mark(cuda), Mark(cuda)
+    def __init__(self, cuda: Cuda, *, spin: bool) -> None:
+        marks = [Mark(cuda, spin=spin) for _ in range(6)]
+        self.upload_begin, self.upload_end, self.compute_begin = marks[:3]
+        self.compute_end, self.download_begin, self.download_end = marks[3:]
         self.enqueue_ms = 0.0
         self.active = False
 

@@ -29,10 +29,17 @@ class Engine:
     """The plan file `plan` in the runtime `module`, on the GPU of `cuda`."""
 
     def __init__(
-        self, module: str, plan: Path, cuda: Cuda, plugins: tuple[PluginFile, ...] = ()
+        self,
+        module: str,
+        plan: Path,
+        cuda: Cuda,
+        plugins: tuple[PluginFile, ...] = (),
+        *,
+        runs_code: bool = False,
     ) -> None:
         """`plugins` are loaded first.
 
+        `runs_code`: the plan is version-compatible, so that it runs code of its own; trusted.
         Raises `VerificationError` where the runtime cannot load the plan, with its own words,
         `PlanError` for a plugin that does not load.
         """
@@ -43,6 +50,8 @@ class Engine:
         for plugin in plugins:
             load_plugin(self.trt, plugin)
         self._runtime = self.trt.Runtime(self._logger)
+        if runs_code:
+            self._runtime.engine_host_code_allowed = True
         self.handle = self._runtime.deserialize_cuda_engine(plan.read_bytes())
         if self.handle is None:
             raise VerificationError(f"{module} cannot load the plan: {self.last_words()}")

@@ -54,6 +54,22 @@ def tolerance_of(options: VerifyOptions, precision: Precision) -> Tolerance:
     return Tolerance(rtol, default.atol, True)
 
 
+# What TensorRT 10 may compute in where it chooses types itself. Integers round to a share of a
+# tensor's largest value, of which fp8's tolerance is the nearest.
+_WEAK: dict[str, Precision] = {
+    "fp16": "fp16",
+    "bf16": "bf16",
+    "fp8e4m3fn": "fp8",
+    "int8": "fp8",
+    "int4": "fp8",
+}
+
+
+def precision_of_weak(types: tuple[str, ...]) -> Precision | None:
+    """What a plan is held to that may compute in any of `types`; None where there are none."""
+    return coarsest(*(_WEAK[name] for name in types)) if types else None
+
+
 def coarsest(*precisions: Precision) -> Precision:
     """The one with the largest unit roundoff: it decides how close two runs can be."""
     return max(precisions, key=list(DEFAULTS).index)

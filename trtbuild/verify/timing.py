@@ -24,6 +24,7 @@ class BenchOptions(msgspec.Struct, frozen=True):
     shapes: Shapes = {}  # inputs named here are given so, the others as `batches` has it
     streams: int = 1  # contexts that compute at the same time
     cuda_graph: bool = False
+    spin: bool = False  # the host's thread waits awake
     copies: bool = True  # inputs go to the GPU and outputs come back, each time
     seconds: float = 3.0  # at least
     warm_up_ms: float = 200.0  # what begins earlier is not counted

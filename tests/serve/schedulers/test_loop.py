@@ -293,7 +293,7 @@ def test_eager_batching_begins_what_there_is(eager: bool) -> None:
         config = new_config(name="m", max_batch_size=8, dynamic_batching={},
                             optimization={"eager_batching": eager})  # fmt: skip
         loaded = Loaded("here", lambda _: [instance], lambda: None)
-        prepared = Prepared(config, Contract("m", config, {}), loaded, "")
+        prepared = Prepared(config, Contract("m", config, {}), loaded, "", ("cuda:0",))
         settings = Settings(repositories=())
         version = Version(1, prepared, settings, asyncio.get_running_loop(), 0)
         await submitted(version.runner, 3)

@@ -1,8 +1,9 @@
-"""GridSample written as gathers and weights.
+"""GridSample in modes linear and cubic (opset 20), and of volumes, written as gathers and weights.
 
-TensorRT 10.6 knows the names of modes before opset 20 only, and computes volumes and some paddings
-otherwise. The formulas are those of ONNX's reference (op_grid_sample.py); where cubic meets the
-border, those of PyTorch and ONNX Runtime, which let the pixels end there, not the coordinates.
+TensorRT 10.6 knows the modes' names before opset 20 only, and samples the nearest pixel for the
+others; volumes it refuses. The formulas are those of ONNX's reference (op_grid_sample.py); where
+cubic meets the border, those of PyTorch and ONNX Runtime, which let the pixels end there, not the
+coordinates.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from trtbuild.surgery.lower.writer import Lowering, Writer
 _T = onnx.TensorProto
 _A = -0.75  # of the cubic convolution, as in PyTorch
 _MODES = {"bilinear": "linear", "bicubic": "cubic"}  # before opset 20 -> since
+_PICTURE = 4  # dims
 _FLOATS = (_T.FLOAT, _T.FLOAT16, _T.BFLOAT16)
 
 
@@ -31,8 +33,11 @@ class GridSample(Lowering):
     idle = "the model samples at no grid"
 
     def rewrite(self, node: gs.Node, writer: Callable[[], Writer]) -> bool:
-        """Rewrite where all dims but the batch are known."""
+        """Rewrite what TensorRT does not do, where all dims but the batch are known."""
         x, grid = node.inputs
+        named = _text(node.attrs.get("mode", "")) in _MODES.values()
+        if not named and x.shape is not None and len(x.shape) == _PICTURE:
+            return False
         shapes = [tensor.shape for tensor in (x, grid)]
         if any(s is None or not all(isinstance(d, int) for d in s[1:]) for s in shapes):
             return False

@@ -157,8 +157,9 @@ class ICudaEngine:
     def get_tensor_location(self, name: str) -> TensorLocation:
         return TensorLocation[self.tensors[name].location]
 
-    def get_tensor_format(self, name: str) -> TensorFormat:
-        return TensorFormat[self.tensors[name].format]
+    def get_tensor_format(self, name: str, profile: int) -> TensorFormat:
+        formats = self.tensors[name].format.split()  # one, or one for each profile
+        return TensorFormat[formats[min(profile, len(formats) - 1)]]
 
     def is_shape_inference_io(self, name: str) -> bool:
         return self.tensors[name].shape_tensor

@@ -210,6 +210,7 @@ except ImportError:  # the machine with the GPU need not have it
     pass
 else:
 
+    @pytest.mark.gpu
     @pytest.mark.parametrize("test", ALL, ids=lambda test: test.__name__)
     def test_on_a_gpu(test: Callable[[], None]) -> None:
         try:
