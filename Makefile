@@ -13,7 +13,7 @@ N ?= 10000
 # this wheel; of the other it needs libcudart.so.12 (and libb64-0d of the system).
 CLIENTS := $(VENV)/clients
 
-.PHONY: demo test check clean triton clients fuzz-validate
+.PHONY: demo test gpu-test check clean triton clients fuzz-validate
 
 $(STAMP): pyproject.toml requirements-dev.txt
 	$(PYTHON) -m venv $(VENV)
@@ -49,6 +49,11 @@ clients: $(STAMP)
 
 test: check triton clients
 	$(BIN)/pytest -n auto --dist loadgroup
+
+# Every test that needs a GPU, with the packages that PYTHON has: TensorRT and ONNX Runtime are those
+# of the GPU's machine (CONTRIBUTING.md), which no requirements file can name for all.
+gpu-test:
+	PYTHONPATH="$(CURDIR):$(CURDIR)/serve$${PYTHONPATH:+:$$PYTHONPATH}" $(PYTHON) -m pytest -m gpu
 
 # N generated repositories of each kind, and N mutated configs, judged by trtbuild and by Triton.
 fuzz-validate: $(STAMP) triton

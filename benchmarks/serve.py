@@ -31,7 +31,8 @@ import numpy as np
 from benchmarks.loads import Measured, Question, between_batches, h2load, wrk
 from benchmarks.serve_servers import IMAGE, SMALL, Echo, bare_loop, write_models, write_resnet50
 from benchmarks.served import Served, infer
-from tests.serve.differential.triton import PYTHON, Triton
+from tests.serve.differential.triton import Triton
+from tests.tritonserver import PYTHON
 
 SOAK_SECONDS, SOAK_REQUESTS = 5, 1_000_000
 PEER = "Triton (Python backend)"

@@ -112,6 +112,7 @@ def test_a_worker_sees_one_gpu_of_those_its_parent_sees(
     assert device.visible_only(gpu) == {"CUDA_VISIBLE_DEVICES": seen}
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(not device.gpus().gpus, reason="no GPU")
 def test_it_agrees_with_nvidia_smi() -> None:
     query = "--query-gpu=name,uuid,compute_cap,driver_version"

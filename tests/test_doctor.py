@@ -23,3 +23,18 @@ def test_the_pip_commands_name_extras_that_exist() -> None:
     provided = importlib.metadata.metadata("trtbuild").get_all("Provides-Extra") or []
     wanted = {row.extra for row in doctor.FRAMEWORKS if row.extra}
     assert wanted == set(provided) - {"all"}
+
+
+def test_bindings_alone_are_a_runtime_in_every_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = importlib.metadata.version
+
+    def version(name: str) -> str:
+        if name == "tensorrt-cu12-bindings":
+            return "10.6.0"
+        return real(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    found = doctor.diagnose().frameworks[-1]
+    assert found.packages == {"tensorrt-cu12-bindings": "10.6.0"}
+    assert found.problem == ("tensorrt_bindings does not load: No module named 'tensorrt_bindings'")
+    assert found.install == 'pip install --force-reinstall "trtbuild[tensorrt]"'

@@ -25,7 +25,7 @@ def test_a_plan_that_its_lock_does_not_know_is_told_so(tmp_path: Path) -> None:
     found = look(folder / "other.plan")
     assert found.targets == ("8.6",)
     assert found.inputs == ()
-    assert found.notes == ("trtbuild.lock.json beside it does not know this file",)
+    assert found.notes[0] == "trtbuild.lock.json beside it does not know this file"
     (folder / "trtbuild.lock.json").write_text("{")
     assert "is damaged" in look(folder / "model.sm86.plan").notes[0]
 

@@ -29,7 +29,7 @@ TESTED_BY_TABLE = ("trtbuild/validate/rules/",)
 WORDS = {
     "errors", "tensor", "capability", "registry", "artifacts", "device", "store", "workers",
     "tensorfile", "protowire", "onnx_files", "onnx_model", "onnx_weights", "onnx_session",
-    "onnx_write", "samples", "request", "columns", "cuda",
+    "onnx_write", "samples", "request", "columns", "cuda", "cuda_timing",
 }  # fmt: skip
 STAGES = {"sources", "surgery", "plan", "verify", "modelconfig", "repository", "validate"}
 # What each part may import besides the words: one way, so that a stage can be read alone.
@@ -40,7 +40,7 @@ MAY_IMPORT = {
 }
 HEAVY = {
     "numpy", "onnx", "onnx_graphsurgeon", "onnxruntime", "tensorflow", "torch", "tensorrt",
-    "tensorrt_rtx", "tf2onnx", "keras", "grpc",
+    "tensorrt_rtx", "tf2onnx", "keras", "grpc", "matplotlib",
 }  # fmt: skip
 
 
@@ -104,6 +104,7 @@ def test_the_build_time_starts_the_run_time_in_one_place() -> None:
 # Each heavy or replaceable dependency has one place that knows it.
 OWNERS = {
     "rich": ("trtbuild/cli/render.py",),
+    "matplotlib": ("trtbuild/bench_plot.py",),
     "tensorflow": ("trtbuild/sources/",),
     "keras": ("trtbuild/sources/keras_file.py",),
     "tf2onnx": ("trtbuild/sources/tf_export.py",),

@@ -12,9 +12,20 @@ import onnxruntime as ort
 import pytest
 
 import trtbuild
-from tests.models import bf16_inside, linear
+from tests.models import bf16_inside, linear, save
+from tests.with_tensorrt import needs_tensorrt
+from trtbuild.accuracy import Accuracy
 from trtbuild.artifacts import Conversion, Progress
-from trtbuild.errors import ConfigError, PlanError, RepositoryError, StoreError, VerificationError
+from trtbuild.capability import Capability
+from trtbuild.device import Devices, Gpu
+from trtbuild.errors import (
+    ConfigError,
+    PlanError,
+    RepositoryError,
+    StoreError,
+    UsageError,
+    VerificationError,
+)
 from trtbuild.modelconfig.read import read_config
 from trtbuild.plan.header import plan_header
 from trtbuild.repository.lock import Lock, read_lock
@@ -201,6 +212,93 @@ def test_targets_are_added_to_a_version(tmp_path: Path) -> None:
         trtbuild.convert(model, repo, targets=("12.0",), mode="add", max_batch=3)
 
 
+TWO = ("batch=1x1x1,seq=1x16x64", "batch=1x4x8,seq=1x4x16")
+
+
+def sequences(path: Path) -> Path:
+    """y [batch, seq] = relu(x [batch, seq])."""
+    shape = (onnx.TensorProto.FLOAT, ("batch", "seq"))
+    relu = onnx.helper.make_node("Relu", ["x"], ["y"])
+    return save(path, [relu], {"x": shape}, {"y": shape})
+
+
+def test_a_plan_of_several_profiles(tmp_path: Path) -> None:
+    model, repo = sequences(tmp_path / "seq.onnx"), tmp_path / "repo"
+    result = trtbuild.convert(model, repo, targets=("8.6",), profiles=TWO, warmup=True)
+    assert [each["x"].max for each in result.profiles] == [(1, 64), (8, 16)]
+    assert result.profile["x"].max == (8, 64)
+    assert locked(result).profiles == result.profiles
+    assert [one.point for one in result.report.comparisons] == [
+        "profile 0 min=profile 1 min", "profile 0 opt", "profile 0 max", "profile 1 opt",
+        "profile 1 max",
+    ]  # fmt: skip
+    assert result.findings == ()
+    config = read_config(result.directory / "config.pbtxt").message
+    assert list(config.instance_group[0].profile) == ["0", "1"]
+    assert config.max_batch_size == 8
+    # Two requests of 64 that fit profile 0 each would fit none as a batch.
+    assert not config.HasField("dynamic_batching")
+    assert [each.batch_size for each in config.model_warmup] == [1, 4]
+    with pytest.raises(ConfigError, match="fit a profile each may fit none as a batch"):
+        trtbuild.convert(model, repo, targets=("8.6",), profiles=TWO, preferred_batch=(4,))
+
+
+@pytest.mark.gpu
+@needs_tensorrt
+def test_a_plan_is_compared_in_each_profile(tmp_path: Path) -> None:
+    model = linear(tmp_path / "tiny.onnx")
+    profiles = ("batch=1x1x1", "batch=1x16x32")
+    result = trtbuild.convert(model, tmp_path / "repo", runtime="tensorrt", profiles=profiles)
+    of_plan = [one for one in result.report.comparisons if "vs plan" in one.pair]
+    first = "profile 0 min=profile 0 opt=profile 0 max=profile 1 min"
+    assert [one.point for one in of_plan] == [
+        f"{first} in 0", f"{first} in 1", "profile 1 opt", "profile 1 max",
+    ]  # fmt: skip
+    assert all(one.passed for one in of_plan)
+    assert result.findings == ()
+
+
+def test_targets_are_added_to_several_profiles(tmp_path: Path) -> None:
+    model, repo = sequences(tmp_path / "seq.onnx"), tmp_path / "repo"
+    trtbuild.convert(model, repo, targets=("8.6",), profiles=TWO, instances=3)
+    added = trtbuild.convert(model, repo, targets=("8.9",), profiles=TWO, mode="add")
+    config = read_config(repo / "seq/config.pbtxt").message
+    assert list(config.instance_group[0].profile) == ["0", "1"]
+    assert config.instance_group[0].count == 3
+    assert locked(added).profiles == added.profiles
+    around = ("batch=1x1x8,seq=1x16x64",)  # the same envelope in one profile
+    for others in (TWO[::-1], around):
+        with pytest.raises(RepositoryError, match="in the shapes"):
+            trtbuild.convert(model, repo, targets=("12.0",), profiles=others, mode="add")
+    trtbuild.convert(model, repo, targets=("8.9",), profiles=around)
+    config = read_config(repo / "seq/config.pbtxt").message
+    assert list(config.instance_group[0].profile) == []  # of the plans, so not kept
+    assert config.instance_group[0].count == 3
+
+
+def test_cuda_graphs_reach_the_config_where_a_model_can_have_them(tmp_path: Path) -> None:
+    model, repo = sequences(tmp_path / "seq.onnx"), tmp_path / "repo"
+    one = ("batch=1x4x8,seq=1x4x16",)
+    result = trtbuild.convert(model, repo, targets=("8.6",), profiles=one, cuda_graphs=True)
+    cuda = read_config(result.directory / "config.pbtxt").message.optimization.cuda
+    assert cuda.graphs
+    assert [spec.batch_size for spec in cuda.graph_spec] == [1, 2, 4, 8]
+    assert cuda.graph_spec[3].graph_lower_bound.batch_size == 5
+    assert list(cuda.graph_spec[3].graph_lower_bound.input["x"].dim) == [4]
+    assert result.findings == ()
+    later = trtbuild.convert(model, repo, targets=("8.6",), profiles=one)
+    assert read_config(later.directory / "config.pbtxt").message.optimization.cuda.graphs
+    waits = save(
+        tmp_path / "waits.onnx",
+        [onnx.helper.make_node("NonZero", ["x"], ["z"])],
+        {"x": (onnx.TensorProto.FLOAT, ("batch", "seq"))},
+        {"z": (onnx.TensorProto.INT64, (2, "found"))},
+    )
+    with pytest.raises(UsageError, match="since NonZero waits for values from the GPU"):
+        trtbuild.convert(waits, repo, targets=("8.6",), profiles=one, cuda_graphs=True)
+    assert not (repo / "waits").exists()
+
+
 def test_plans_can_be_split_by_target(tmp_path: Path) -> None:
     result = trtbuild.convert(
         linear(tmp_path / "tiny.onnx"), tmp_path / "repo", targets=("8.6,8.9",), plans="per-target"
@@ -263,3 +361,24 @@ def test_the_onnx_packages_own_models(path: Path, tmp_path: Path) -> None:
     result = trtbuild.convert(path, tmp_path / "repo", targets=("8.9",))
     assert result.report.passed
     assert msgspec.json.decode(msgspec.json.encode(locked(result)))["name"] == path.stem
+
+
+def test_a_second_conversion_has_its_plans_compared_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its exports come from the cache, so the frameworks' worker starts amid the run, and late."""
+    here = Gpu(0, "NVIDIA A10", "GPU-0", Capability(8, 6), 24 << 30)
+    monkeypatch.setattr("trtbuild.device.gpus", lambda: Devices((here,)))
+    compared: list[int] = []
+
+    def compare(
+        _self: Accuracy, _plan: object, _gpu: Gpu, points: list[object], _more: object
+    ) -> list[object]:
+        compared.append(len(points))
+        return []
+
+    monkeypatch.setattr(Accuracy, "_compare_plan", compare)
+    source = linear(tmp_path / "tiny.onnx")
+    trtbuild.convert(source, tmp_path / "repo", targets=("8.6",), max_batch=4)
+    trtbuild.convert(source, tmp_path / "repo", targets=("8.6",), max_batch=8)
+    assert compared == [3, 3]

@@ -13,6 +13,7 @@ CLI_NAMES = {
     "targets": "target",
     "workspace_mib": "workspace",
     "mode": "add",
+    "profiles": "profile",
 }
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from trtbuild.artifacts import (
     Comparison,
     OnnxModel,
@@ -15,8 +17,10 @@ from trtbuild.artifacts import (
 )
 from trtbuild.device import Devices, Gpu, visible_only
 from trtbuild.errors import SourceError
+from trtbuild.plan.refit import RefittedPlan
 from trtbuild.sources import PACKAGES
 from trtbuild.steps import ONNX_PACKAGES, Run, stage_key
+from trtbuild.verify.options import Precision
 from trtbuild.verify.points import Point
 
 
@@ -46,7 +50,7 @@ class Accuracy(NamedTuple):
         return self.run.cached("verify", key, VerifyReport, lambda _: self._compare_graphs())
 
     def _compare_graphs(self) -> VerifyReport:
-        points = self._points()
+        points = self.points()
         outputs, no_source = self._references(points)
         return self.run.call(
             "trtbuild.verify.onnx_run:compare_graphs",
@@ -59,8 +63,13 @@ class Accuracy(NamedTuple):
             options=self.run.options.verify,
         )
 
-    def of_plans(self, plans: tuple[Plan, ...], devices: Devices) -> VerifyReport:
-        """Each plan against ONNX, on the GPUs that are here. What has none is said."""
+    def of_plans(
+        self, plans: tuple[Plan, ...], devices: Devices, precision: Precision | None = None
+    ) -> VerifyReport:
+        """Each plan against ONNX, on the GPUs that are here. What has none is said.
+
+        `precision`: what the plans compute in, where that is coarser than the graph's own.
+        """
         targets = [(target, plan) for plan in plans for target in plan.targets]
         here = {gpu.capability: gpu for gpu in reversed(devices.gpus)}
         not_run = {
@@ -71,7 +80,7 @@ class Accuracy(NamedTuple):
         comparisons: list[Comparison] = []
         runnable = [(plan, here[target]) for target, plan in targets if target in here]
         if runnable:
-            points = self._points()
+            points = self.points()
             self.run.call(
                 "trtbuild.verify.onnx_run:run_final",
                 list[Path],
@@ -79,12 +88,16 @@ class Accuracy(NamedTuple):
                 points=points,
             )
             for plan, gpu in runnable:
-                comparisons += self._compare_plan(plan, gpu, points)
+                comparisons += self._compare_plan(plan, gpu, points, precision)
         return VerifyReport(tuple(comparisons), not_run)
 
-    def _compare_plan(self, plan: Plan, gpu: Gpu, points: list[Point]) -> list[Comparison]:
+    def _compare_plan(
+        self, plan: Plan, gpu: Gpu, points: list[Point], precision: Precision | None
+    ) -> list[Comparison]:
         assert self.run.runtime is not None
         module = self.run.runtime.module
+        if plan.stripped:
+            plan = self._with_weights(plan, gpu)
         with self.run.pool.worker(visible_only(gpu)) as worker:
             return worker.call(
                 "trtbuild.verify.plan_run:compare_plan",
@@ -96,9 +109,27 @@ class Accuracy(NamedTuple):
                 points=points,
                 options=self.run.options.verify,
                 label=str(gpu.capability),
+                precision=precision,
             )
 
-    def _points(self) -> list[Point]:
+    def _with_weights(self, plan: Plan, gpu: Gpu) -> Plan:
+        """A stripped plan as `trtbuild refit` makes it of the graph it was built from."""
+        output = self.run.folder / f"{plan.file}-with-weights"
+        with self.run.pool.worker(visible_only(gpu)) as worker:
+            worker.call(
+                "trtbuild.plan.refit:refit",
+                RefittedPlan,
+                self.run.on_progress,
+                runtime=self.run.runtime,
+                plan=plan.path,
+                onnx=self.surgery.model.path,
+                output=output,
+                runs_code=bool(plan.version_compatible),
+            )
+        return msgspec.structs.replace(plan, directory=output.parent, file=output.name)
+
+    def points(self) -> list[Point]:
+        """Seeded inputs for each set of shapes, made once a call."""
         return self.run.call(
             "trtbuild.verify.inputs:make_inputs",
             list[Point],

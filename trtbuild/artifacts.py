@@ -96,11 +96,24 @@ class Plan(msgspec.Struct, frozen=True):
     seconds: float  # that its build took, when it was built
     cached: bool = False  # taken from the store in this run
     notes: tuple[str, ...] = ()  # what the builder had to do that a user should know
+    # Of data-centre TensorRT only, as `trtbuild.plan.options` names them; "": not so.
+    hardware: str = ""  # the compatibility level it was built at
+    version_compatible: str = ""
+    refit: str = ""  # which weights it can be given
+    stripped: bool = False  # it has no weights and cannot run before it is given them
+    layers_file: str = ""  # TensorRT's layer information, in the same folder; "": none
+    layers: dict[str, int] = {}  # data type -> how many layers compute in it, taken from the plan
+    fp32_layers: tuple[str, ...] = ()  # the first of those in fp32, by name
 
     @property
     def path(self) -> Path:
         """The plan file."""
         return self.directory / self.file
+
+
+def layers_file_of(plan: str) -> str:
+    """The file beside the plan file `plan` with TensorRT's layer information about it."""
+    return f"{plan.removesuffix('.plan')}.layers.json"
 
 
 class TargetFailure(msgspec.Struct, frozen=True):

@@ -32,10 +32,16 @@ from trtbuild.request import ConvertRequest
 from trtbuild.stage_options import StageOptions
 
 # Of a request: what says where and how fast, and so nothing about the model.
-_NOT_OF_THE_MODEL = {"source", "repo", "name", "version", "mode", "workers", "timing_cache"}
+_NOT_OF_THE_MODEL = {
+    "source", "repo", "name", "version", "mode", "workers", "timing_cache", "require_timing_cache"
+}  # fmt: skip
 _HEADING = (
     f"Written by trtbuild {__version__}. Edit it freely: trtbuild overwrites an edited config\n"
     "only with --replace."
+)
+_RUNS_CODE = (
+    "\nIts plans are version-compatible: they run code that is in them, and Triton loads\n"
+    "them with --backend-config=tensorrt,version-compatible=true only. Trust where they come from."
 )
 
 
@@ -68,28 +74,35 @@ def check_config(
 
 def content_of(results: Results, request: ConvertRequest, options: StageOptions) -> Content:
     """The version to be written."""
-    files = {plan.file: plan.path for plan in results.outcome.plans}
+    refittable = options.plan.refit is not None
+    plans = results.outcome.plans
+    files = {plan.file: plan.path for plan in plans}
+    if request.keep_layers:
+        files |= {p.layers_file: p.directory / p.layers_file for p in plans if p.layers_file}
     if request.portable:
-        files |= portable_files(results.surgery)
+        files |= portable_files(results.surgery, refittable=refittable)
 
-    def config(plans: tuple[LockedPlan, ...]) -> str:
-        derived = config_of(results, plans, options.config)
+    def config(locked: tuple[LockedPlan, ...]) -> str:
+        derived = config_of(results, locked, options.config)
         there = request.repo / results.name / CONFIG
         if request.mode != "replace" and there.exists():
             derived = keep_settings(read_config(there).message, derived, _settings_asked(request))
-        return text_from_config(derived, _HEADING)
+        runs_code = any(plan.version_compatible for plan in locked)
+        return text_from_config(derived, _HEADING + (_RUNS_CODE if runs_code else ""))
 
-    return Content(files, dict(options.label_files), config, _lock(results, request))
+    return Content(files, dict(options.label_files), config, _lock(results, request, options))
 
 
-def portable_files(surgery: SurgeryResult) -> dict[str, Path]:
+def portable_files(surgery: SurgeryResult, *, refittable: bool = False) -> dict[str, Path]:
     """`model.onnx` and its external data: what runs where no plan fits the machine.
 
     That is the graph before precision conversion: CPUs have no bf16, and few fp16 kernels. Where
-    inputs or outputs were converted as well it is the graph that the plans were built from.
+    inputs or outputs were converted as well, or where plans can be given weights (which are those
+    of the graph they were built from), it is the graph that the plans were built from.
     """
     model, before = surgery.model, surgery.reference
-    if before is not None and (before.inputs, before.outputs) == (model.inputs, model.outputs):
+    same = before is not None and (before.inputs, before.outputs) == (model.inputs, model.outputs)
+    if before is not None and same and not refittable:
         model = before
     first, *others = model.files
     names = {PORTABLE: first, **{file: file for file in others}}  # data files are named inside
@@ -122,8 +135,24 @@ def _plan(plan: LockedPlan, model: OnnxModel) -> Plan:
     )
 
 
-def _lock(results: Results, request: ConvertRequest) -> Lock:
+def _locked(plan: Plan) -> LockedPlan:
+    return LockedPlan(
+        plan.file,
+        plan.targets,
+        plan.runtime,
+        plan.runtime_version,
+        round(plan.seconds, 3),
+        plan.hardware,
+        plan.version_compatible,
+        plan.refit,
+        plan.stripped,
+        plan.layers,
+    )
+
+
+def _lock(results: Results, request: ConvertRequest, options: StageOptions) -> Lock:
     source, model = results.source, results.surgery.model
+    refittable = options.plan.refit is not None
     now = datetime.datetime.now(datetime.timezone.utc)
     return Lock(
         trtbuild=__version__,
@@ -138,7 +167,7 @@ def _lock(results: Results, request: ConvertRequest) -> Lock:
             results.exported.notes,
         ),
         onnx=LockedOnnx(
-            tuple(portable_files(results.surgery)),
+            tuple(portable_files(results.surgery, refittable=refittable)),
             model.digest,
             model.opset,
             model.inputs,
@@ -146,13 +175,8 @@ def _lock(results: Results, request: ConvertRequest) -> Lock:
             request.portable,
         ),
         profile=results.profile,
+        plans=tuple(_locked(plan) for plan in results.outcome.plans),
         profiles=results.profiles,
-        plans=tuple(
-            LockedPlan(
-                plan.file, plan.targets, plan.runtime, plan.runtime_version, round(plan.seconds, 3)
-            )
-            for plan in results.outcome.plans
-        ),
         failures=results.outcome.failures,
         report=results.report,
         passes=results.surgery.notes,

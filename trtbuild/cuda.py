@@ -1,9 +1,11 @@
 """A GPU through the CUDA driver itself: memory, streams, copies, events, captured graphs.
 
-No CUDA package is needed. ctypes releases the GIL in every call, so a thread that waits for the
-GPU holds up no other. Source of calls, constants and types: the CUDA driver API (cuda.h), whose
-numbers never change. TensorRT and ONNX Runtime use the same primary context through CUDA's
-runtime API, so streams and addresses made here are theirs as well.
+No CUDA package is needed. A thread that waits for the GPU, or for a call that may take its time,
+has released the GIL. What only queues work keeps it: to get it back from a thread that is busy
+takes a hundred times longer than the call, and a batch makes ten of them. Source of calls,
+constants and types: the CUDA driver API (cuda.h), whose numbers never change. TensorRT and ONNX
+Runtime use the same primary context through CUDA's runtime API, so streams and addresses made here
+are theirs as well.
 """
 
 from __future__ import annotations
@@ -25,6 +27,8 @@ Bytes = np.ndarray[Any, np.dtype[np.uint8]]
 LIBRARY = "libcuda.so.1"
 _NON_BLOCKING = 1  # CU_STREAM_NON_BLOCKING: no waiting for the legacy default stream
 _CAPTURE_THREAD_LOCAL = 1  # CU_STREAM_CAPTURE_MODE: what other threads do does not end a capture
+# Memory that is not pinned is copied before the call returns: more than this takes its time.
+_QUICK_BYTES = 64 * 1024
 _EVENT_NO_TIMING, _EVENT_BLOCKING_SYNC = 2, 1  # CUevent_flags
 # CUresults after which a context does no more work: each later call answers the same until the
 # process ends, which cuda.h says of each ("any further CUDA work will return the same error").
@@ -80,35 +84,48 @@ _CALLS: dict[str, tuple[Any, ...]] = {
 
 
 class _Driver:
-    """The driver's library: `call(name, ...)` raises `CudaError` with the driver's own text."""
+    """The driver's library: `call(name, ...)` raises `CudaError` with the driver's own text.
+
+    `quick(name, ...)` does the same and keeps the GIL.
+    """
 
     def __init__(self, library: str) -> None:
         try:
             self._library = ctypes.CDLL(library)
         except OSError as error:
             raise CudaError(f"no CUDA driver: {error}") from None
-        self._functions = {name: self._function(name, types) for name, types in _CALLS.items()}
+        self._functions = {
+            name: _function(self._library, name, types) for name, types in _CALLS.items()
+        }
+        keeping = ctypes.PyDLL(library)
+        self._quick = {name: _function(keeping, name, types) for name, types in _CALLS.items()}
         self.call("cuInit", 0)
-
-    def _function(self, name: str, types: tuple[Any, ...]) -> Any:
-        try:
-            function = getattr(self._library, name)
-        except AttributeError:
-            raise CudaError(
-                f"the CUDA driver lacks {name}", "update NVIDIA's driver: 470 or newer has it"
-            ) from None
-        function.argtypes, function.restype = types, c_int
-        return function
 
     def call(self, name: str, *arguments: Any) -> None:
         code = self._functions[name](*arguments)
         if code:
             raise CudaError(f"{name} answered {code} ({self._text(code)})", code=code)
 
+    def quick(self, name: str, *arguments: Any) -> None:
+        code = self._quick[name](*arguments)
+        if code:
+            raise CudaError(f"{name} answered {code} ({self._text(code)})")
+
     def _text(self, code: int) -> str:
         text = ctypes.c_char_p()
         self._library.cuGetErrorString(code, ctypes.byref(text))
         return (text.value or b"unknown error").decode(errors="replace")
+
+
+def _function(library: ctypes.CDLL, name: str, types: tuple[Any, ...]) -> Any:
+    try:
+        function = getattr(library, name)
+    except AttributeError:
+        raise CudaError(
+            f"the CUDA driver lacks {name}", "update NVIDIA's driver: 470 or newer has it"
+        ) from None
+    function.argtypes, function.restype = types, c_int
+    return function
 
 
 @functools.cache
@@ -125,7 +142,8 @@ class Cuda:
 
     def __init__(self, device: int = 0) -> None:
         self.device = device
-        self.call = _driver(LIBRARY).call
+        driver = _driver(LIBRARY)
+        self.call, self.quick = driver.call, driver.quick
         self._number, self._context = c_int(), c_void_p()
         self.call("cuDeviceGet", ctypes.byref(self._number), device)
         self.call("cuDevicePrimaryCtxRetain", ctypes.byref(self._context), self._number)
@@ -133,7 +151,7 @@ class Cuda:
 
     def use(self) -> None:
         """Make this GPU the calling thread's."""
-        self.call("cuCtxSetCurrent", self._context)
+        self.quick("cuCtxSetCurrent", self._context)
 
     def synchronize(self) -> None:
         """Wait for all work of the GPU's context; its errors are raised here."""
@@ -236,22 +254,22 @@ class Stream:
     def upload(self, address: int, array: Bytes) -> None:
         """Begin to copy contiguous bytes to the GPU; they must stay as they are until then."""
         if array.nbytes:
-            data = array.ctypes.data
-            self._cuda.call("cuMemcpyHtoDAsync_v2", address, data, array.nbytes, self._stream)
+            call = self._cuda.quick if array.nbytes <= _QUICK_BYTES else self._cuda.call
+            call("cuMemcpyHtoDAsync_v2", address, array.ctypes.data, array.nbytes, self._stream)
 
     def download(self, array: Bytes, address: int) -> None:
         """Begin to fill contiguous bytes from the GPU."""
         if array.nbytes:
-            data = array.ctypes.data
-            self._cuda.call("cuMemcpyDtoHAsync_v2", data, address, array.nbytes, self._stream)
+            call = self._cuda.quick if array.nbytes <= _QUICK_BYTES else self._cuda.call
+            call("cuMemcpyDtoHAsync_v2", array.ctypes.data, address, array.nbytes, self._stream)
 
     def copy(self, target: int, source: int, size_bytes: int) -> None:
         """Begin to copy within the GPU, from address to address."""
-        self._cuda.call("cuMemcpyDtoDAsync_v2", target, source, size_bytes, self._stream)
+        self._cuda.quick("cuMemcpyDtoDAsync_v2", target, source, size_bytes, self._stream)
 
     def wait(self, event: Event) -> None:
         """What is begun from here on begins after the point where `event` was last recorded."""
-        self._cuda.call("cuStreamWaitEvent", self._stream, event.handle, 0)
+        self._cuda.quick("cuStreamWaitEvent", self._stream, event.handle, 0)
 
     def synchronize(self) -> None:
         """Wait for all that was begun; errors of that work are raised here."""
@@ -274,7 +292,7 @@ class Stream:
 
     def launch(self, graph: Graph) -> None:
         """Begin all that was captured."""
-        self._cuda.call("cuGraphLaunch", graph.executable, self._stream)
+        self._cuda.quick("cuGraphLaunch", graph.executable, self._stream)
 
     def free(self) -> None:
         """Destroy it; work under way is finished first."""
@@ -328,7 +346,7 @@ class Event:
 
     def record(self, stream: Stream) -> None:
         """Be the point in `stream` behind all that was begun there by now."""
-        self._cuda.call("cuEventRecord", self._event, stream.handle)
+        self._cuda.quick("cuEventRecord", self._event, stream.handle)
 
     def wait(self) -> None:
         """Wait until that point is reached; errors of the work before it are raised here."""

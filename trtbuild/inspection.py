@@ -1,4 +1,7 @@
-"""What a file is: a source model, an ONNX file or a plan, shown without building anything."""
+"""What a file is: a source model, an ONNX file or a plan, shown without building anything.
+
+Of a plan the header, the lock beside it, and with its GPU at hand its layers.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,20 @@ from pathlib import Path
 
 import msgspec
 
-from trtbuild.errors import PlanError, RepositoryError
+from trtbuild import device
+from trtbuild.artifacts import Profile, layers_file_of
+from trtbuild.device import visible_only
+from trtbuild.errors import PlanError, RepositoryError, WorkerDiedError
 from trtbuild.plan.header import plan_header
+from trtbuild.plan.layers import Inside, Layer, counts, layers_from_text
+from trtbuild.plan.runtimes import TENSORRT, installed_runtimes
 from trtbuild.repository.lock import Lock, read_lock
 from trtbuild.request import ConvertRequest
 from trtbuild.sources.identify import identify
 from trtbuild.stage_options import options_of_stages
 from trtbuild.steps import Run
 from trtbuild.tensor import TensorSpec
-from trtbuild.workers.pool import OnProgress
+from trtbuild.workers.pool import OnProgress, Pool
 
 
 class Inspection(msgspec.Struct, frozen=True):
@@ -32,7 +40,12 @@ class Inspection(msgspec.Struct, frozen=True):
     version: str = ""  # of the runtime
     targets: tuple[str, ...] = ()
     profile: dict[str, dict[str, tuple[int, ...]]] = {}  # input -> min, opt, max
+    layers: tuple[Layer, ...] = ()  # of a plan, in the order in which they run
+    layer_types: dict[str, int] = {}  # data type -> layers of the plan that compute in it
+    activations_bytes: int | None = None  # of the GPU, for a context of the plan
+    weights_bytes: int | None = None  # of the plan's layers whose weights TensorRT lists
     notes: tuple[str, ...] = ()
+    profiles: tuple[dict[str, dict[str, tuple[int, ...]]], ...] = ()  # in order; `profile` around
 
 
 def inspect(request: ConvertRequest, on_progress: OnProgress = lambda _: None) -> Inspection:
@@ -43,7 +56,7 @@ def inspect(request: ConvertRequest, on_progress: OnProgress = lambda _: None) -
     """
     path = Path(request.source)
     if path.is_file() and _is_plan(path):
-        return _plan(path)
+        return _with_layers(path, _plan(path), on_progress)
     source = identify(request.source, request.kind)
     with Run(source, None, options_of_stages(request, source.kind), on_progress) as run:
         model = run.describe(path) if source.kind == "onnx" else run.export()
@@ -88,8 +101,57 @@ def _plan(path: Path) -> Inspection:
         runtime=header.runtime,
         version=header.version,
         targets=tuple(str(target) for target in targets),
-        profile=_shapes(known),
+        profile=_shapes(known.profile) if known else {},
         notes=notes,
+        profiles=tuple(map(_shapes, known.each_profile)) if known else (),
+    )
+
+
+def _with_layers(path: Path, found: Inspection, on_progress: OnProgress) -> Inspection:
+    """`found` with what the plan's own engine says, where one can be made here; else what is kept.
+
+    The engine is made in a worker: a plan is code, and a bad one takes its process with it.
+    """
+    devices = device.gpus()
+    gpus = [g for g in devices.gpus if not found.targets or str(g.capability) in found.targets]
+    runtimes = [each for each in installed_runtimes(devices) if each.name == found.runtime]
+    if not gpus or not runtimes:
+        return _with_kept_layers(path, found, runtimes != [])
+    try:
+        with Pool() as pool, pool.worker(visible_only(gpus[0])) as worker:
+            inside = worker.call(
+                "trtbuild.plan.inspector:look_inside",
+                Inside,
+                on_progress,
+                plan=path,
+                module=runtimes[0].module,
+            )
+    except (PlanError, WorkerDiedError) as error:
+        kept = _with_kept_layers(path, found, True)
+        return msgspec.structs.replace(kept, notes=(*kept.notes, error.message))
+    return msgspec.structs.replace(
+        found,
+        layers=inside.layers,
+        layer_types=counts(inside.layers),
+        activations_bytes=inside.activations_bytes,
+        weights_bytes=inside.weights_bytes,
+    )
+
+
+def _with_kept_layers(path: Path, found: Inspection, has_runtime: bool) -> Inspection:
+    """The layers that were kept beside the plan, or their number by data type in its lock."""
+    file = path.with_name(layers_file_of(path.name))
+    lock, _ = _lock_beside(path)
+    locked = next((p for p in lock.plans if p.file == path.name), None) if lock else None
+    if file.is_file():
+        layers = layers_from_text(file.read_text(errors="replace"))
+        return msgspec.structs.replace(found, layers=layers, layer_types=counts(layers))
+    lacking = "a GPU that it is for" if has_runtime else f"{found.runtime} and a GPU that it is for"
+    note = f"its layers are told only where there is {lacking}"
+    if found.runtime == TENSORRT:  # the other runtime has none at hand when it builds
+        note += "; convert --keep-layers writes them beside it"
+    return msgspec.structs.replace(
+        found, layer_types=locked.layers if locked else {}, notes=(*found.notes, note)
     )
 
 
@@ -100,10 +162,8 @@ def _lock_beside(path: Path) -> tuple[Lock | None, tuple[str, ...]]:
         return None, (error.message,)
 
 
-def _shapes(lock: Lock | None) -> dict[str, dict[str, tuple[int, ...]]]:
-    if lock is None:
-        return {}
+def _shapes(profile: Profile) -> dict[str, dict[str, tuple[int, ...]]]:
     return {
         name: {"min": range_.min, "opt": range_.opt, "max": range_.max}
-        for name, range_ in lock.profile.items()
+        for name, range_ in profile.items()
     }

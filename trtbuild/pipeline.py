@@ -13,6 +13,7 @@ from trtbuild.artifacts import Conversion, PlanOutcome, VerifyReport
 from trtbuild.content import Results, check_config, content_of
 from trtbuild.errors import PlanError
 from trtbuild.plan.capture import check_capturable
+from trtbuild.plan.layers import left_in_fp32
 from trtbuild.plan.profiles import envelope, profiles_from_shapes
 from trtbuild.plan.runtimes import TENSORRT, choose_runtime
 from trtbuild.plan.targets import targets_from_texts
@@ -59,9 +60,8 @@ def convert(request: ConvertRequest, on_progress: OnProgress = lambda _: None) -
         check_any_plan(outcome)
         gate(report, exported.notes)
         if request.verify:
-            on_gpu = accuracy.of_plans(outcome.plans, devices)
-            gate(on_gpu, exported.notes)
-            report = joined(report, on_gpu)
+            report = joined(report, accuracy.of_plans(outcome.plans, devices))
+            gate(report, exported.notes)
         results = Results(name, source, exported, surgery, profile, outcome, report, profiles)
         content = content_of(results, request, options)
         written = write_version(request.repo, content, request.mode, request.version)
@@ -78,7 +78,7 @@ def convert(request: ConvertRequest, on_progress: OnProgress = lambda _: None) -
         failures=outcome.failures,
         report=report,
         passes=surgery.notes,
-        notes=exported.notes,
+        notes=(*exported.notes, *notes_of_plans(outcome, request)),
         config=(written.directory / "config.pbtxt").read_text(),
         findings=findings_of(written.directory, runtime.name),
         stages=tuple(run.stages),
@@ -111,6 +111,14 @@ def check_any_plan(outcome: PlanOutcome) -> None:
     first = outcome.failures[0]
     reasons = "".join(f"\n  {failure.target}: {failure.message}" for failure in outcome.failures)
     raise PlanError(f"no target could be built, so nothing was written:{reasons}", first.hint)
+
+
+def notes_of_plans(outcome: PlanOutcome, request: ConvertRequest) -> tuple[str, ...]:
+    """What the builders had to do, and which layers did not get the precision asked for."""
+    told = [note for plan in outcome.plans for note in plan.notes]
+    if request.precision in ("fp16", "bf16"):
+        told += [note for plan in outcome.plans if (note := left_in_fp32(plan))]
+    return tuple(told)
 
 
 def joined(one: VerifyReport, other: VerifyReport) -> VerifyReport:

@@ -47,6 +47,14 @@ class ConvertRequest(msgspec.Struct, frozen=True, kw_only=True):
     workspace_mib: int | None = None  # None: TensorRT's own default
     opt_level: int | None = None  # 0..5; None: TensorRT's own default
     timing_cache: Path | None = None
+    require_timing_cache: bool = False
+    hardware_compat: Literal["none", "same-compute-capability", "ampere-plus"] | None = None
+    version_compatible: Literal["with-lean-runtime", "without-lean-runtime"] | None = None
+    weak: tuple[str, ...] = ()  # data types that TensorRT 10 may compute in, as it sees fit
+    refittable: Literal["identical", "any"] | None = None
+    strip_weights: bool = False
+    tactic_sources: tuple[str, ...] = ()
+    keep_layers: bool = False  # put TensorRT's layer information beside the plans
     workers: int | None = None  # worker processes for plans; None: one a core
 
     # config

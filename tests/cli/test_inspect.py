@@ -35,3 +35,18 @@ def test_a_plan_by_its_header_and_lock(trtbuild: Trtbuild, tmp_path: Path) -> No
     cut = trtbuild("inspect", alone)
     assert cut.returncode == 1
     assert "the plan was cut short: the file has 500 bytes" in cut.stderr
+
+
+def test_a_plan_of_several_profiles(trtbuild: Trtbuild, tmp_path: Path) -> None:
+    model = linear(tmp_path / "tiny.onnx")
+    profiles = ("--profile", "batch=1x1x1", "--profile", "batch=2x16x32")
+    done = trtbuild("convert", model, "--repo", tmp_path / "repo", "--target", "8.6", *profiles)
+    assert done.returncode == 0, done.stderr
+    plan = tmp_path / "repo/tiny/1/model.sm86.plan"
+    lines = trtbuild("inspect", plan).stdout.splitlines()
+    assert [line for line in lines if line.startswith("profile")] == [
+        "profile 0 x: min 1x8, opt 1x8, max 1x8",
+        "profile 1 x: min 2x8, opt 16x8, max 32x8",
+    ]
+    (found, other) = json.loads(trtbuild("inspect", plan, "--json").stdout)["profiles"]
+    assert (found["x"]["max"], other["x"]["max"]) == ([1, 8], [32, 8])

@@ -19,6 +19,22 @@ def test_without_a_terminal_progress_is_a_line_a_phase(capsys: pytest.CaptureFix
     assert said.err.splitlines() == ["8.9: tactics", "8.6: tactics", "8.9: serialize"]
 
 
+def test_phases_that_take_turns_are_told_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
+    """As in a build by data-centre TensorRT, which was 70 lines in a log."""
+    now_s = 0.0
+    lines = render.Lines(lambda: now_s)
+    for tenths in range(250):
+        now_s = tenths / 10
+        phase = ("Measuring tactic time", "Evaluating tactic times")[tenths % 2]
+        lines(Progress("9.0", phase, 4 * tenths, 1000))
+    assert capsys.readouterr().err.splitlines() == [
+        "9.0: Measuring tactic time",
+        "9.0: Evaluating tactic times",
+        "9.0: Evaluating tactic times (40 %)",
+        "9.0: Evaluating tactic times (80 %)",
+    ]
+
+
 def test_quiet_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     with render.progress(quiet=True) as on_progress:
         on_progress(Progress("8.9", "tactics"))

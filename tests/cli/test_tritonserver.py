@@ -10,7 +10,7 @@ import pytest
 import typer.main
 
 from tests.cli.conftest import Trtbuild
-from tests.serve.differential.triton import PYTHON, environment
+from tests.tritonserver import PYTHON, installation
 from trtbuild.cli import tritonserver
 from trtbuild.cli.app import app
 from trtbuild.cli.tritonserver import translated
@@ -81,9 +81,13 @@ def test_a_user_of_tritonserver_types_it(trtbuild: Trtbuild, tmp_path: Path) -> 
 
 @pytest.mark.skipif(not PYTHON.exists(), reason="the peer is not installed: make triton")
 def test_every_option_of_a_real_tritonserver_has_its_place() -> None:
-    binary, variables = environment()
+    server = installation()
     done = subprocess.run(
-        [binary, "--help"], env=variables, capture_output=True, text=True, check=False
+        [server.binary, "--help"],
+        env=server.variables,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     stated = set(re.findall(r"^\s+(--[a-z0-9-]+)", done.stdout + done.stderr, re.MULTILINE))
     assert len(stated) > 80

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -175,15 +174,14 @@ def test_convert_ends_by_validating_what_it_wrote(trtbuild: Trtbuild, tmp_path: 
     assert [f["code"] for f in json.loads(again)["findings"]] == ["L012"]
 
 
-def process(*arguments: object) -> tuple[float, set[str]]:
-    """Seconds from process start, and the top-level modules that were imported."""
+def imported_by(*arguments: object) -> set[str]:
+    """The top-level modules that the command imports."""
     code = (
         "import sys, typer\nfrom trtbuild.cli import validate\n"
         "app = typer.Typer()\napp.command()(validate.command)\n"
         "try:\n    app()\nfinally:\n"
         "    print('|'.join(sorted({name.split('.')[0] for name in sys.modules})))\n"
     )
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)],
         capture_output=True,
@@ -191,15 +189,12 @@ def process(*arguments: object) -> tuple[float, set[str]]:
         check=False,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
     )
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return seconds, set(done.stdout.strip().rpartition("\n")[2].split("|"))
+    return set(done.stdout.strip().rpartition("\n")[2].split("|"))
 
 
-def test_imports_no_framework_and_starts_fast(tmp_path: Path) -> None:
+def test_imports_no_framework(tmp_path: Path) -> None:
     write(tmp_path, files_of("-- m/1/model.onnx = x:fp32[N,4] -> y:fp32[N,4] --\n" + BAD))
-    runs = [process(tmp_path) for _ in range(3)]
+    imported = imported_by(tmp_path)
     heavy = {"numpy", "onnx", "onnxruntime", "tensorflow", "torch", "tensorrt", "grpc"}
-    assert runs[0][1] & {"typer", "google"}
-    assert not runs[0][1] & heavy
-    assert min(seconds for seconds, _ in runs) < 1.5  # of CPU; 0.3 on an idle machine
+    assert imported & {"typer", "google"}
+    assert not imported & heavy

@@ -55,3 +55,23 @@ def test_batch_sizes_of_another_batch_do_not_stay() -> None:
 def test_a_label_file_given_now_wins() -> None:
     config = kept(new=NEW.replace("dims: 5 }", 'dims: 5 label_filename: "new.txt" }'))
     assert config.output[0].label_filename == "new.txt"
+
+
+def test_the_profiles_are_those_of_the_plans() -> None:
+    old = OLD.replace("count: 3", 'count: 3 profile: ["0", "1"]')
+    assert list(kept(old=old).instance_group[0].profile) == []
+    new = NEW.replace("count: 1", 'count: 1 profile: ["0", "1", "2"]')
+    group = kept(old=old, new=new).instance_group[0]
+    assert (group.count, list(group.profile)) == (3, ["0", "1", "2"])
+
+
+def test_cuda_graphs_of_another_batch_do_not_stay() -> None:
+    old = OLD + "optimization { cuda { graphs: true graph_spec { batch_size: 8 } } }"
+    assert kept(old=old).optimization.cuda.graphs
+    other = NEW.replace("max_batch_size: 8", "max_batch_size: 4")
+    assert not kept(old=old, new=other).HasField("optimization")
+
+
+def test_a_model_that_forms_no_batches_inherits_no_batching() -> None:
+    new = NEW.replace("dynamic_batching { preferred_batch_size: 4 }\n", "")
+    assert not kept(new=new).HasField("dynamic_batching")

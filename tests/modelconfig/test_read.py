@@ -2,7 +2,7 @@
 
 import os
 import socket
-import time
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.modelconfig.configs import steady
+from tests.work import lines_run
 from trtbuild.errors import ConfigError
 from trtbuild.modelconfig.explain import ConfigSyntaxError
 from trtbuild.modelconfig.positions import Place
@@ -110,10 +111,12 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "config.pbtxt"
     with path.open("wb") as file:
         file.truncate(100 << 20)
-    started = time.process_time()
+    tracemalloc.start()
     with pytest.raises(ConfigError, match=r"is larger than 4 MiB, the largest config"):
         read_config(path)
-    assert time.process_time() - started < 5
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 16 << 20
 
 
 N = MAX_BYTES // 4
@@ -138,21 +141,21 @@ LARGE = {
 
 
 @pytest.mark.parametrize("text", LARGE.values(), ids=LARGE.keys())
-def test_large_files_end_soon(text: str) -> None:
-    started = time.process_time()
+def test_large_files_end(text: str) -> None:
+    """What took the square of their size would take hours."""
     try:
         parse_config(text)
     except ConfigSyntaxError as error:
         assert len(str(error)) < 2000
-    assert time.process_time() - started < 10  # half a second on an idle core
 
 
-def test_ten_thousand_configs_in_seconds() -> None:
-    content = TYPICAL.encode()
-    started = time.process_time()
-    for _ in range(1000):
-        parse_config(content)
-    assert time.process_time() - started < 0.5  # 0.05 on an idle core
+def test_a_text_twice_as_long_is_twice_the_work() -> None:
+    def lines(count: int) -> int:
+        with lines_run() as counted:
+            parse_config('input{name:"x" dims:[1,2]}\n' * count)
+        return counted.lines
+
+    assert lines(400) < 2.2 * lines(200)
 
 
 @steady

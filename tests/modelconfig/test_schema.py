@@ -18,17 +18,12 @@ def run(code: str) -> object:
 
 def test_loads_without_grpc_and_numpy() -> None:
     loaded = run(
-        "import json, sys, time\n"
-        "started = time.process_time()\n"
+        "import json, sys\n"
         "from trtbuild.modelconfig.schema import schema\n"
         "schema()\n"
-        "print(json.dumps([sorted({'grpc', 'numpy', 'tritonclient'} & set(sys.modules)),\n"
-        "                  time.process_time() - started]))"
+        "print(json.dumps(sorted({'grpc', 'numpy', 'tritonclient'} & set(sys.modules))))"
     )
-    assert isinstance(loaded, list)
-    heavy, seconds = loaded
-    assert heavy == []
-    assert seconds < 1.0  # 0.03 on an idle core; importing tritonclient.grpc takes 0.3
+    assert loaded == []
 
 
 @pytest.mark.parametrize("order", ["ours first", "theirs first"])

@@ -23,7 +23,7 @@ from trtbuild.artifacts import CheckReport, OpUse
 from trtbuild.plan.check import check
 from trtbuild.plan.options import PlanOptions
 from trtbuild.plan.plans import plans_from_onnx
-from trtbuild.plan.profiles import profile_from_shapes
+from trtbuild.plan.profiles import ShapeOptions, profile_from_shapes
 from trtbuild.plan.runtimes import RTX_CAPABILITIES, RuntimeInfo
 from trtbuild.store import Store
 
@@ -55,19 +55,48 @@ TABLE = {
 
 
 def report_of(
-    proto: onnx.ModelProto, folder: Path, runtime: RuntimeInfo, store: Store, pool: WatchedPool
+    proto: onnx.ModelProto,
+    folder: Path,
+    runtime: RuntimeInfo,
+    store: Store,
+    pool: WatchedPool,
+    shapes: ShapeOptions | None = None,
 ) -> CheckReport:
     model = saved(proto, folder)
     return check(
         model,
         RTX_CAPABILITIES,
-        profile_from_shapes(model.inputs),
+        profile_from_shapes(model.inputs, shapes),
         PlanOptions(),
         runtime,
         store=store,
         pool=pool,
         workers=2,
     )
+
+
+def test_a_form_that_tensorrt_gets_wrong_is_refused_by_name(
+    rtx: RuntimeInfo, tmp_path: Path, store: Store, pool: WatchedPool
+) -> None:
+    """The parser takes a pool whose last window may start on the padding, and counts it."""
+    pooling = onnx.helper.make_node(
+        "MaxPool", ["x"], ["y"], name="pool", kernel_shape=[1, 1], strides=[2, 2], ceil_mode=1
+    )
+    graph = onnx.helper.make_graph(
+        [pooling],
+        "g",
+        [onnx.helper.make_tensor_value_info("x", FP32, ["n", 2, "h", 8])],
+        [onnx.helper.make_tensor_value_info("y", FP32, ["n", 2, "i", 4])],
+    )
+    opsets = [onnx.helper.make_opsetid("", 17)]
+    proto = onnx.helper.make_model(graph, opset_imports=opsets, ir_version=8)
+    shapes = ShapeOptions(max={"x": (4, 2, 8, 8)})
+    report = report_of(proto, tmp_path, rtx, store, pool, shapes)
+    for one in report.targets:
+        assert not one.builds
+        assert "MaxPool in fp32 (node 'pool') is refused for" in one.message
+        assert "a last window may start on the padding" in one.message
+        assert "give the sizes of its picture" in one.hint
 
 
 @pytest.mark.parametrize("row", TABLE)

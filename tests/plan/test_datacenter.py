@@ -84,7 +84,7 @@ def test_eleven_has_no_precision_flags(precision: str, hint: str) -> None:
 
 
 def test_flags_and_level_are_set_by_name() -> None:
-    options = PlanOptions(weak_precisions=("fp16", "int8"), version_compatible=True)
+    options = PlanOptions(weak_precisions=("fp16", "int8"), version_compatible="with-lean-runtime")
     datacenter.configure(TEN, config := Config(), options, "same-compute-capability")
     assert config.flags == ["flag FP16", "flag INT8", "flag VC"]
     assert config.hardware_compatibility_level == "same"
@@ -95,19 +95,112 @@ def test_flags_and_level_are_set_by_name() -> None:
 @pytest.mark.parametrize(
     ("loaded", "hardware", "levels"),
     [
-        (TEN, "same-compute-capability", ("same-compute-capability", "none")),
+        (TEN, None, ("same-compute-capability", "none")),
+        (TEN, "same-compute-capability", ("same-compute-capability",)),
         (TEN, "none", ("none",)),
-        (OLD_TEN, "same-compute-capability", ("none",)),
-        (OLD_TEN, "ampere-plus", ("ampere-plus", "none")),
+        (OLD_TEN, None, ("none",)),
+        (OLD_TEN, "ampere-plus", ("ampere-plus",)),
     ],
 )
-def test_levels_to_try(loaded: Session, hardware: str, levels: tuple[str, ...]) -> None:
+def test_levels_to_try(loaded: Session, hardware: str | None, levels: tuple[str, ...]) -> None:
     assert datacenter.hardware_levels(loaded, PlanOptions(hardware=hardware)) == levels
 
 
-def test_a_timing_cache_for_each_release_and_gpu(tmp_path: Path) -> None:
-    path = datacenter.timing_cache_path(tmp_path, TRT, Capability(8, 6))
-    assert path == tmp_path / "timing" / "tensorrt-10.16.1.11" / "nvidia-a10-sm86.cache"
+def test_a_level_that_was_asked_for_is_not_replaced_silently() -> None:
+    with pytest.raises(PlanError) as caught:
+        datacenter.hardware_levels(OLD_TEN, PlanOptions(hardware="same-compute-capability"))
+    assert caught.value.message == (
+        "--hardware-compat same-compute-capability: tensorrt 10.0.1 has no SAME_COMPUTE_CAPABILITY"
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "flags"),
+    [
+        ({"version_compatible": "with-lean-runtime"}, ["VERSION_COMPATIBLE"]),
+        (
+            {"version_compatible": "without-lean-runtime"},
+            ["VERSION_COMPATIBLE", "EXCLUDE_LEAN_RUNTIME"],
+        ),
+        ({"refittable": "identical"}, ["REFIT_IDENTICAL"]),
+        ({"refittable": "any"}, ["REFIT"]),
+        ({"strip_weights": True}, ["REFIT_IDENTICAL", "STRIP_PLAN"]),
+        ({"strip_weights": True, "refittable": "any"}, ["REFIT", "STRIP_PLAN"]),
+        ({"require_timing_cache": True}, ["ERROR_ON_TIMING_CACHE_MISS"]),
+    ],
+)
+def test_an_option_sets_its_flags_or_says_which_one_the_release_lacks(
+    options: dict[str, Any], flags: list[str]
+) -> None:
+    asked = PlanOptions(**options)
+    has_all = stand_in("10.6.0", BuilderFlag=SimpleNamespace(**{flag: flag for flag in flags}))
+    datacenter.configure(has_all, config := Config(), asked, "none")
+    assert config.flags == flags
+    for lacking in flags:
+        others = {flag: flag for flag in flags if flag != lacking}
+        with pytest.raises(PlanError) as caught:
+            datacenter.configure(
+                stand_in("10.6.0", BuilderFlag=SimpleNamespace(**others)), Config(), asked, "none"
+            )
+        assert caught.value.message.endswith(f"tensorrt 10.6.0 has no {lacking}")
+        assert caught.value.message.startswith("--")
+
+
+def test_any_weights_are_refused_of_the_release_that_loses_some() -> None:
+    flags = SimpleNamespace(REFIT="REFIT", REFIT_IDENTICAL="REFIT_IDENTICAL")
+    faulty = stand_in("11.3.0.5", BuilderFlag=flags)
+    with pytest.raises(PlanError, match="may lose the bias of a matrix product") as caught:
+        datacenter.configure(faulty, Config(), PlanOptions(refittable="any"), "none")
+    assert caught.value.hint.startswith("give --refittable identical")
+    datacenter.configure(faulty, config := Config(), PlanOptions(refittable="identical"), "none")
+    assert config.flags == ["REFIT_IDENTICAL"]
+
+
+class Tactics(SimpleNamespace):
+    """A builder config that takes the sources of `allowed`."""
+
+    def set_tactic_sources(self, mask: int) -> bool:
+        self.mask = mask
+        return not mask & ~int(self.allowed)
+
+
+@pytest.mark.parametrize(
+    ("sources", "mask"),
+    [(("none",), 0), (("jit-convolutions",), 16), (("cudnn", "jit-convolutions"), 20)],
+)
+def test_tactic_sources_are_a_mask_by_name(sources: tuple[str, ...], mask: int) -> None:
+    loaded = stand_in("10.6.0", TacticSource=SimpleNamespace(CUDNN=2, JIT_CONVOLUTIONS=4))
+    options = PlanOptions(tactic_sources=sources)
+    datacenter.configure(loaded, config := Tactics(allowed=0xFF), options, "none")
+    assert config.mask == mask
+
+
+def test_tactic_sources_that_the_release_lacks_or_refuses() -> None:
+    loaded = stand_in("11.1.0.1", TacticSource=SimpleNamespace(JIT_CONVOLUTIONS=4))
+    loaded.errors = ["Error Code 3: API Usage Error (not on this GPU)"]
+    with pytest.raises(PlanError) as caught:
+        datacenter.configure(
+            loaded, Tactics(allowed=0xFF), PlanOptions(tactic_sources=("cudnn",)), "none"
+        )
+    assert caught.value.message == "--tactic-sources cudnn: tensorrt 11.1.0.1 has no CUDNN"
+    with pytest.raises(PlanError, match="does not take --tactic-sources jit-convolutions"):
+        datacenter.configure(
+            loaded, Tactics(allowed=0), PlanOptions(tactic_sources=("jit-convolutions",)), "none"
+        )
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"version_compatible": "with-lean-runtime"}, "tensorrt,version-compatible=true"),
+        ({"version_compatible": "without-lean-runtime"}, "IRuntime::loadRuntime"),
+        ({"strip_weights": True}, "trtbuild refit"),
+    ],
+)
+def test_what_such_a_plan_needs_is_a_note(options: dict[str, Any], says: str) -> None:
+    (note,) = datacenter.notes_of(PlanOptions(**options))
+    assert says in note
+    assert datacenter.notes_of(PlanOptions()) == ()
 
 
 @pytest.mark.parametrize(
@@ -128,9 +221,6 @@ def test_a_plan_is_not_built_on_another_gpu(
 
 # With the module of tensorrt-rtx, which has the same calls
 
-# There they do nothing, and say so.
-no_ops = pytest.mark.filterwarnings("ignore:.*Timing cache operations are no-ops")
-
 
 @pytest.fixture
 def parsed(rtx: RuntimeInfo, tmp_path: Path) -> tuple[Parsed, PlanSpec]:
@@ -149,7 +239,9 @@ def test_every_level_is_one_the_config_takes(
     hardware: str, rtx: RuntimeInfo, parsed: tuple[Parsed, PlanSpec]
 ) -> None:
     network, spec = parsed
-    built, notes = build._build_on_gpu(session(rtx), network, with_options(spec, hardware=hardware))
+    built, notes, _ = build._build_on_gpu(
+        session(rtx), network, with_options(spec, hardware=hardware)
+    )
     assert built.nbytes > 1000
     assert notes == ()
 
@@ -164,7 +256,7 @@ def test_a_level_that_fails_falls_back_and_says_so(
             config.set_flag(loaded.trt.BuilderFlag.VERSION_COMPATIBLE)
 
     monkeypatch.setattr(datacenter, "configure", refused_above_none)
-    built, notes = build._build_on_gpu(session(rtx), network, spec)
+    built, notes, _ = build._build_on_gpu(session(rtx), network, spec)
     assert built.nbytes > 1000
     assert notes[0].startswith("built without hardware compatibility 'same-compute-capability' (")
     assert notes[0].endswith("the plan fits GPUs of the very model it was built on")
@@ -175,46 +267,10 @@ def test_where_no_level_builds_the_error_stays(
 ) -> None:
     network, spec = parsed
     with pytest.raises(PlanError) as caught:
-        build._build_on_gpu(session(rtx), network, with_options(spec, version_compatible=True))
-    assert caught.value.refused_by == "builder"
-
-
-@no_ops
-def test_a_timing_cache_is_written_read_and_merged(
-    rtx: RuntimeInfo, parsed: tuple[Parsed, PlanSpec], tmp_path: Path
-) -> None:
-    network, spec = parsed
-    path = tmp_path / "deep" / "timing.cache"
-    for _ in range(2):  # once without the file, once with it
-        built, notes = build._build_on_gpu(
-            session(rtx), network, with_options(spec, timing_cache=path)
+        build._build_on_gpu(
+            session(rtx), network, with_options(spec, version_compatible="with-lean-runtime")
         )
-        assert built.nbytes > 1000
-        assert notes == ()
-        assert path.stat().st_size > 0
-    assert list(path.parent.iterdir()) == [path]
-
-
-@no_ops
-def test_a_timing_cache_of_garbage_starts_empty(
-    rtx: RuntimeInfo, parsed: tuple[Parsed, PlanSpec], tmp_path: Path
-) -> None:
-    network, spec = parsed
-    (path := tmp_path / "timing.cache").write_bytes(b"garbage")
-    built, _ = build._build_on_gpu(session(rtx), network, with_options(spec, timing_cache=path))
-    assert built.nbytes > 1000
-
-
-@no_ops
-def test_a_timing_cache_that_cannot_be_written_is_a_note(
-    rtx: RuntimeInfo, parsed: tuple[Parsed, PlanSpec], tmp_path: Path
-) -> None:
-    network, spec = parsed
-    (tmp_path / "file").write_text("in the way")
-    path = tmp_path / "file" / "timing.cache"
-    built, notes = build._build_on_gpu(session(rtx), network, with_options(spec, timing_cache=path))
-    assert built.nbytes > 1000
-    assert notes == (f"the timing cache {path} was not written: File exists",)
+    assert caught.value.refused_by == "builder"
 
 
 # With data-centre TensorRT itself

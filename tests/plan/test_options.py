@@ -68,12 +68,29 @@ def test_of_data_centre_tensorrt_the_gpu_and_its_options_matter() -> None:
     others = [
         changed(spec, "runtime", gpus=(a40,)),
         changed(spec, "options", hardware="none"),
-        changed(spec, "options", version_compatible=True),
+        changed(spec, "options", version_compatible="with-lean-runtime"),
+        changed(spec, "options", version_compatible="without-lean-runtime"),
         changed(spec, "options", weak_precisions=("fp16",)),
+        changed(spec, "options", refittable="any"),
+        changed(spec, "options", refittable="identical"),
+        changed(spec, "options", strip_weights=True),
+        changed(spec, "options", tactic_sources=("none",)),
+        changed(spec, "options", tactic_sources=("jit-convolutions",)),
     ]
-    assert len({plan_key(other) for other in [spec, *others]}) == 5
-    cache = changed(spec, "options", timing_cache=Path("/somewhere/cache"))
-    assert plan_key(cache) == plan_key(spec)
+    assert len({plan_key(other) for other in [spec, *others]}) == len(others) + 1
+    for same in (
+        {"timing_cache": Path("/somewhere/cache")},
+        {"require_timing_cache": True},
+    ):
+        assert plan_key(changed(spec, "options", **same)) == plan_key(spec)
+    kept = msgspec.structs.replace(spec, kept_cache=Path("/store/cache"))
+    assert plan_key(kept) == plan_key(spec)
+
+
+def test_stripping_alone_is_for_the_weights_it_was_built_with() -> None:
+    assert PlanOptions().refit is None
+    assert PlanOptions(strip_weights=True).refit == "identical"
+    assert PlanOptions(strip_weights=True, refittable="any").refit == "any"
 
 
 def test_a_key_is_the_same_after_a_process_border() -> None:
@@ -86,8 +103,15 @@ def test_a_key_is_the_same_after_a_process_border() -> None:
         ({"sharing": "some"}, "--plans 'some' is unknown"),
         ({"opt_level": 6}, r"--opt-level 6 is not in 0\.\.5"),
         ({"workspace_mib": 0}, "--workspace 0 is no size"),
-        ({"hardware": "all"}, "hardware compatibility 'all' is unknown"),
-        ({"weak_precisions": ("fp64",)}, "weak precision 'fp64' is unknown"),
+        ({"hardware": "all"}, "--hardware-compat 'all' is unknown"),
+        ({"weak_precisions": ("fp64",)}, "--weak 'fp64' is unknown"),
+        ({"version_compatible": "yes"}, "--version-compatible 'yes' is unknown"),
+        ({"refittable": "yes"}, "--refittable 'yes' is unknown"),
+        ({"tactic_sources": ("magic",)}, "--tactic-sources 'magic' is unknown"),
+        (
+            {"tactic_sources": ("none", "cudnn")},
+            "--tactic-sources none,cudnn contradicts itself",
+        ),
     ],
 )
 def test_an_option_that_is_none(options: dict[str, Any], says: str) -> None:
@@ -99,8 +123,13 @@ def test_an_option_that_is_none(options: dict[str, Any], says: str) -> None:
     ("options", "name"),
     [
         (PlanOptions(timing_cache=Path("c")), "--timing-cache"),
-        (PlanOptions(version_compatible=True), "version compatibility"),
-        (PlanOptions(weak_precisions=("fp16",)), "weak precisions"),
+        (PlanOptions(require_timing_cache=True), "--require-timing-cache"),
+        (PlanOptions(hardware="ampere-plus"), "--hardware-compat"),
+        (PlanOptions(version_compatible="with-lean-runtime"), "--version-compatible"),
+        (PlanOptions(refittable="any"), "--refittable"),
+        (PlanOptions(strip_weights=True), "--strip-weights"),
+        (PlanOptions(tactic_sources=("cudnn",)), "--tactic-sources"),
+        (PlanOptions(weak_precisions=("fp16",)), "--weak"),
     ],
 )
 def test_an_option_that_the_runtime_lacks_is_refused_not_ignored(
@@ -109,7 +138,8 @@ def test_an_option_that_the_runtime_lacks_is_refused_not_ignored(
     check_options(options, TRT, (A10.capability,))
     with pytest.raises(UsageError) as caught:
         check_options(options, RTX, (A10.capability,))
-    assert caught.value.message == (f"tensorrt-rtx has no {name}: only data-centre TensorRT does")
+    assert caught.value.message.startswith(f"tensorrt-rtx has no {name}: ")
+    assert "--runtime tensorrt" in caught.value.hint
 
 
 def test_a_timing_cache_is_for_one_gpu() -> None:

@@ -164,8 +164,8 @@ def test_targets_and_options_are_checked_first(run: Run, tmp_path: Path) -> None
     model = saved(matmul(), tmp_path)
     with pytest.raises(PlanError, match=r"builds no plans for 9\.0"):
         run(model, (Capability(9, 0),))
-    with pytest.raises(UsageError, match="has no version compatibility"):
-        run(model, options=PlanOptions(version_compatible=True))
+    with pytest.raises(UsageError, match="has no --version-compatible"):
+        run(model, options=PlanOptions(version_compatible="with-lean-runtime"))
 
 
 def test_a_package_that_does_not_load_is_one_error(run: Run, tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ from tests.serve.differential.differences import (
     table,
 )
 from tests.serve.differential.peers import Answer, Client, Peer, fill
-from tests.serve.differential.triton import PYTHON, ROOT
+from tests.tritonserver import PYTHON, ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("triton")]
 with_triton = pytest.mark.skipif(

@@ -14,7 +14,7 @@ from trtbuild import onnx_session, onnx_write
 from trtbuild.artifacts import OnnxModel, SurgeryResult, to_json
 from trtbuild.onnx_model import describe
 from trtbuild.onnx_weights import read_skeleton
-from trtbuild.surgery.apply import PASSES, PRECISION_PASSES, operate
+from trtbuild.surgery.apply import LOWERING_PASSES, PASSES, PRECISION_PASSES, operate
 from trtbuild.surgery.options import SurgeryOptions
 from trtbuild.tensor import DTYPES, DType, TensorSpec
 from trtbuild.verify.emulate import emulated
@@ -33,7 +33,7 @@ def product(dtype: type = np.float32) -> onnx.ModelProto:
 
 def test_every_pass_leaves_one_note_in_order(tmp_path: Path) -> None:
     result = operated(tmp_path, product())
-    assert [entry.name for entry in result.notes] == [*PASSES, *PRECISION_PASSES]
+    assert [entry.name for entry in result.notes] == [*PASSES, *PRECISION_PASSES, *LOWERING_PASSES]
     assert not any(entry.changed for entry in result.notes)
     assert all(entry.note for entry in result.notes)
 

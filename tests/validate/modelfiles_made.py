@@ -159,7 +159,7 @@ def _profile(words: list[str], inputs: tuple[TensorSpec, ...]) -> dict[str, Rang
 
 
 def _lock(interface: str) -> bytes:
-    """`lock of FILE=CONTENT`, or `lock of PLAN x:fp32[N,4] -> y:fp32[N,4] batch 8`."""
+    """`lock of FILE=CONTENT`, or `lock of PLAN x:fp32[N,4] -> y:fp32[N,4] batch 8 ranges 2`."""
     import hashlib
 
     from trtbuild.artifacts import VerifyReport
@@ -171,6 +171,7 @@ def _lock(interface: str) -> bytes:
     left, _, right = interface.partition("->")
     inputs = _specs(left)
     data = content.encode()
+    count = int(words[words.index("ranges") + 1]) if "ranges" in words else 0
     files = {file: locks.LockedFile(hashlib.sha256(data).hexdigest(), len(data))} if data else {}
     plan = locks.LockedPlan(file, (Capability(8, 6),), "tensorrt-rtx", "1.7.1.116", 1.0)
     return locks.lock_text(
@@ -189,5 +190,6 @@ def _lock(interface: str) -> bytes:
             options={},
             config_digest="",
             files=files,
+            profiles=(_profile(words, inputs),) * count,
         )
     )

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from tests.modelconfig.test_batching import MODEL, profile
 from tests.validate.conftest import Judge
 from tests.validate.files import files_of
 from tests.validate.oracle.server import Triton
+from trtbuild.artifacts import Plan
+from trtbuild.capability import Capability
+from trtbuild.modelconfig.derive import config_from_plans
+from trtbuild.modelconfig.options import ConfigOptions
+from trtbuild.modelconfig.write import text_from_config
 from trtbuild.validate.finding import Severity
 
 IDENTITY = """-- identity/config.pbtxt --
@@ -194,6 +202,20 @@ def test_triton_loads_it(name: str, triton: Triton) -> None:
         for path in [path for path in files if path.endswith(".pbtxt")]:
             files[path] = files[path].replace(f'backend: "{own}"'.encode(), b'backend: "stub"')
     verdict = triton.judge(files, name)
+    assert verdict.accepted, verdict.message
+
+
+def test_triton_loads_what_convert_writes_for_profiles_and_cuda_graphs(
+    triton: Triton, judge: Judge
+) -> None:
+    plan = Plan(Path(), "a.plan", "", 0, (Capability(9, 0),), "tensorrt", "10.6.0", 0.0)
+    profiles = (profile((1, 1, 1), (1, 128, 512)), profile((1, 16, 32)))
+    options = ConfigOptions(cuda_graphs=True, warmup=True)
+    config = config_from_plans("two", MODEL, [plan], profiles[1], options, profiles=profiles)
+    text = text_from_config(config).replace("KIND_GPU", "KIND_AUTO")  # the oracle has no GPU
+    repository = f"-- two/config.pbtxt --\n{text}\n-- two/1/a.plan = tensorrt plan 10.6.0.26 --\n"
+    assert [f for f in judge(repository) if f.level > Severity.INFO] == []
+    verdict = triton.judge(files_of(repository), "two")
     assert verdict.accepted, verdict.message
 
 

@@ -71,3 +71,27 @@ def test_a_cut_input_means_that_the_source_cannot_be_run(tmp_path: Path) -> None
     model = scaled(tmp_path, np.float32(2))
     cut = msgspec.structs.replace(unchanged(model), input_names={"x": ""})
     assert all(point.parts == () for point in make_inputs(model, cut, PROFILE, 0, tmp_path))
+
+
+def test_the_points_of_several_profiles(tmp_path: Path) -> None:
+    model = scaled(tmp_path, np.float32(2))
+    profiles = ({"x": Range((1, 3), (1, 3), (1, 3))}, {"x": Range((1, 3), (4, 3), (8, 3))})
+    around = {"x": Range((1, 3), (1, 3), (8, 3))}
+    points = make_inputs(model, unchanged(model), around, 0, tmp_path, profiles=profiles)
+    assert [(point.name, point.profiles) for point in points] == [
+        ("profile 0 min=profile 0 opt=profile 0 max=profile 1 min", (0, 1)),
+        ("profile 1 opt", (1,)),
+        ("profile 1 max", (1,)),
+    ]
+    assert [load_tensors(point.inputs)["x"].shape for point in points] == [(1, 3), (4, 3), (8, 3)]
+
+
+def test_samples_of_points_that_share_no_shape_are_their_own(tmp_path: Path) -> None:
+    exported = scaled(tmp_path / "a", np.float32(2), (1, "n"))
+    final = scaled(tmp_path / "b", np.float32(2), ("batch", "n"))
+    profile = {"x": Range((1, 2), (4, 3), (8, 5))}
+    points = make_inputs(exported, unchanged(final), profile, 0, tmp_path)
+    for point in points:
+        (part,) = point.parts
+        batch = load_tensors(point.inputs)["x"]
+        np.testing.assert_array_equal(load_tensors(part)["x"], batch[list(point.rows or (0,))])

@@ -43,6 +43,7 @@ def test_without_a_driver_it_says_so(tmp_path: Path) -> None:
         compare_plan(**prepared(tmp_path, b"vtrt"))  # type: ignore[arg-type]
 
 
+@pytest.mark.gpu
 def test_what_is_no_plan_is_refused_with_the_runtimes_words(tmp_path: Path) -> None:
     if not gpus().gpus:
         pytest.skip("no GPU")

@@ -98,3 +98,7 @@ def leave_a_file() -> str:
 
 def hello(name: str) -> str:
     return f"hello {name}"
+
+
+def need_a_package() -> None:
+    import a_package_that_is_not_there  # type: ignore[import-not-found] # noqa: F401

@@ -19,3 +19,12 @@ def test_a_wrong_argument_is_our_bug() -> None:
 
 def test_progress_outside_a_worker_says_nothing() -> None:
     child.report("anything", "at all")
+
+
+def test_a_package_that_is_missing_is_no_bug() -> None:
+    answer = child.run(Call("tests.workers.calls:need_a_package", {}))
+    assert isinstance(answer, Failure)
+    assert answer.error["type"] == "MissingPackageError"
+    assert answer.error["message"] == (
+        "a package does not load: No module named 'a_package_that_is_not_there'"
+    )

@@ -97,7 +97,7 @@ def test_kill_9_is_an_error_that_says_so(worker: Worker) -> None:
 
     with pytest.raises(WorkerDiedError, match="ended by SIGKILL") as caught:
         worker.call(f"{CALLS}:sleep", int, kill, seconds=60)
-    assert caught.value.hint == "killed from outside, or the machine is out of memory"
+    assert caught.value.hint == "nothing says that memory ran out: look for who sends SIGKILL here"
 
 
 def alive(pid: int) -> bool:
@@ -165,3 +165,31 @@ def test_workers_go_with_their_parent(sent: signal.Signals) -> None:
         parent.send_signal(sent)
         parent.wait(20)
     wait_until_gone(worker)
+
+
+def test_a_worker_outlives_the_thread_that_asked_for_it() -> None:
+    """Linux ends a process with the thread that started it, and a run's threads end amid it."""
+    with Pool() as pool:
+        workers: list[Worker] = []
+
+        def ask() -> None:
+            workers.append(pool.start())
+            assert workers[0].call(f"{CALLS}:add", int, a=1, b=2) == 3  # it is up by now
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        asking.join()
+        time.sleep(0.1)  # the signal that must not come would by now
+        assert workers[0].call(f"{CALLS}:add", int, a=2, b=2) == 4
+
+
+def test_memory_is_blamed_where_the_system_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = iter((3, 4))
+    monkeypatch.setattr("trtbuild.workers.pool.out_of_memory_kills", lambda: next(counts))
+
+    def kill(progress: Progress) -> None:
+        os.kill(progress.done, signal.SIGKILL)
+
+    with Pool() as pool, pytest.raises(WorkerDiedError) as caught:
+        pool.start().call(f"{CALLS}:sleep", int, kill, seconds=60)
+    assert "ran out of memory" in caught.value.hint

@@ -14,15 +14,19 @@ from typing import NoReturn
 import typer
 
 from trtbuild.cli import (
+    bench,
     cache,
     check,
     convert,
+    debug,
     doctor,
     explain,
     inspect,
+    refit,
     repo,
     serve,
     tritonserver,
+    verify,
 )
 from trtbuild.cli.errors import exit_code_of
 
@@ -37,6 +41,10 @@ app = typer.Typer(
 app.command("convert")(convert.command)
 app.command("check")(check.command)
 app.command("inspect")(inspect.command)
+app.command("refit")(refit.command)
+app.command("verify")(verify.command)
+app.command("bench")(bench.command)
+app.command("debug")(debug.command)
 app.command("doctor")(doctor.command)
 app.command("serve", cls=tritonserver.ServeCommand)(serve.command)
 app.command("explain")(explain.command)

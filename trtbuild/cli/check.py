@@ -33,6 +33,9 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
     min_shapes: Annotated[list[str] | None, typer.Option(metavar=_SHAPES, help="Smallest.")] = None,
     opt_shapes: Annotated[list[str] | None, typer.Option(metavar=_SHAPES, help="Usual.")] = None,
     max_shapes: Annotated[list[str] | None, typer.Option(metavar=_SHAPES, help="Largest.")] = None,
+    profile: Annotated[
+        list[str] | None, typer.Option(metavar="DIM=MINxOPTxMAX,...", help="As for convert.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
@@ -56,6 +59,7 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         min_shapes=tuple(min_shapes or ()),
         opt_shapes=tuple(opt_shapes or ()),
         max_shapes=tuple(max_shapes or ()),
+        profiles=tuple(profile or ()),
     )
     with render.progress(quiet=quiet) as on_progress:
         report = check(request, on_progress)

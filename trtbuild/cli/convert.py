@@ -136,6 +136,43 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
     timing_cache: Annotated[
         Path | None, _option(_PLANS, metavar="FILE", help="tensorrt: read and update this cache.")
     ] = None,
+    require_timing_cache: Annotated[
+        bool,
+        _option(
+            _PLANS, "--require-timing-cache", help="tensorrt: what it does not know is an error."
+        ),
+    ] = False,
+    hardware_compat: Annotated[
+        Literal["none", "same-compute-capability", "ampere-plus"] | None,
+        _option(
+            _PLANS,
+            help="tensorrt: the GPUs a plan fits; default: those of one capability, where it can.",
+        ),
+    ] = None,
+    version_compatible: Annotated[
+        Literal["with-lean-runtime", "without-lean-runtime"] | None,
+        _option(_PLANS, help="tensorrt: plans that later releases load; see convert.md."),
+    ] = None,
+    weak: Annotated[
+        list[str] | None,
+        _option(
+            _PLANS,
+            metavar="DTYPE",
+            help="tensorrt 10: may also compute in fp16, bf16, int8, fp8e4m3fn, int4. Comma lists.",
+        ),
+    ] = None,
+    refittable: Annotated[
+        Literal["identical", "any"] | None,
+        _option(_PLANS, help="tensorrt: `refit` may give the weights again, or other ones."),
+    ] = None,
+    strip_weights: Annotated[
+        bool,
+        _option(_PLANS, "--strip-weights", help="tensorrt: leave the weights to `refit`."),
+    ] = False,
+    tactic_sources: Annotated[
+        list[str] | None,
+        _option(_PLANS, metavar="SOURCE", help="tensorrt: these alone, or none. Comma lists."),
+    ] = None,
     instances: Annotated[
         int | None, _option(_CONFIG, min=1, help="Instances for each GPU; default: 1.")
     ] = None,
@@ -164,6 +201,9 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
     portable: Annotated[
         bool, _option(_CONFIG, help="Keep model.onnx beside the plans, as fallback.")
     ] = True,
+    keep_layers: Annotated[
+        bool, _option(_PLANS, "--keep-layers", help="tensorrt: write layer information beside.")
+    ] = False,
     workers: Annotated[
         int | None, _option(_RUN, min=1, help="Worker processes for plans; default: one a core.")
     ] = None,
@@ -206,6 +246,14 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         workspace_mib=workspace,
         opt_level=opt_level,
         timing_cache=timing_cache,
+        require_timing_cache=require_timing_cache,
+        hardware_compat=hardware_compat,
+        version_compatible=version_compatible,
+        weak=_many(weak),
+        refittable=refittable,
+        strip_weights=strip_weights,
+        tactic_sources=_many(tactic_sources),
+        keep_layers=keep_layers,
         workers=workers,
         instances=instances,
         max_queue_delay_us=max_queue_delay_us,

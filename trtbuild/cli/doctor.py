@@ -33,9 +33,11 @@ def command(json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")
         typer.echo(f"no GPU that can be used: {devices.problem} ({driver})\n")
     else:
         typer.echo("no GPU and no driver: plans are built with tensorrt-rtx, which needs none\n")
+    broken = {name for each in diagnosis.frameworks if each.problem for name in each.packages}
     for runtime in diagnosis.runtimes:
         builds = ", ".join(map(str, runtime.capabilities)) or "nothing here: it needs a GPU"
-        typer.echo(f"{runtime.name} {runtime.version} builds for {builds}")
+        does = "does not load: see below" if runtime.package in broken else f"builds for {builds}"
+        typer.echo(f"{runtime.name} {runtime.version} {does}")
     typer.echo()
     render.table(
         ("FOR", "PACKAGES", "INSTALL"),
@@ -48,3 +50,6 @@ def command(json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")
             for framework in diagnosis.frameworks
         ],
     )
+    for framework in diagnosis.frameworks:
+        if framework.problem:
+            typer.echo(f"{framework.purpose}: {framework.problem}")

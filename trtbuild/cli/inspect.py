@@ -8,6 +8,9 @@ import typer
 
 if TYPE_CHECKING:
     from trtbuild.inspection import Inspection
+    from trtbuild.plan.layers import Layer
+
+_LAYERS_SHOWN = 60
 
 
 def command(  # noqa: PLR0917 - Typer makes options of parameters
@@ -25,7 +28,7 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
 ) -> None:
-    """Show what a model or a plan takes, gives and is made of. Needs no GPU."""
+    """Show what a model or a plan takes, gives and is made of; a plan's layers need its GPU."""
     from pathlib import Path
 
     from trtbuild.cli import render
@@ -59,6 +62,8 @@ def _show(found: Inspection) -> None:
         ("opset", str(found.opset or "")),
         ("runtime", f"{found.runtime} {found.version}".strip()),
         ("targets", ", ".join(found.targets)),
+        ("layers", _layer_types(found)),
+        ("memory", _memory(found)),
         ("ops", ", ".join(f"{op} {count}" for op, count in found.ops.items())),
     ]
     for name, value in facts:
@@ -67,8 +72,45 @@ def _show(found: Inspection) -> None:
     for name, specs in (("inputs", found.inputs), ("outputs", found.outputs)):
         for index, spec in enumerate(specs):
             typer.echo(f"{'' if index else name:<10}{spec}")
-    for tensor, shapes in found.profile.items():
-        ranges = ", ".join(f"{k} {'x'.join(map(str, v))}" for k, v in shapes.items())
-        typer.echo(f"{'profile':<10}{tensor}: {ranges}")
+    for index, profile in enumerate(found.profiles):
+        label = f"profile {index}" if len(found.profiles) > 1 else "profile"
+        for tensor, shapes in profile.items():
+            ranges = ", ".join(f"{k} {'x'.join(map(str, v))}" for k, v in shapes.items())
+            typer.echo(f"{label:<10}{tensor}: {ranges}")
     for note in found.notes:
         typer.echo(f"{'note':<10}{note}")
+    if found.layers:
+        _show_layers(found.layers)
+
+
+def _layer_types(found: Inspection) -> str:
+    """`14 fp16, 2 fp32, 5 that compute nothing`."""
+    computing = sum(found.layer_types.values())
+    parts = [f"{count} {dtype}" for dtype, count in found.layer_types.items()]
+    if len(found.layers) > computing:
+        parts.append(f"{len(found.layers) - computing} that compute in none of these")
+    return ", ".join(parts)
+
+
+def _memory(found: Inspection) -> str:
+    from trtbuild.cli.render import size_text
+
+    if found.activations_bytes is None:
+        return ""
+    text = f"{size_text(found.activations_bytes)} a context"
+    return (
+        f"{text}, weights listed {size_text(found.weights_bytes)}" if found.weights_bytes else text
+    )
+
+
+def _show_layers(layers: tuple[Layer, ...]) -> None:
+    from trtbuild.cli import render
+
+    typer.echo("")
+    rows = [
+        (layer.dtype or "-", layer.kind, layer.tactic or "-", layer.name)
+        for layer in layers[:_LAYERS_SHOWN]
+    ]
+    render.table(("TYPE", "KIND", "TACTIC", "LAYER"), rows)
+    if len(layers) > _LAYERS_SHOWN:
+        typer.echo(f"and {len(layers) - _LAYERS_SHOWN} more, all in --json")

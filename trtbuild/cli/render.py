@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ OnProgress = Callable[[artifacts.Progress], None]
 
 @contextlib.contextmanager
 def progress(*, quiet: bool = False) -> Iterator[OnProgress]:
-    """What long work calls with its `Progress`: bars on a terminal, else a line a phase."""
+    """What long work calls with its `Progress`: bars on a terminal, else lines."""
     if quiet:
         yield lambda _: None
     elif sys.stderr.isatty():
@@ -73,18 +74,33 @@ class Bars:
 
 
 class Lines:
-    """A line whenever a piece of work enters another phase."""
+    """A line when a phase of a piece of work begins, then at most one every `EVERY_S` seconds.
 
-    def __init__(self) -> None:
-        self._phases: dict[str, str] = {}
+    TensorRT goes back and forth between its phases some hundred times a build: what was begun
+    before is no beginning.
+    """
+
+    EVERY_S = 10.0
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._begun: dict[str, set[str]] = {}
+        self._last_s: dict[str, float] = {}
         self._lock = threading.Lock()
 
     def __call__(self, step: artifacts.Progress) -> None:
         with self._lock:
-            if self._phases.get(step.work) == step.phase:
+            begun, now = self._begun.setdefault(step.work, set()), self._clock()
+            begins = step.phase not in begun
+            if not begins and now < self._last_s[step.work] + self.EVERY_S:
                 return
-            self._phases[step.work] = step.phase
-            print(f"{step.work}: {step.phase}", file=sys.stderr, flush=True)  # noqa: T201
+            begun.add(step.phase)
+            self._last_s[step.work] = now
+            percent = 100 * step.done // max(step.total, 1)
+            how_far = f" ({percent} %)" if 0 < percent < 100 else ""
+            print(  # noqa: T201
+                f"{step.work}: {step.phase}{how_far}", file=sys.stderr, flush=True
+            )
 
 
 def json(value: Any) -> None:
@@ -119,9 +135,12 @@ def conversion(result: artifacts.Conversion) -> None:
         typer.echo(f"\n{key} failed: {failure.message}")
         if failure.hint:
             typer.echo(f"  hint: {failure.hint}")
-    typer.echo(f"\n{verdict(result.report)}")
+    accuracy(result.report)
     for note in result.notes:
         typer.echo(f"note: {note}")
+    for plan in result.plans:
+        for note in plan.notes:
+            typer.echo(f"{plan.file}: {note}")
     for done in result.passes:
         if done.changed:
             typer.echo(f"graph: {done.note}")
@@ -134,18 +153,30 @@ def conversion(result: artifacts.Conversion) -> None:
         typer.echo("serve it with `trtbuild serve`: a stock Triton has no backend for these plans")
 
 
+def accuracy(report: artifacts.VerifyReport) -> None:
+    """Source, ONNX and plan in one table, a row an output and pair; below what was not run."""
+    from trtbuild.verify.report import table as compared
+
+    typer.echo(f"\n{verdict(report)}")
+    if report.comparisons:
+        typer.echo(compared(report))
+    for what, why in report.not_run.items():
+        typer.echo(f"  {what}: {why}")
+
+
 def verdict(report: artifacts.VerifyReport) -> str:
-    """One line: how far the numbers are apart at most, and what was not run."""
+    """One line: how many comparisons passed, and how far the numbers are apart at most."""
     ran = report.comparisons
-    text = "accuracy: nothing was compared"
-    if ran:
-        worst = max(ran, key=lambda one: one.max_abs)
-        cosine = min(one.cosine for one in ran)
-        text = (
-            f"accuracy: {len(ran)} comparisons passed, max abs {worst.max_abs:.2e} "
-            f"({worst.pair}, {worst.tensor}), cosine at least {cosine:.6f}"
-        )
-    return "\n".join([text, *(f"  {what}: {why}" for what, why in report.not_run.items())])
+    if not ran:
+        return "accuracy: nothing was compared"
+    passed = sum(one.passed for one in ran)
+    of = "" if passed == len(ran) else f" of {len(ran)}"
+    worst = max(ran, key=lambda one: one.max_abs)
+    cosine = min(one.cosine for one in ran)
+    return (
+        f"accuracy: {passed}{of} comparisons passed, max abs {worst.max_abs:.2e} "
+        f"({worst.pair}, {worst.tensor}), cosine at least {cosine:.6f}"
+    )
 
 
 def size_text(size_bytes: int) -> str:

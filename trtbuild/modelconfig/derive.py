@@ -169,18 +169,18 @@ def _dynamic_batching(batch: Batch | None, options: ConfigOptions) -> dict[str, 
 
 def _refuse_batching(batch: Batch | None, options: ConfigOptions) -> None:
     option = "--preferred-batch" if options.preferred_batch else "--max-queue-delay-us"
-    if options.preferred_batch or options.max_queue_delay_us:
-        what = "its batch does not vary from 1 on"
-        if batch is not None:
-            what = (
-                "its batch goes up to 1"
-                if batch.formed
-                else "a profile that takes some shape does not take each batch of it"
-            )
-        raise ConfigError(
-            f"{option} is about batches that Triton forms, and of this model it forms none: {what}",
-            f"leave {option} out, or build plans for a batch that varies",
-        )
+    if not options.preferred_batch and not options.max_queue_delay_us:
+        return
+    what, instead = "its batch does not vary from 1 on", "build plans for a batch that varies"
+    if batch is not None and batch.formed:
+        what = "its batch goes up to 1"
+    elif batch is not None:
+        what = "requests that fit a profile each may fit none as a batch"
+        instead = "give each --profile the same batches"
+    raise ConfigError(
+        f"{option} is about batches that Triton forms, and of this model it forms none: {what}",
+        f"leave {option} out, or {instead}",
+    )
 
 
 def _warmups(

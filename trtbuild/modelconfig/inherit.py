@@ -30,6 +30,8 @@ def keep_settings(old: Config, new: Config, asked: Container[str]) -> Config:
             continue
         if field.name in _OF_THE_BATCH and not same_batch:
             continue
+        if field.name == "dynamic_batching" and not new.HasField("dynamic_batching"):
+            continue  # by its profiles no batches may be formed of it
         new.ClearField(field.name)
         if field.message_type is None and not isinstance(value, (int, float, str, bytes, bool)):
             getattr(new, field.name).extend(value)

@@ -6,15 +6,20 @@ import time
 from pathlib import Path
 from typing import Any
 
-from trtbuild.artifacts import Plan, Profile, digest_of_files
+import msgspec
+
+from trtbuild.artifacts import Plan, Profile, digest_of_files, layers_file_of
 from trtbuild.errors import PlanError
 from trtbuild.plan import datacenter
+from trtbuild.plan.inspector import inspector_text
+from trtbuild.plan.layers import NAMED_LAYERS, computing_in, counts, layers_from_text
 from trtbuild.plan.network import Parsed, network_from_onnx, typed
 from trtbuild.plan.options import PlanSpec
 from trtbuild.plan.progress import PER_MILLE, monitor
 from trtbuild.plan.runtimes import TENSORRT, TENSORRT_RTX, RuntimeInfo
 from trtbuild.plan.session import Session, session
 from trtbuild.plan.targets import plan_file_name
+from trtbuild.plan.timing_cache import load_timing_cache, save_timing_cache
 from trtbuild.plan.words import is_usage, refusal_from_log
 from trtbuild.workers.child import report
 
@@ -42,12 +47,14 @@ def plan(spec: PlanSpec, directory: Path) -> Plan:
         flags = datacenter.network_flags(loaded, spec.options, flags)
     parsed = network_from_onnx(loaded, spec.model, flags)
     if spec.runtime.name == TENSORRT:
-        built, notes = _build_on_gpu(loaded, parsed, spec)
+        built, notes, level = _build_on_gpu(loaded, parsed, spec)
+        notes += datacenter.notes_of(spec.options)
     else:
         built, notes = serialized(loaded, parsed, configured(loaded, parsed, spec)), ()
+        level = ""
     path = directory / plan_file_name(spec.targets)
     _write(path, built)
-    return Plan(
+    made = Plan(
         directory=directory,
         file=path.name,
         digest=digest_of_files(path),
@@ -57,19 +64,47 @@ def plan(spec: PlanSpec, directory: Path) -> Plan:
         runtime_version=str(loaded.trt.__version__),
         seconds=round(time.monotonic() - started, 3),
         notes=notes,
+        hardware=level,
+        version_compatible=spec.options.version_compatible or "",
+        refit=spec.options.refit or "",
+        stripped=spec.options.strip_weights,
+    )
+    return _with_layers(loaded, built, made) if spec.runtime.name == TENSORRT else made
+
+
+def _with_layers(loaded: Session, built: Any, made: Plan) -> Plan:
+    """`made` with what its own engine tells of its layers, and their file beside it."""
+    loaded.forget_errors()
+    runtime = loaded.trt.Runtime(loaded.logger)
+    runtime.engine_host_code_allowed = True  # of a version-compatible plan; it is our own
+    engine = runtime.deserialize_cuda_engine(built)
+    if engine is None:  # other work may have the GPU's memory: the plan is good all the same
+        reason = refusal_from_log(loaded.errors).reason
+        note = f"its layers are not known, {loaded.name} did not load it: {reason}"
+        return msgspec.structs.replace(made, notes=(*made.notes, note))
+    text = inspector_text(loaded.trt, engine)
+    layers, file = layers_from_text(text), layers_file_of(made.file)
+    _write(made.directory / file, text.encode())
+    return msgspec.structs.replace(
+        made,
+        layers_file=file,
+        layers=counts(layers),
+        fp32_layers=computing_in(layers, "fp32")[:NAMED_LAYERS],
     )
 
 
-def _build_on_gpu(loaded: Session, parsed: Parsed, spec: PlanSpec) -> tuple[Any, tuple[str, ...]]:
-    """The plan's bytes as TensorRT's `IHostMemory`, and what the user should know of them."""
+def _build_on_gpu(
+    loaded: Session, parsed: Parsed, spec: PlanSpec
+) -> tuple[Any, tuple[str, ...], str]:
+    """The plan's bytes as TensorRT's `IHostMemory`, what the user should know, and the level."""
     first, *others = datacenter.hardware_levels(loaded, spec.options)
     try:
-        return _build_at(loaded, parsed, spec, first)
+        return *_build_at(loaded, parsed, spec, first), first
     except PlanError as error:
         if not others or error.refused_by != "builder":
             raise
         built, notes = _build_at(loaded, parsed, spec, others[0])
-        return built, (datacenter.fallback_note(spec.options, error.message), *notes)
+        return built, (datacenter.fallback_note(error.message), *notes), others[0]
 
 
 def _build_at(
@@ -77,11 +112,13 @@ def _build_at(
 ) -> tuple[Any, tuple[str, ...]]:
     config = configured(loaded, parsed, spec)
     datacenter.configure(loaded, config, spec.options, level)
-    if spec.options.timing_cache is None:
+    path = spec.options.timing_cache or spec.kept_cache
+    if path is None:
         return serialized(loaded, parsed, config), ()
-    datacenter.load_timing_cache(config, spec.options.timing_cache)
+    kept, required = spec.options.timing_cache is None, spec.options.require_timing_cache
+    notes = load_timing_cache(loaded, config, path, kept=kept, required=required)
     built = serialized(loaded, parsed, config)
-    return built, datacenter.save_timing_cache(config, spec.options.timing_cache)
+    return built, notes + save_timing_cache(config, path)
 
 
 def configured(loaded: Session, parsed: Parsed, spec: PlanSpec) -> Any:
@@ -94,6 +131,8 @@ def configured(loaded: Session, parsed: Parsed, spec: PlanSpec) -> Any:
         config.set_memory_pool_limit(workspace, spec.options.workspace_mib * _MIB)
     if spec.options.opt_level is not None:
         config.builder_optimization_level = spec.options.opt_level
+    # Layers' types and tactics in the plan, for `inspect`; the kernels are the same without.
+    config.profiling_verbosity = loaded.trt.ProfilingVerbosity.DETAILED
     if spec.options.capturable and spec.runtime.name == TENSORRT_RTX:
         # A plan that allocates memory itself as it runs cannot be captured (TensorRT for RTX 1.2).
         config.set_flag(loaded.trt.BuilderFlag.REQUIRE_USER_ALLOCATION)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import onnx
+from google.protobuf.message import DecodeError
+
 from trtbuild.artifacts import OnnxModel
 from trtbuild.errors import PlanError
 from trtbuild.plan.session import Session
 from trtbuild.plan.words import bare, parser_reason
+from trtbuild.plan.wrong_forms import wrong_forms
 from trtbuild.tensor import TensorSpec, dtype_from_tensorrt
 
 
@@ -25,7 +29,8 @@ def network_from_onnx(session: Session, model: OnnxModel, flags: int) -> Parsed:
     Raises `PlanError` with `refused_by` "parser" for what TensorRT's parser does not take, and
     a plain one where the network's inputs and outputs would differ from the model's.
     """
-    parsed = _empty(session, flags)
+    _refuse_wrong_forms(session, model)
+    parsed = _empty(session, session.new_builder(), flags)
     if not parsed.parser.parse_from_file(str(model.path)):
         raise _parser_error(session, parsed.parser)
     _check_interface(session, parsed.network, model)
@@ -34,7 +39,16 @@ def network_from_onnx(session: Session, model: OnnxModel, flags: int) -> Parsed:
 
 def network_from_bytes(session: Session, onnx_bytes: bytes, flags: int) -> Parsed | NodeRefusal:
     """The network of a small ONNX model in memory, or why the parser does not take it."""
-    parsed = _empty(session, flags)
+    return parsed_bytes(session, session.new_builder(), onnx_bytes, flags)
+
+
+def parsed_bytes(
+    session: Session, builder: Any, onnx_bytes: bytes, flags: int
+) -> Parsed | NodeRefusal:
+    """The same with a builder that is there already."""
+    if wrong := wrong_forms(onnx.ModelProto.FromString(onnx_bytes)):
+        return NodeRefusal(wrong[0].op, wrong[0].node, wrong[0].reason, wrong[0].hint)
+    parsed = _empty(session, builder, flags)
     if parsed.parser.parse(onnx_bytes):
         return parsed
     refusals = parser_refusals(parsed.parser)
@@ -54,9 +68,29 @@ def typed(session: Session) -> int:
     return 0 if member is None else 1 << int(member)
 
 
-def _empty(session: Session, flags: int) -> Parsed:
+def _refuse_wrong_forms(session: Session, model: OnnxModel) -> None:
+    """Raise `PlanError` for an op that the parser would take and TensorRT compute otherwise."""
+    try:
+        proto = onnx.load(model.path, load_external_data=False)
+    except DecodeError:
+        return  # the parser says what is wrong with the file
+    wrong = wrong_forms(proto)
+    if not wrong:
+        return
+    op, node, reason, hint = wrong[0]
+    others = sorted({form.op for form in wrong} - {op})
+    raise PlanError(
+        f"{session.name} gets {op} (node '{node}') wrong: {reason}"
+        + (f"; so it does {', '.join(others)}" if others else ""),
+        hint,
+        op=op,
+        node=node,
+        refused_by="parser",
+    )
+
+
+def _empty(session: Session, builder: Any, flags: int) -> Parsed:
     session.forget_errors()
-    builder = session.new_builder()
     network = builder.create_network(flags)
     return Parsed(builder, network, session.trt.OnnxParser(network, session.logger))
 
@@ -67,6 +101,7 @@ class NodeRefusal(NamedTuple):
     op: str
     node: str
     reason: str  # may be empty
+    hint: str = ""  # what works instead, where that is known
 
 
 def parser_refusals(parser: Any) -> list[NodeRefusal]:
@@ -93,7 +128,7 @@ def _parser_error(session: Session, parser: Any) -> PlanError:
             else "check the file with onnx.checker, or export it again",
             refused_by="parser",
         )
-    op, node, reason = refusals[0]
+    op, node, reason, _ = refusals[0]
     others = sorted({refusal.op for refusal in refusals} - {op})
     return PlanError(
         f"{session.name} does not take {op}"

@@ -24,12 +24,12 @@ from trtbuild.errors import (
     UsageError,
     WorkerDiedError,
 )
-from trtbuild.plan.datacenter import timing_cache_path
 from trtbuild.plan.explain import Examination, explained
 from trtbuild.plan.interface import check_types
 from trtbuild.plan.options import PlanOptions, PlanSpec, check_options, plan_key
 from trtbuild.plan.runtimes import TENSORRT, RuntimeInfo, check_targets
 from trtbuild.plan.targets import targets_from_capability_list
+from trtbuild.plan.timing_cache import timing_cache_path
 from trtbuild.store import Store
 from trtbuild.workers.pool import OnProgress, Pool, WorkerBugError
 from trtbuild.workers.warm import WarmWorker
@@ -206,11 +206,10 @@ class Builds:
         return msgspec.structs.replace(plan, cached=hit)
 
     def _spec_for(self, targets: Targets) -> PlanSpec:
-        options = self.spec.options
-        if self.spec.runtime.name == TENSORRT and options.timing_cache is None:
-            path = timing_cache_path(self._store.root, self.spec.runtime, targets[0])
-            options = msgspec.structs.replace(options, timing_cache=path)
-        return msgspec.structs.replace(self.spec, targets=targets, options=options)
+        kept = None
+        if self.spec.runtime.name == TENSORRT and self.spec.options.timing_cache is None:
+            kept = timing_cache_path(self._store.root, self.spec.runtime, targets[0])
+        return msgspec.structs.replace(self.spec, targets=targets, kept_cache=kept)
 
     def _build(self, spec: PlanSpec, directory: Path) -> Plan:
         self._tell(spec.targets, "building")

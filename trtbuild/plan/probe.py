@@ -64,6 +64,7 @@ class _No(NamedTuple):
     reason: str
     dtype: str
     by_parser: bool
+    hint: str = ""
 
 
 class _Prober:
@@ -113,7 +114,7 @@ class _Prober:
         key = (kind.op, dtype, no.reason, target)
         if key not in self._hints:
             first = self._graph.nodes[kind.indexes[0]]
-            self._hints[key] = (
+            self._hints[key] = no.hint or (
                 self._way_round(first) if no.by_parser else self._hint(model, target, dtype)
             )
         nodes = tuple(node_name(self._graph.nodes[index]) for index in kind.indexes)
@@ -173,7 +174,7 @@ class _Prober:
                 fails, no = middle, answer
         node = self._graph.nodes[fails - 1]
         kind = next(kind for kind in self._graph.kinds() if fails - 1 in kind.indexes)
-        hint = f"{target} takes each op alone, and the model up to this one"
+        hint = no.hint or f"{target} takes each op alone, and the model up to this one"
         return [OpRefusal(kind.op, no.dtype or kind.dtype, (node_name(node),), no.reason, hint)]
 
     def _ask_prefix(self, count: int, target: Capability) -> _No | None:
@@ -193,9 +194,10 @@ class _Prober:
         """Build `model` for `targets`; None where that works or the cut-out itself is at fault."""
         parsed = network_from_bytes(self._session, model.SerializeToString(), typed(self._session))
         if isinstance(parsed, NodeRefusal):
-            if any(map(is_usage, self._session.errors)):
+            if not parsed.hint and any(map(is_usage, self._session.errors)):
                 return None
-            return _No(parsed.reason or "the parser does not implement it", "", True)
+            reason = parsed.reason or "the parser does not implement it"
+            return _No(reason, "", True, parsed.hint)
         network = parsed.network
         if any(network.get_input(i).is_shape_tensor for i in range(network.num_inputs)):
             return None

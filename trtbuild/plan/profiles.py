@@ -50,9 +50,9 @@ def shape_options_from_texts(
     DIM=MINxOPTxMAX. Raises `UsageError`.
     """
     return ShapeOptions(
-        _shapes_from_texts("--min-shapes", min_shapes),
-        _shapes_from_texts("--opt-shapes", opt_shapes),
-        _shapes_from_texts("--max-shapes", max_shapes),
+        shapes_from_texts("--min-shapes", min_shapes),
+        shapes_from_texts("--opt-shapes", opt_shapes),
+        shapes_from_texts("--max-shapes", max_shapes),
         max_batch,
         tuple(dim_ranges_from_text(text) for text in profiles),
     )
@@ -62,7 +62,8 @@ def shape_options_from_texts(
 _ITEM = re.compile(r"\s*(?P<name>.+?)\s*:\s*(?P<dims>\d+(?:x\d+)*)\s*(?:,|$)")
 
 
-def _shapes_from_texts(option: str, texts: Iterable[str]) -> Shapes:
+def shapes_from_texts(option: str, texts: Iterable[str]) -> Shapes:
+    """Shapes by input from the texts of `option`, comma lists of NAME:1x3x224x224."""
     shapes: Shapes = {}
     for text in texts:
         position = 0

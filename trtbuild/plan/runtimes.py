@@ -27,7 +27,7 @@ NAMES = (TENSORRT, TENSORRT_RTX)
 # The packages that may carry a runtime and the module each is imported as; the first one found
 # is taken. The flavours by CUDA version install the same module; a bare `-bindings` package is
 # enough to build with.
-_PACKAGES = {
+PACKAGES = {
     TENSORRT: (
         ("tensorrt", "tensorrt"),
         ("tensorrt-cu13", "tensorrt"),
@@ -74,7 +74,7 @@ def installed_runtimes(devices: Devices) -> tuple[RuntimeInfo, ...]:
 
 
 def _runtime(name: str, devices: Devices) -> RuntimeInfo | None:
-    for package, module in _PACKAGES[name]:
+    for package, module in PACKAGES[name]:
         try:
             version = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:

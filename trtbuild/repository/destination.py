@@ -106,6 +106,15 @@ def check_same_model(lock: Lock, new: Lock) -> None:
         )
 
 
+def check_unchanged(repo: Path, lock: Lock) -> None:
+    """Raise `RepositoryError` where the version of `lock` was written again since it was read."""
+    if read_lock(repo / lock.name / str(lock.version)) != lock:
+        raise RepositoryError(
+            f"version {lock.version} of '{lock.name}' in '{repo}' was changed meanwhile",
+            "run the command again",
+        )
+
+
 def check_same_interface(repo: Path, new: Lock, version: int) -> None:
     """Raise `RepositoryError` where another version's inputs or outputs differ from `new`'s.
 

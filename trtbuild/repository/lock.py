@@ -63,6 +63,12 @@ class LockedPlan(msgspec.Struct, frozen=True):
     runtime: str  # "tensorrt" or "tensorrt-rtx"
     runtime_version: str
     seconds: float  # its build took
+    # As in `trtbuild.artifacts.Plan`.
+    hardware: str = ""
+    version_compatible: str = ""
+    refit: str = ""
+    stripped: bool = False  # no server runs it before `trtbuild refit`
+    layers: dict[str, int] = {}  # data type -> layers that compute in it; {}: nothing tells
 
 
 class Lock(msgspec.Struct, frozen=True):

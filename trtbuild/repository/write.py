@@ -28,12 +28,13 @@ from typing import NamedTuple
 
 import msgspec
 
-from trtbuild.artifacts import digest_of_files
+from trtbuild.artifacts import digest_of_files, layers_file_of
 from trtbuild.errors import RepositoryError
 from trtbuild.repository.destination import (
     Mode,
     check_same_interface,
     check_same_model,
+    check_unchanged,
     choose_version,
     lock_to_add_to,
 )
@@ -49,8 +50,10 @@ class Content(NamedTuple):
 
     files: dict[str, Path]  # of the version's folder
     model_files: dict[str, Path]  # of the model's folder: labels
-    config: Callable[[tuple[LockedPlan, ...]], str]  # the text of config.pbtxt for these plans
+    # The text of config.pbtxt for these plans; None: it stays as it is.
+    config: Callable[[tuple[LockedPlan, ...]], str] | None
     lock: Lock  # its version, files and config digest are filled in here
+    read: Lock | None = None  # what `content` was made from: another one by now is an error
 
 
 class Written(NamedTuple):
@@ -81,6 +84,8 @@ def write_version(
         with writer_lock(repo, wait_s):
             number = choose_version(repo, name, mode, version)
             check_same_interface(repo, content.lock, number)
+            if content.read is not None:
+                check_unchanged(repo, content.read)
             if mode == "add":
                 content = _merged(content, lock_to_add_to(repo, name, number), repo / name)
             with _staging(repo, name) as staging:
@@ -97,7 +102,9 @@ def _merged(content: Content, old: Lock, model: Path) -> Content:
     stay = tuple(plan for plan in old.plans if not set(plan.targets) <= built)
     failed = {failure.target for failure in new.failures}
     failures = tuple(f for f in old.failures if f.target not in built | failed)
-    kept = {plan.file: model / str(old.version) / plan.file for plan in stay}
+    names = [name for plan in stay for name in (plan.file, layers_file_of(plan.file))]
+    there = model / str(old.version)
+    kept = {name: there / name for name in names if name in old.files}
     lock = msgspec.structs.replace(new, plans=stay + new.plans, failures=failures + new.failures)
     return content._replace(files=kept | content.files, lock=lock)
 
@@ -177,20 +184,22 @@ def _stage(staging: _Staging, model: Path, number: int, content: Content) -> Non
         _copy(source, version / name)
     for name, source in content.model_files.items():
         _copy(source, folder / name)
-    _write(folder / CONFIG, content.config(content.lock.plans).encode())
-    _write(version / LOCK, lock_text(_completed(content.lock, number, version, folder / CONFIG)))
+    lock = content.lock
+    if content.config is not None:
+        _write(folder / CONFIG, content.config(lock.plans).encode())
+        lock = msgspec.structs.replace(lock, config_digest=digest_of_files(folder / CONFIG))
+    _write(version / LOCK, lock_text(_completed(lock, number, version)))
     _sync_folder(version)
     _sync_folder(folder)
 
 
-def _completed(lock: Lock, number: int, version: Path, config: Path) -> Lock:
+def _completed(lock: Lock, number: int, version: Path) -> Lock:
     files = {
         path.name: LockedFile(digest_of_files(path), path.stat().st_size)
         for path in sorted(version.iterdir())
         if path.name != LOCK and path.is_file()
     }
-    digest = digest_of_files(config)
-    return msgspec.structs.replace(lock, version=number, files=files, config_digest=digest)
+    return msgspec.structs.replace(lock, version=number, files=files)
 
 
 def _appear(staging: _Staging, model: Path, number: int) -> None:
@@ -215,7 +224,8 @@ def _appear_in_steps(folder: Path, model: Path, number: int) -> None:
     for path in folder.iterdir():  # the config last: sorted, it would come before the labels
         if path.name != CONFIG:
             path.replace(model / path.name)
-    (folder / CONFIG).replace(model / CONFIG)
+    if (folder / CONFIG).exists():
+        (folder / CONFIG).replace(model / CONFIG)
     _sync_folder(model)
 
 

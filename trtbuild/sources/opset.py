@@ -43,6 +43,9 @@ def _converted(model: onnx.ModelProto, opset: int) -> onnx.ModelProto:
     import onnx
     from onnx import version_converter
 
+    if default_opset(model) < 9 and any(node.op_type == "Scan" for node in model.graph.node):
+        # onnx's converter leaves it as it is, and then it scans along the wrong dim
+        raise ValueError("a Scan of opset 8 has its batch in front, one of opset 9 has not")
     converted = onnx.ModelProto()
     converted.CopyFrom(model)  # the converter itself keeps little besides the graph
     converted.graph.CopyFrom(version_converter.convert_version(model, opset).graph)

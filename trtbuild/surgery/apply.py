@@ -27,6 +27,11 @@ PRECISION_PASSES = {
     "unify_floats": "trtbuild.surgery.precision.unify_floats:UnifyFloats",
     "lower_precision": "trtbuild.surgery.precision.lower_precision:LowerPrecision",
 }
+# Other ops that compute the same, since TensorRT does not, or otherwise. Last: which ops stay in
+# fp32 is told by what the model calls them.
+LOWERING_PASSES = {
+    "lower_ops": "trtbuild.surgery.lower.apply:LowerOps",
+}
 
 
 def operate(model: OnnxModel, options: SurgeryOptions, directory: Path) -> SurgeryResult:
@@ -48,6 +53,7 @@ def operate(model: OnnxModel, options: SurgeryOptions, directory: Path) -> Surge
         for file in before.files:
             (directory / file).unlink()
         before = None
+    run_passes(job, LOWERING_PASSES.items(), notes)
     return SurgeryResult(
         model=_written(job, "model.onnx"),
         reference=before,

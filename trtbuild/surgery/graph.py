@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import onnx
 import onnx_graphsurgeon as gs
-from onnx import inliner
 from onnx_graphsurgeon.ir.tensor import LazyValues
 from onnx_graphsurgeon.logger import G_LOGGER
 
 from trtbuild import onnx_session, onnx_weights, onnx_write
 from trtbuild.errors import SurgeryError
+from trtbuild.surgery.functions import without_functions
 from trtbuild.tensor import DTYPES, dtype_from_onnx
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -78,9 +78,11 @@ def values_of(constant: gs.Constant) -> Array:
 
 
 def graph_from_model(model: onnx.ModelProto) -> gs.Graph:
-    """Import a skeleton. Raises `SurgeryError` for attributes that would be lost."""
-    if model.functions:
-        model = inliner.inline_local_functions(model)
+    """Import a skeleton, without functions that no parser knows.
+
+    Raises `SurgeryError` for attributes that would be lost.
+    """
+    model = without_functions(model)
     for node in model.graph.node:
         _refuse_lossy(node)
     if not any(entry.domain in ("", "ai.onnx") for entry in model.opset_import):

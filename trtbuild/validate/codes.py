@@ -140,6 +140,8 @@ RULES: dict[str, str] = {
     "K002": "locks.digest",
     "K003": "locks.profile",
     "K004": "locks.interface",
+    "K005": "locks.profile_index",
+    "K006": "locks.unused_profile",
     "Y001": "python.syntax",
     "Y002": "python.no_class",
     "Y003": "python.no_execute",

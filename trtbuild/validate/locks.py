@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
+from typing import Any
 
 from trtbuild.errors import RepositoryError
 from trtbuild.repository.directory import Directory
 from trtbuild.repository.layout import LOCK
 from trtbuild.repository.lock import Lock, read_lock
+from trtbuild.repository.versions import leading_number
 
 
 def lock_of(folder: Directory) -> Lock | None:
@@ -17,6 +19,13 @@ def lock_of(folder: Directory) -> Lock | None:
         return None
     found = read(folder.path)
     return found if isinstance(found, Lock) else None
+
+
+def profiles_in_use(config: Any) -> set[int]:
+    """The optimization profiles that a model's instances use: 0 where a group names none."""
+    groups = [group.profile for group in config.instance_group] or [[]]
+    used = {leading_number(text) for group in groups for text in (group or ["0"])}
+    return {index for index in used if index is not None}
 
 
 @functools.lru_cache(maxsize=8)

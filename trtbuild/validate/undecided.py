@@ -47,7 +47,7 @@ UNDECIDED: tuple[tuple[str, str], ...] = (
     ("`response_cache` without a cache", "`--cache-config` of the server; R002 reminds of it"),
     (
         "what a plan's optimization profiles, shape tensors and formats are",
-        "only TensorRT on a GPU can say; with trtbuild.lock.json beside the plan it is K003, K004",
+        "only TensorRT on a GPU can say; with trtbuild.lock.json beside the plan: K003 to K006",
     ),
     (
         "whether a plan's TensorRT version is the server's",

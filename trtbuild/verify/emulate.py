@@ -43,6 +43,15 @@ def emulated(model: onnx.ModelProto) -> onnx.ModelProto:
     return copy
 
 
+def widened(model: onnx.ModelProto) -> onnx.ModelProto:
+    """`model`, a skeleton, with its 16-bit floats as fp32 that nothing rounds."""
+    if precision_of(model) == "fp32":
+        return model
+    copy = onnx.shape_inference.infer_shapes(model)
+    _emulate_graph(copy.graph, rounds=False)
+    return copy
+
+
 def _types(graph: onnx.GraphProto) -> dict[str, int]:
     """The element type of each tensor of `graph` itself, where it is known."""
     types = {
@@ -52,7 +61,7 @@ def _types(graph: onnx.GraphProto) -> dict[str, int]:
     return types | {tensor.name: tensor.data_type for tensor in graph.initializer}
 
 
-def _emulate_graph(graph: onnx.GraphProto) -> None:
+def _emulate_graph(graph: onnx.GraphProto, *, rounds: bool = True) -> None:
     types = _types(graph)
     nodes: list[onnx.NodeProto] = []
     for tensor in graph.initializer:
@@ -60,8 +69,8 @@ def _emulate_graph(graph: onnx.GraphProto) -> None:
             name, tensor.name = tensor.name, f"{tensor.name}__stored"
             nodes.append(_cast(tensor.name, name, FP32))
     for node in graph.node:
-        _widen_attributes(node)
-        nodes += _rounding(node, types)
+        _widen_attributes(node, rounds=rounds)
+        nodes += _rounding(node, types) if rounds else [node]
     for value in (*graph.input, *graph.output):
         if value.type.tensor_type.elem_type in LOW:
             value.type.tensor_type.elem_type = FP32
@@ -86,7 +95,7 @@ def _cast(source: str, result: str, to: int) -> onnx.NodeProto:
     return helper.make_node("Cast", [source], [result], to=to)
 
 
-def _widen_attributes(node: onnx.NodeProto) -> None:
+def _widen_attributes(node: onnx.NodeProto, *, rounds: bool) -> None:
     for attribute in node.attribute:
         if attribute.name in _TYPE_ATTRIBUTES and attribute.i in LOW:
             attribute.i = FP32
@@ -94,4 +103,4 @@ def _widen_attributes(node: onnx.NodeProto) -> None:
             values = onnx.numpy_helper.to_array(attribute.t).astype("float32")
             attribute.t.CopyFrom(onnx.numpy_helper.from_array(values, attribute.t.name))
         if attribute.HasField("g"):
-            _emulate_graph(attribute.g)
+            _emulate_graph(attribute.g, rounds=rounds)

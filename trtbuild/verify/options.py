@@ -47,3 +47,8 @@ def tolerance_of(options: VerifyOptions, precision: Precision) -> Tolerance:
     if options.atol is not None:
         return Tolerance(rtol, options.atol, False)
     return Tolerance(rtol, default.atol, True)
+
+
+def coarsest(*precisions: Precision) -> Precision:
+    """The one with the largest unit roundoff: it decides how close two runs can be."""
+    return max(precisions, key=list(DEFAULTS).index)

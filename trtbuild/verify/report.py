@@ -9,9 +9,27 @@ from trtbuild.errors import VerificationError
 HEADER = ("COMPARED", "SHAPES", "OUTPUT", "MAX ABS", "MAX REL", "COSINE", "WORST ELEMENT", "RESULT")
 
 
+_SHOWN = 40  # rows: a model with hundreds of outputs is read by --json
+
+
 def rows(report: VerifyReport) -> list[tuple[str, ...]]:
-    """One row a comparison, in the columns of `HEADER`."""
-    return [_row(comparison) for comparison in report.comparisons]
+    """One row an output and pair, in the columns of `HEADER`: the shapes that did worst."""
+    return [_row(comparison) for comparison in worst_by_output(report)]
+
+
+def worst_by_output(report: VerifyReport) -> list[Comparison]:
+    """Of each output and pair the worst comparison, pairs of one output side by side."""
+    worst: dict[str, dict[str, Comparison]] = {}
+    for one in report.comparisons:
+        pairs = worst.setdefault(one.tensor, {})
+        if one.pair not in pairs or _badness(one) > _badness(pairs[one.pair]):
+            pairs[one.pair] = one
+    return [one for pairs in worst.values() for one in pairs.values()]
+
+
+def _badness(one: Comparison) -> tuple[bool, float]:
+    """Shapes have scales of their own, so a difference counts by its part of the tolerance."""
+    return not one.passed, one.max_abs / one.atol if one.atol else one.max_abs
 
 
 def _row(one: Comparison) -> tuple[str, ...]:
@@ -31,8 +49,14 @@ def _row(one: Comparison) -> tuple[str, ...]:
 
 
 def table(report: VerifyReport) -> str:
-    """The rows under their header, in columns."""
-    return columns([HEADER, *rows(report)])
+    """The rows under their header, in columns; of very many those that failed come first."""
+    found = worst_by_output(report)
+    if len(found) <= _SHOWN:
+        return columns([HEADER, *map(_row, found)])
+    found.sort(key=lambda one: one.passed)
+    shown, left = found[:_SHOWN], found[_SHOWN:]
+    failed = sum(not one.passed for one in left)
+    return f"{columns([HEADER, *map(_row, shown)])}\nand {len(left)} more, {failed} of them failed"
 
 
 def gate(report: VerifyReport, notes: tuple[str, ...] = ()) -> None:

@@ -21,7 +21,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from trtbuild.artifacts import Progress, convert_to, to_json
-from trtbuild.errors import TrtbuildError
+from trtbuild.errors import MissingPackageError, TrtbuildError
 from trtbuild.registry import load
 from trtbuild.workers.messages import Answer, Call, Failure, Result, Step
 
@@ -60,6 +60,15 @@ def run(call: Call) -> Result | Failure:
         return Result(msgspec.Raw(to_json(function(**arguments))))
     except TrtbuildError as error:
         return Failure(error.to_json())
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] in ("", "trtbuild"):
+            return _bug(error)
+        return Failure(
+            MissingPackageError(
+                f"a package does not load: {error}",
+                "`trtbuild doctor` says what it is needed for, and how to install it",
+            ).to_json()
+        )
     except MemoryError:
         return Failure(TrtbuildError("the machine has too little memory for this").to_json())
     except Exception as error:
@@ -67,8 +76,12 @@ def run(call: Call) -> Result | Failure:
             return Failure(
                 TrtbuildError(f"{error.strerror}: {error.filename or 'a file'}").to_json()
             )
-        text = f"{type(error).__name__}: {error}"
-        return Failure({"type": "bug", "message": text, "hint": ""}, traceback.format_exc())
+        return _bug(error)
+
+
+def _bug(error: Exception) -> Failure:
+    text = f"{type(error).__name__}: {error}"
+    return Failure({"type": "bug", "message": text, "hint": ""}, traceback.format_exc())
 
 
 def die_with_parent() -> None:

@@ -18,11 +18,13 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, TypeVar
 
 from trtbuild.artifacts import Progress, from_json, to_json
 from trtbuild.errors import WorkerDiedError, error_from_json
+from trtbuild.workers.memory import out_of_memory_kills
 from trtbuild.workers.messages import Answer, Call, Failure, Result, Step
 
 T = TypeVar("T")
@@ -43,6 +45,7 @@ class Worker:
     def __init__(self, environment: dict[str, str] | None = None) -> None:
         self._in_call = threading.Lock()
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed in `stop`
+        self._kills_before = out_of_memory_kills()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "trtbuild.workers.child"],
             stdin=subprocess.PIPE,
@@ -96,8 +99,13 @@ class Worker:
         how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
         said = self.stderr_tail()
         why = f"; its last words: {said}" if said else ""
-        hint = "killed from outside, or the machine is out of memory" if code == -9 else ""
+        hint = self._why_killed() if code == -signal.SIGKILL else ""
         return WorkerDiedError(f"the worker process was ended {how}{why}", hint)
+
+    def _why_killed(self) -> str:
+        if out_of_memory_kills() > self._kills_before:
+            return "the system ran out of memory and killed it: free some, or use fewer --workers"
+        return "nothing says that memory ran out: look for who sends SIGKILL here"
 
     def stderr_tail(self) -> str:
         """The last lines the worker's frameworks printed."""
@@ -118,9 +126,14 @@ class Worker:
 
 
 class Pool:
-    """All workers of one run; leaving it stops them."""
+    """All workers of one run; leaving it stops them.
+
+    Linux ends a worker when the thread that started it ends (`child.die_with_parent`), so one
+    thread that lives as long as the pool starts them all, whoever asks.
+    """
 
     def __init__(self) -> None:
+        self._starter = ThreadPoolExecutor(1, "worker-starter")
         self._workers: list[Worker] = []
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
         self._lock = threading.Lock()
@@ -128,15 +141,22 @@ class Pool:
 
     def start(self, environment: dict[str, str] | None = None) -> Worker:
         """A new worker process. Raises `WorkerDiedError` when the pool is already being left."""
+        try:
+            starting = self._starter.submit(self._start, environment or {})
+        except RuntimeError:  # the pool was left
+            raise _ending() from None
+        return starting.result()
+
+    def _start(self, environment: dict[str, str]) -> Worker:
         with self._lock:
             if self._closed:
-                raise WorkerDiedError("the run is being ended")
+                raise _ending()
             if self._scratch is None:
                 self._scratch = tempfile.TemporaryDirectory(
                     prefix="trtbuild-", ignore_cleanup_errors=True
                 )
             # Frameworks leave temporary files, and a worker that is stopped cannot tidy up.
-            worker = Worker({**(environment or {}), "TMPDIR": self._scratch.name})
+            worker = Worker({**environment, "TMPDIR": self._scratch.name})
             self._workers.append(worker)
             return worker
 
@@ -170,5 +190,10 @@ class Pool:
             workers, self._workers = self._workers, []
         for worker in workers:
             worker.stop()
+        self._starter.shutdown()
         if self._scratch is not None:
             self._scratch.cleanup()
+
+
+def _ending() -> WorkerDiedError:
+    return WorkerDiedError("the run is being ended")

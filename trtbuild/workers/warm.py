@@ -10,11 +10,7 @@ from trtbuild.workers.pool import Pool, Worker, WorkerBugError
 
 
 class WarmWorker:
-    """Starts a worker of `pool` and calls `function` in it at once; the first `take` gets it.
-
-    Start it in the main thread or another one that outlives its work: Linux ends a worker when
-    the thread that started it ends.
-    """
+    """Starts a worker of `pool` and calls `function` in it at once; the first `take` gets it."""
 
     def __init__(self, pool: Pool, function: str, **arguments: Any) -> None:
         self._worker: Worker | None = pool.start()

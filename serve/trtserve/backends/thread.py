@@ -36,6 +36,8 @@ _SHORT_NS = 60_000
 # One that was that much longer was interrupted, or something has changed: a thread will tell.
 _LONG_NS = 5 * _SHORT_NS
 
+_Work = SimpleQueue[tuple[Batch, Done] | None]
+
 
 def instances(executors: Sequence[Executor], place: Place) -> list[ThreadInstance]:
     """As many threads for each executor as batches that it takes at once."""
@@ -63,12 +65,14 @@ class ThreadInstance:
         )
         self._known = KnownBatches(contract, executor.bind)
         self.here = False
-        self._work: SimpleQueue[tuple[Batch, Done] | None] = SimpleQueue()
+        # One for each thread. The last one that was done comes first: it is the least asleep.
+        works = [_Work() for _ in range(self.capacity)]
+        self._works, self._waiting = works, works[::-1]
         self._at_work = self.capacity  # threads that have not ended
         self._ending = threading.Lock()
-        for _ in range(self.capacity):
+        for work in works:
             name = f"{contract.name}:{version}"
-            threading.Thread(target=self._run, name=name, daemon=True).start()
+            threading.Thread(target=self._run, args=(work,), name=name, daemon=True).start()
 
     def start(self, batch: Batch, done: Done) -> None:
         """Hand a batch to a thread, or run it here if that is sooner done."""
@@ -77,7 +81,7 @@ class ThreadInstance:
             done(self, batch, self._outcome(batch, here=True))
         else:
             self.here = False
-            self._work.put((batch, done))
+            self._waiting.pop().put((batch, done))
 
     def _short(self, batch: Batch) -> bool:
         took = self._took_ns
@@ -85,28 +89,30 @@ class ThreadInstance:
 
     def close(self) -> None:
         """End the threads; the last one frees the executor."""
-        for _ in range(self.capacity):
-            self._work.put(None)
+        for work in self._works:
+            work.put(None)
 
-    def _run(self) -> None:
-        while (work := self._work.get()) is not None:
+    def _run(self, work: _Work) -> None:
+        while (given := work.get()) is not None:
             batch: Batch | None
-            batch, done = work
-            del work
+            batch, done = given
+            del given
             while batch is not None:
-                batch = self._run_one(batch, done)
+                batch = self._run_one(batch, done, work)
         with self._ending:
             self._at_work -= 1
             last = not self._at_work
         if last:
             self._executor.unload()
 
-    def _run_one(self, batch: Batch, done: Done) -> Batch | None:
+    def _run_one(self, batch: Batch, done: Done, work: _Work) -> Batch | None:
         """Returns what is to run next, as far as that is known here."""
         outcome = self._outcome(batch, here=False)
         following = self._following()
         if following is not None:
             outcome = outcome._replace(goes_on=True)
+        else:
+            self._waiting.append(work)  # before the loop hears of it, which may have the next
         self._loop.call_soon_threadsafe(done, self, batch, outcome)
         return following
 

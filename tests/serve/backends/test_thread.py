@@ -269,16 +269,20 @@ def test_two_batches_at_once_end_in_any_order_each_with_its_own_error() -> None:
         def done(_i: Instance, batch: Batch, outcome: Outcome) -> None:
             ended[batch.rows].set_result(outcome)
 
-        for rows in (1, 2, 3):
+        def start(rows: int) -> None:
             ended[rows] = asyncio.get_running_loop().create_future()
             call = model.call("", [CallInput("x", "FP32", (rows, 2))], [], {}, binary=True)
             data = np.full((rows, 2), rows, np.float32).tobytes()
             instance.start(Batch([InferRequest(call, [data], lambda *_: None, 0)], rows), done)
-        instance.close()
+
+        start(1)
+        start(2)
         executor.gates[2].release()
         (failed,) = (await asyncio.wait_for(ended[2], 30)).answers
         assert "two is too many" in str(failed)
         assert not ended[1].done()
+        start(3)
+        instance.close()
         executor.gates[3].release()
         (third,) = (await asyncio.wait_for(ended[3], 30)).answers
         assert executor.unloaded == []

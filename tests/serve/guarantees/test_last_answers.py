@@ -16,6 +16,7 @@ from pathlib import Path
 from tests.serve.clients.served import Served
 from tests.serve.gated import Gate, put_gated, request_of, until
 from tests.serve.sockets.wire import GrpcCalls, answers, framed
+from tests.work import HANGS_S
 
 BODY = b'{"inputs": [{"name": "INPUT0", "shape": [1, 1], "datatype": "INT32", "data": [1]}]}'
 POST = b"POST /v2/models/m/infer HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(BODY)
@@ -24,10 +25,10 @@ PING = b"\0\0\x08\x06\0\0\0\0\0" + bytes(8)
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[tuple[Served, Gate]]:
+def serving(folder: Path, *options: str) -> Iterator[tuple[Served, Gate]]:
     (folder / "repository").mkdir()
     gate = put_gated(folder / "repository", "m")
-    server = Served(folder / "repository", folder / "log")
+    server = Served(folder / "repository", folder / "log", *options)
     try:
         yield server, gate
     finally:
@@ -120,6 +121,8 @@ def test_over_http(tmp_path: Path) -> None:
 
 
 def test_who_never_closes_delays_the_end_but_shortly(tmp_path: Path) -> None:
-    with serving(tmp_path) as (server, gate), GrpcCalls(connected(server.grpc)) as calls:
+    """It may take an hour for requests under way, and does not for who has none."""
+    waits = "--exit-timeout-secs=3600"
+    with serving(tmp_path, waits) as (server, gate), GrpcCalls(connected(server.grpc)) as calls:
         ask_and_end(server, gate, calls)
-        assert server.process.wait(20) == 0  # of the 30 s that it has
+        assert server.process.wait(HANGS_S) == 0

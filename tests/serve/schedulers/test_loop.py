@@ -7,16 +7,22 @@ import time
 import weakref
 
 import pytest
+from trtserve.backends.base import Loaded
+from trtserve.contract import Contract
 from trtserve.errors import Kind, ServeError
+from trtserve.loading import Prepared
 from trtserve.request import Form, InferRequest, InferResponse
 from trtserve.schedulers.ahead import Ahead
 from trtserve.schedulers.direct import DirectScheduler
 from trtserve.schedulers.dynamic import DynamicScheduler, Policy, QueuePolicy
 from trtserve.schedulers.loop import Done, Outcome, Runner
 from trtserve.schedulers.policy import Batch, Scheduler
+from trtserve.settings import Settings
 from trtserve.statistics import ModelStatistics
+from trtserve.version import Version
 
 from tests.serve.schedulers.test_dynamic import request
+from trtbuild.modelconfig.schema import new_config
 
 
 class Instance:
@@ -238,9 +244,9 @@ async def submitted(to: Runner, count: int) -> list[InferRequest]:
     return requests
 
 
-def wide(scheduler: Scheduler, *instances: Wide, eager: bool = False) -> Runner:
+def wide(scheduler: Scheduler, *instances: Wide) -> Runner:
     loop = asyncio.get_running_loop()
-    return Runner(scheduler, instances, ModelStatistics(), loop, 100, eager=eager)
+    return Runner(scheduler, instances, ModelStatistics(), loop, 100)
 
 
 def test_the_second_batch_is_as_large_as_the_first_or_waits() -> None:
@@ -280,13 +286,19 @@ def test_a_full_batch_goes_beside_a_larger_number_of_requests() -> None:
     asyncio.run(main())
 
 
-def test_eager_batching_begins_what_there_is() -> None:
+@pytest.mark.parametrize("eager", [False, True])
+def test_eager_batching_begins_what_there_is(eager: bool) -> None:
     async def main() -> None:
         instance = Wide()
-        running = wide(DynamicScheduler(Policy(8)), instance, eager=True)
-        await submitted(running, 3)
-        await submitted(running, 1)
-        assert instance.sizes() == [3, 1]
+        config = new_config(name="m", max_batch_size=8, dynamic_batching={},
+                            optimization={"eager_batching": eager})  # fmt: skip
+        loaded = Loaded("here", lambda _: [instance], lambda: None)
+        prepared = Prepared(config, Contract("m", config, {}), loaded, "", ("cpu",))
+        settings = Settings(repositories=())
+        version = Version(1, prepared, settings, asyncio.get_running_loop(), 0)
+        await submitted(version.runner, 3)
+        await submitted(version.runner, 1)
+        assert instance.sizes() == ([3, 1] if eager else [3])
 
     asyncio.run(main())
 

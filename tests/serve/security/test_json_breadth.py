@@ -20,21 +20,26 @@ from tests.serve.sockets.wire import HttpAnswer, answers, connect, exchange, goe
 
 pytestmark = pytest.mark.usefixtures("no_traceback")
 _BYTES = 48 << 20
+AMID = 5  # answers beside a request, where the loop goes on while that is read
 LIVE = b"GET /v2/health/live HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
-def longest_wait_s(server: Running, wire: bytes) -> tuple[HttpAnswer, float]:
-    """The answer to `wire`, and the longest that a client beside it waited for its own."""
-    waits: list[float] = []
+def answered_beside(server: Running, wire: bytes) -> tuple[HttpAnswer, int]:
+    """The answer to `wire`, and how often a client beside it was answered in the meantime.
+
+    `wire` is packed, so that it is soon read: what is answered while the loop is held by it is one
+    request from before and one from after.
+    """
+    count = 0
     over = threading.Event()
 
     def ask() -> None:
+        nonlocal count
         with connect(server) as other:
             while not over.is_set():
-                began = time.perf_counter()
                 other.sendall(LIVE)
                 assert other.recv(1000).startswith(b"HTTP/1.1 200")
-                waits.append(time.perf_counter() - began)
+                count += 1
 
     asking = threading.Thread(target=ask)
     asking.start()
@@ -42,9 +47,10 @@ def longest_wait_s(server: Running, wire: bytes) -> tuple[HttpAnswer, float]:
         connection.sendall(wire)
         connection.shutdown(socket.SHUT_WR)
         (answer,) = answers(received(connection))
+    beside = count
     over.set()
     asking.join()
-    return answer, max(waits)
+    return answer, beside
 
 
 @pytest.mark.parametrize(
@@ -53,7 +59,7 @@ def longest_wait_s(server: Running, wire: bytes) -> tuple[HttpAnswer, float]:
      (b"[],", "any"), (b'"",', "text")],
     ids=repr,
 )  # fmt: skip
-def test_broad_json_holds_up_nobody(served: Running, model: str, each: bytes) -> None:
+def test_broad_json_becomes_no_objects(served: Running, model: str, each: bytes) -> None:
     count = _BYTES // len(each)
     shape = {"identity": [1, 16], "any": [count, 1], "text": [count]}[model]
     head = {"name": "INPUT0", "datatype": "BYTES" if model == "text" else "FP32", "shape": shape}
@@ -61,8 +67,8 @@ def test_broad_json_holds_up_nobody(served: Running, model: str, each: bytes) ->
     text = b'{"inputs":[' + json.dumps(head).encode()[:-1] + b"," + data + b"}]}"
     packed = gzip.compress(text, 1)
     before = forget_peak()
-    answer, wait_s = longest_wait_s(served, post(packed, model, "Content-Encoding: gzip"))
-    assert (answer.status, wait_s < 3.0) == (400, True), answer.error
+    (answer,) = exchange(served, post(packed, model, "Content-Encoding: gzip"))
+    assert answer.status == 400
     assert peak_bytes() - before < 4 * len(text)
     goes_on(served)
 
@@ -73,8 +79,9 @@ def test_numbers_as_many_as_the_shape_says_hold_up_nobody(served: Running) -> No
     outputs = [{"name": "OUTPUT0", "parameters": {"binary_data": True}}]
     text = json.dumps({"inputs": [given], "outputs": outputs}).encode()
     text = text.replace(b"[]", b"[" + b"[0]," * (count - 1) + b"[0]]")
-    answer, wait_s = longest_wait_s(served, post(text, "any"))
-    assert (answer.status, wait_s < 1.0) == (200, True), answer.body[:200]
+    packed = post(gzip.compress(text, 1), "any", "Content-Encoding: gzip")
+    answer, beside = answered_beside(served, packed)
+    assert (answer.status, beside >= AMID) == (200, True), (answer.body[:200], beside)
     assert len(answer.body) > 4 * count
 
 
@@ -82,8 +89,10 @@ def test_numbers_as_many_as_the_shape_says_hold_up_nobody(served: Running) -> No
 def test_other_bodies_are_bounded_too(served: Running, path: str) -> None:
     body = b'{"a":[' + b"[]," * (20 << 20) + b"0]}"
     head = f"POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n".encode()
-    answer, wait_s = longest_wait_s(served, head + body)
-    assert (answer.status, "more than" in answer.error, wait_s < 1.0) == (400, True, True)
+    before = forget_peak()
+    (answer,) = exchange(served, head + body)
+    assert (answer.status, "more than" in answer.error) == (400, True)
+    assert peak_bytes() - before < 4 * len(body)  # its lists were not made
 
 
 def test_large_json_is_answered_as_small_is(served: Running) -> None:

@@ -12,18 +12,17 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
-import os
 import re
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).parents[3]
-PYTHON = Path(os.environ.get("TRTBUILD_TRITON_PYTHON", ROOT / ".venv-triton/bin/python"))
+from tests import tritonserver
+from tests.tritonserver import PYTHON, free_port, lay_out_backends
+
 # The stand-ins; "stub" is a custom backend, of which Triton's core knows nothing.
 STAND_INS = ("stub", "tensorrt", "onnxruntime", "pytorch", "tensorflow", "openvino")
 START_S = 60.0
@@ -60,25 +59,9 @@ def why_not() -> str:
     return ""
 
 
-def _ask(code: str) -> str:
-    done = subprocess.run([str(PYTHON), "-c", code], check=True, capture_output=True, text=True)
-    return done.stdout.strip()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def make_backends(triton: Path, directory: Path) -> None:
+def make_backends(directory: Path) -> None:
     """Lay out a backend directory: the real Python backend and the stand-ins."""
-    version = _ask("import sys; print('%d.%d' % sys.version_info[:2])")
-    shutil.copytree(triton / "backends", directory)
-    stub = triton / "python_backend_stubs" / version / "triton_python_backend_stub"
-    shutil.copy(stub, directory / "python")
-    (directory / "python" / stub.name).chmod(0o755)
+    lay_out_backends(directory)
     library = directory.parent / "backend.so"
     source = Path(__file__).with_name("backend.c")
     subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", library, source], check=True)
@@ -96,39 +79,23 @@ class Triton:
         self.repository.mkdir(parents=True)
         self.options = options
         self.log = directory / "log"
-        self._site = Path(_ask("import sysconfig; print(sysconfig.get_path('platlib'))"))
-        make_backends(self._triton, directory / "backends")
+        make_backends(directory / "backends")
         self.start()
-
-    @property
-    def _triton(self) -> Path:
-        return self._site / "pytriton" / "tritonserver"
 
     def start(self) -> None:
         """Start the process and wait until it answers."""
-        library_path = _ask("import sysconfig; print(sysconfig.get_config_var('LIBDIR'))")
-        self.port = _free_port()
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [
-                    self._triton / "bin" / "tritonserver",
-                    f"--model-repository={self.repository}",
-                    f"--backend-directory={self.directory / 'backends'}",
-                    f"--http-port={self.port}",
-                    "--http-address=127.0.0.1",
-                    "--allow-grpc=0",
-                    "--allow-metrics=0",
-                    "--model-control-mode=explicit",
-                    *self.options,
-                ],
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env={
-                    **os.environ,
-                    "LD_LIBRARY_PATH": f"{self._site / 'nvidia_pytriton.libs'}:{library_path}",
-                    "PYTHONPATH": str(self._site),
-                },
-            )
+        self.port = free_port()
+        self.process = tritonserver.start(
+            self.log,
+            f"--model-repository={self.repository}",
+            f"--backend-directory={self.directory / 'backends'}",
+            f"--http-port={self.port}",
+            "--http-address=127.0.0.1",
+            "--allow-grpc=0",
+            "--allow-metrics=0",
+            "--model-control-mode=explicit",
+            *self.options,
+        )
         self._wait_until_ready()
         self._seen = self.log.stat().st_size
 

@@ -189,11 +189,11 @@ def _tensor(trt: Any, handle: Any, name: str) -> EngineTensor:
             f"'{name}' is a shape tensor of its plan, whose values decide other shapes; such "
             "plans are not run"
         )
-    if handle.get_tensor_format(name) != trt.TensorFormat.LINEAR:
-        raise PlanRefused(
-            f"'{name}' has the format {handle.get_tensor_format(name).name} in its plan; only "
-            "LINEAR is run"
-        )
+    for index in range(handle.num_optimization_profiles):  # each may have a format of its own
+        if (stated := handle.get_tensor_format(name, index)) != trt.TensorFormat.LINEAR:
+            raise PlanRefused(
+                f"'{name}' has the format {stated.name} in its plan; only LINEAR is run"
+            )
     stated = handle.get_tensor_dtype(name).name
     row = dtype_from_tensorrt(stated)
     if row is None or not row.kserve:

@@ -67,6 +67,7 @@ class TensorRtExecutor:
         self._unused: list[BufferSet] = []
         self._begin_one = threading.Lock()
         self._lanes: dict[int, Lane] = {}
+        self._last: Lane | None = None  # that of the last batch's shapes
         self._replays = Replays(engine.signature, allowed)
         self._memory: DeviceMemory | None = None
         self._pool = Pool(self._pinned, _MAX_PINNED_BYTES)
@@ -179,8 +180,12 @@ class TensorRtExecutor:
 
     def _prepared(self, used: BufferSet, shapes: Shapes) -> Lane:
         """The lane for these shapes, with room for them."""
-        lane = self._lanes[choose(self._engine.signature, self._allowed, shapes)]
-        lane.set_shapes(shapes)
+        lane = self._last
+        if lane is None or not lane.has(shapes):
+            lane = self._lanes[choose(self._engine.signature, self._allowed, shapes)]
+            self._last = None  # until it has taken them
+            lane.set_shapes(shapes)
+            self._last = lane
         lane.place(used.buffers)
         return lane
 
@@ -236,6 +241,7 @@ class TensorRtExecutor:
         self._cuda.use()
         self._replays.free()
         self._lanes.clear()
+        self._last = None
         if self._memory is not None:
             self._memory.free()
         for each in self._sets:

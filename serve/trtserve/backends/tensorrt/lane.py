@@ -65,9 +65,13 @@ class Lane:
         tells = getattr(self._context, "is_stream_capturable", None)  # TensorRT for RTX does
         return tells is None or bool(tells(self._stream.handle))
 
+    def has(self, shapes: Shapes) -> bool:
+        """Whether the next run is of these input shapes already."""
+        return shapes == self._shapes
+
     def set_shapes(self, shapes: Shapes) -> None:
         """Take the input shapes of the next run. Raises `ServeError` where TensorRT refuses."""
-        if shapes == self._shapes:
+        if self.has(shapes):
             return
         self._shapes = {}
         self._engine.words.forget()

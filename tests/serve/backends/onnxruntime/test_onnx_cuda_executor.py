@@ -28,10 +28,13 @@ from tests.serve.backends.onnxruntime.onnx_models import (
 from tests.serve.models import add_sub, plus
 from trtbuild.device import gpus
 
-pytestmark = pytest.mark.skipif(
-    not (gpus().gpus and "cuda" in available_devices()),
-    reason="needs a GPU and ONNX Runtime's CUDA provider",
-)
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(
+        not (gpus().gpus and "cuda" in available_devices()),
+        reason="needs a GPU and ONNX Runtime's CUDA provider",
+    ),
+]
 PROVIDERS = [("CUDAExecutionProvider", {"device_id": "0"}), "CPUExecutionProvider"]
 
 

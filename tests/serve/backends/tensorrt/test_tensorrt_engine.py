@@ -65,6 +65,13 @@ def test_a_context_without_memory_of_its_own_is_told_what_it_needs() -> None:
     assert made.context_memory_bytes(0) == 1024
 
 
+def test_the_format_of_each_profile_is_looked_at() -> None:
+    tensor = Tensor("x", "HALF", (-1, 4), format="LINEAR CHW32")
+    assert Engine(Library(trt), copies([(tensor, "y")], [BOUNDS])).signature.inputs
+    with pytest.raises(PlanRefused, match="'x' has the format CHW32 in its plan"):
+        Engine(Library(trt), copies([(tensor, "y")], [BOUNDS, BOUNDS]))
+
+
 def test_the_first_word_is_the_cause_and_belongs_to_its_thread() -> None:
     words = Words()
     assert str(words) == "it says nothing"

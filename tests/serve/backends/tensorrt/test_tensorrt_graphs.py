@@ -98,6 +98,8 @@ def test_options_by_triton_s_names_and_defaults() -> None:
         graphs=True, spin=True, urgency=1, pinned_inputs=False, pinned_outputs=False
     )
     assert options_of(config("optimization { priority: PRIORITY_MIN }")).urgency == -1
+    stated = config("optimization { cuda { output_copy_stream: true } }")
+    assert options_of(stated) == Options(output_stream=True)
     assert options_of(config("optimization { input_pinned_memory { enable: true } }")) == Options()
 
 

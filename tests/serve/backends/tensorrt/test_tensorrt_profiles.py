@@ -1,6 +1,15 @@
 from __future__ import annotations
 
+import json
+import math
+from collections.abc import Callable
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
 import pytest
+from onnx import TensorProto, helper
 from trtserve.backends.tensorrt.profiles import (
     EngineTensor,
     Signature,
@@ -12,6 +21,10 @@ from trtserve.backends.tensorrt.profiles import (
 )
 from trtserve.errors import ServeError
 
+import trtbuild
+from tests.models import save
+from tests.serve.conftest import Running
+from tests.with_tensorrt import needs_tensorrt
 from trtbuild.artifacts import Range
 
 X = EngineTensor("x", "FP32", (-1, -1))
@@ -91,3 +104,46 @@ def test_batches() -> None:
 def test_shapes_as_a_key() -> None:
     assert key_of(THREE, {"mask": (1, 4), "x": (1, 8)}) == ((1, 8), (1, 4))
     assert key_of(THREE, {"x": (1, 8)}) != key_of(THREE, {"x": (1, 8), "mask": (1, 4)})
+
+
+# a plan on its GPU
+
+
+def answer(server: Running, shape: tuple[int, int]) -> tuple[int, Any]:
+    """Status and answer to relu of -1, 0, 1, ... of `shape`."""
+    values = (np.arange(math.prod(shape)) - 1).tolist()
+    tensor = {"name": "x", "shape": shape, "datatype": "FP32", "data": values}
+    connection = HTTPConnection(server.http, timeout=60)
+    try:
+        connection.request("POST", "/v2/models/seq/infer", json.dumps({"inputs": [tensor]}))
+        response = connection.getresponse()
+        return response.status, json.loads(response.read())
+    finally:
+        connection.close()
+
+
+@pytest.mark.gpu
+@needs_tensorrt
+@pytest.mark.parametrize("graphs", [False, True])
+def test_a_request_runs_in_the_profile_that_takes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start: Callable[..., Running], graphs: bool
+) -> None:
+    monkeypatch.setenv("TRTBUILD_CACHE_DIR", str(tmp_path / "cache"))
+    shape = (TensorProto.FLOAT, ("batch", "seq"))
+    relu = helper.make_node("Relu", ["x"], ["y"])
+    model = save(tmp_path / "seq.onnx", [relu], {"x": shape}, {"y": shape})
+    profiles = ("batch=1x1x1,seq=1x16x64", "batch=1x4x8,seq=1x4x16")
+    trtbuild.convert(
+        model, tmp_path / "repo", runtime="tensorrt", profiles=profiles, cuda_graphs=graphs
+    )
+    server = start(tmp_path / "repo", fallback="none")
+    for taken in [(1, 64), (8, 16), (1, 16), (5, 4), (8, 4), (1, 1), (1, 64)]:
+        status, found = answer(server, taken)
+        assert status == 200, found
+        (made,) = found["outputs"]
+        assert tuple(made["shape"]) == taken
+        expected = np.maximum(np.arange(math.prod(taken)) - 1, 0)
+        np.testing.assert_array_equal(made["data"], expected)
+    status, found = answer(server, (2, 64))
+    assert status == 400
+    assert "the plan takes" in found["error"] or "no optimization profile" in found["error"]

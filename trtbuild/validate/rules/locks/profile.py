@@ -1,7 +1,7 @@
 """`max_batch_size` is not what the plans were built for.
 
-What: by the lock, the largest batch of the plans' profile is below `max_batch_size`, or the
-smallest is above 1, or the batch is one fixed size.
+What: by the lock, the largest batch of the plans' profiles that instances use is below
+`max_batch_size`, or the smallest is above 1, or the batch is one fixed size.
 Why: the model loads; requests that make other batches fail inside TensorRT.
 
 Example:
@@ -32,8 +32,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from trtbuild.artifacts import Profile
 from trtbuild.validate.finding import Finding, Severity
-from trtbuild.validate.locks import lock_of
+from trtbuild.validate.locks import lock_of, profiles_in_use
 from trtbuild.validate.model import Model
 from trtbuild.validate.rules.plans.files import is_plan_model
 
@@ -48,10 +49,12 @@ def check(model: Model) -> Iterator[Finding]:
         return
     for version, folder in model.version_folders.items():
         lock = lock_of(folder)
-        ranges = [r for r in lock.profile.values() if r.min and r.max] if lock else []
-        if not ranges:
+        used = enumerate(lock.each_profile if lock else ())
+        batches = [_batches(each) for n, each in used if n in profiles_in_use(model.config)]
+        known = [batch for batch in batches if batch is not None]
+        if not known:
             continue
-        smallest, largest = max(r.min[0] for r in ranges), min(r.max[0] for r in ranges)
+        smallest, largest = min(low for low, _ in known), max(high for _, high in known)
         if largest < size or smallest > 1:
             built = f"{smallest} to {largest}" if smallest < largest else f"{largest} alone"
             yield Finding(
@@ -62,3 +65,9 @@ def check(model: Model) -> Iterator[Finding]:
                 if smallest == 1
                 else "build plans whose smallest batch is 1",
             )
+
+
+def _batches(profile: Profile) -> tuple[int, int] | None:
+    """The smallest and largest first dim that all inputs have in a profile."""
+    ranges = [r for r in profile.values() if r.min and r.max]
+    return (max(r.min[0] for r in ranges), min(r.max[0] for r in ranges)) if ranges else None

@@ -1,0 +1,98 @@
+"""ONNX's backend tests in several worker processes at once; a line of JSON for each test.
+
+    python -m tests.backend.run_suite OUT.jsonl [--mode run] [--match REGEX] [--processes 12]
+
+`run` needs a GPU; `build` and `onnx` do with TensorRT for RTX on any machine (see `suite`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import queue
+import re
+import sys
+import threading
+from pathlib import Path
+
+from tests.backend.suite import KINDS, Outcome, names
+from trtbuild.artifacts import to_json
+from trtbuild.errors import TrtbuildError
+from trtbuild.workers.pool import Pool, Worker, WorkerBugError
+
+Test = tuple[str, str, str]  # kind, name, mode
+
+
+def all_tests(mode: str) -> list[Test]:
+    """Every test that the installed onnx has the data of."""
+    return [(kind, name, mode) for kind in KINDS for name in names(kind)]
+
+
+def run_tests(tests: list[Test], processes: int, out: Path) -> list[Outcome]:
+    """The outcome of every test, written to `out` as they come."""
+    todo: queue.SimpleQueue[Test] = queue.SimpleQueue()
+    for test in tests:
+        todo.put(test)
+    outcomes: list[Outcome] = []
+    lock = threading.Lock()
+    with out.open("wb") as file, Pool() as pool:
+
+        def note(outcome: Outcome) -> None:
+            with lock:
+                outcomes.append(outcome)
+                file.write(to_json(outcome) + b"\n")
+                file.flush()
+
+        def work() -> None:
+            worker: Worker | None = None
+            while True:
+                try:
+                    test = todo.get_nowait()
+                except queue.Empty:
+                    return
+                worker = worker or pool.start()
+                outcome = _outcome(worker, test)
+                if outcome.status == "lost":  # its process is gone, or its GPU context
+                    worker.stop()
+                    worker = None
+                note(outcome)
+
+        threads = [threading.Thread(target=work) for _ in range(processes)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    return outcomes
+
+
+def _outcome(worker: Worker, test: Test) -> Outcome:
+    kind, name, mode = test
+    try:
+        return worker.call("tests.backend.suite:run_case", Outcome, kind=kind, name=name, mode=mode)
+    except (TrtbuildError, WorkerBugError) as error:
+        return Outcome(name, kind, mode, "lost", (), (), 0, str(error)[-600:])
+
+
+def main() -> None:
+    """Run what the command line asks for, and count."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--mode", default="run", choices=("run", "raw", "build", "onnx"))
+    parser.add_argument("--match", default="")
+    parser.add_argument("--kinds", default=",".join(KINDS))
+    parser.add_argument("--processes", type=int, default=12)
+    asked = parser.parse_args()
+    kinds = asked.kinds.split(",")
+    tests = [
+        test
+        for test in all_tests(asked.mode)
+        if test[0] in kinds and re.search(asked.match, test[1])
+    ]
+    outcomes = run_tests(tests, asked.processes, asked.out)
+    counts: dict[str, int] = {}
+    for outcome in outcomes:
+        counts[outcome.status] = counts.get(outcome.status, 0) + 1
+    sys.stdout.write(f"{len(outcomes)} {asked.mode}: {counts}\n")
+
+
+if __name__ == "__main__":
+    main()

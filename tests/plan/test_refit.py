@@ -1,0 +1,124 @@
+"""Weights for plans: errors around a stand-in for TensorRT, and the real thing on a GPU."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from trtbuild.artifacts import digest_of_files
+from trtbuild.capability import Capability
+from trtbuild.device import Gpu
+from trtbuild.errors import PlanError
+from trtbuild.plan import refit as module
+from trtbuild.plan.refit import refit
+from trtbuild.plan.runtimes import RuntimeInfo
+from trtbuild.plan.session import Session
+
+H200 = Gpu(0, "NVIDIA H200", "GPU-0", Capability(9, 0), 140 << 30)
+TRT = RuntimeInfo("tensorrt", "tensorrt", "tensorrt", "10.6.0", (H200.capability,), (H200,))
+
+
+class Engine:
+    """A deserialized plan that has weights once it was refitted."""
+
+    def __init__(self, *, refittable: bool) -> None:
+        self.refittable = refittable
+        self.weights = b""
+
+    def create_serialization_config(self) -> Any:
+        flags = {"EXCLUDE_WEIGHTS"}
+        return SimpleNamespace(flags=flags, clear_flag=flags.discard)
+
+    def serialize_with_config(self, config: Any) -> bytes:
+        return b"plan" + (b"" if config.flags else self.weights)
+
+
+class TensorRT:
+    """The module: a plan of b"refittable" takes what the ONNX file holds, but for b"bad"."""
+
+    __version__ = "10.6.0"
+    SerializationFlag = SimpleNamespace(EXCLUDE_WEIGHTS="EXCLUDE_WEIGHTS")
+
+    def __init__(self) -> None:
+        self.runtimes: list[Any] = []
+
+    def Runtime(self, _: object) -> Any:  # noqa: N802 - TensorRT's name
+        def load(data: bytes) -> Engine | None:
+            return None if data == b"broken" else Engine(refittable=data == b"refittable")
+
+        self.runtimes.append(SimpleNamespace(deserialize_cuda_engine=load))
+        return self.runtimes[-1]
+
+    def Refitter(self, engine: Engine, _: object) -> Any:  # noqa: N802 - TensorRT's name
+        return SimpleNamespace(
+            engine=engine,
+            missing=[],
+            get_missing_weights=lambda: ["fc.weight"] if engine.weights == b"part" else [],
+            refit_cuda_engine=lambda: engine.weights != b"refused",
+        )
+
+    def OnnxParserRefitter(self, refitter: Any, _: object) -> Any:  # noqa: N802 - TensorRT's name
+        def take(path: str) -> bool:
+            refitter.engine.weights = Path(path).read_bytes()
+            return bool(refitter.engine.weights != b"bad")
+
+        error = SimpleNamespace(desc=lambda: "no weight 'fc.bias'")
+        return SimpleNamespace(refit_from_file=take, num_errors=1, get_error=lambda _: error)
+
+
+@pytest.fixture
+def tensorrt(monkeypatch: pytest.MonkeyPatch) -> TensorRT:
+    loaded = object.__new__(Session)
+    loaded.runtime, loaded.trt, loaded.errors, loaded.logger = TRT, TensorRT(), [], None
+    monkeypatch.setattr(module, "session", lambda _: loaded)
+    return loaded.trt  # type: ignore[no-any-return]
+
+
+def refitted(
+    folder: Path, plan: bytes, onnx: bytes, *, runs_code: bool = False
+) -> module.RefittedPlan:
+    (folder / "p").write_bytes(plan)
+    (folder / "m.onnx").write_bytes(onnx)
+    return refit(
+        runtime=TRT,
+        plan=folder / "p",
+        onnx=folder / "m.onnx",
+        output=folder / "out",
+        runs_code=runs_code,
+    )
+
+
+def test_a_plan_gets_weights_and_keeps_them(tensorrt: TensorRT, tmp_path: Path) -> None:
+    done = refitted(tmp_path, b"refittable", b"weights")
+    assert done.path.read_bytes() == b"planweights"
+    assert done.digest == digest_of_files(done.path)
+    assert done.size_bytes == 11
+    assert tensorrt.runtimes[0].engine_host_code_allowed is False
+
+
+def test_code_in_a_plan_runs_with_consent_only(tensorrt: TensorRT, tmp_path: Path) -> None:
+    refitted(tmp_path, b"refittable", b"weights", runs_code=True)
+    assert tensorrt.runtimes[0].engine_host_code_allowed is True
+
+
+@pytest.mark.parametrize(
+    ("plan", "onnx", "says"),
+    [
+        (b"broken", b"w", "cannot load the plan {}/p: it gives no reason"),
+        (b"plain", b"w", "{}/p takes no weights: it was built without --refittable"),
+        (b"refittable", b"bad", "the weights of {0}/m.onnx do not fit the plan {0}/p: no weight"),
+        (b"refittable", b"part", "{0}/m.onnx lacks 1 of the weights of the plan {0}/p: fc.weight"),
+        (b"refittable", b"refused", "does not put the weights into {}/p"),
+    ],
+)
+@pytest.mark.usefixtures("tensorrt")
+def test_what_does_not_fit_is_said_and_nothing_written(
+    plan: bytes, onnx: bytes, says: str, tmp_path: Path
+) -> None:
+    with pytest.raises(PlanError) as caught:
+        refitted(tmp_path, plan, onnx)
+    assert says.format(tmp_path) in caught.value.message
+    assert not (tmp_path / "out").exists()

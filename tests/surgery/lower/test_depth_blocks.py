@@ -1,0 +1,35 @@
+from pathlib import Path
+
+import pytest
+
+from tests.surgery.lower.rewrites import check_left_alone, check_rewritten
+from tests.surgery.models import f32, model, node
+
+
+def test_depth_to_space(tmp_path: Path) -> None:
+    made = model(
+        [node("DepthToSpace", ["x"], ["y"], blocksize=2, mode="CRD")],
+        ["x fp32 [n, 12, 3, 5]"],
+        ["y fp32 [n, 3, 6, 10]"],
+    )
+    check_rewritten(tmp_path, made, x=f32(2, 12, 3, 5))
+
+
+def test_space_to_depth(tmp_path: Path) -> None:
+    made = model(
+        [node("SpaceToDepth", ["x"], ["y"], blocksize=2, mode="CRD")],
+        ["x fp32 [2, 3, 4, 6]"],
+        ["y fp32 [2, 12, 2, 3]"],
+        opset=28,
+    )
+    check_rewritten(tmp_path, made, by_reference=True, x=f32(2, 3, 4, 6))
+
+
+@pytest.mark.parametrize(("op", "size"), [("DepthToSpace", "4, 2, 2"), ("SpaceToDepth", "1, 4, 4")])
+def test_the_other_order_is_left_alone(op: str, size: str) -> None:
+    out = {"DepthToSpace": "1, 4, 4", "SpaceToDepth": "4, 2, 2"}[op]
+    check_left_alone(
+        model(
+            [node(op, ["x"], ["y"], blocksize=2)], [f"x fp32 [n, {size}]"], [f"y fp32 [n, {out}]"]
+        )
+    )

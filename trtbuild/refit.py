@@ -1,0 +1,200 @@
+"""`trtbuild refit`: plans without weights, or with others, are given those of an ONNX file.
+
+Of a version in a repository the plans whose GPU is here are refitted, from the `model.onnx`
+beside them, and the version is written as a whole, as by `convert`.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+
+import msgspec
+
+from trtbuild import device
+from trtbuild.artifacts import Progress, digest_of_files
+from trtbuild.capability import Capability
+from trtbuild.device import Gpu, visible_only
+from trtbuild.errors import PlanError, RepositoryError, UsageError
+from trtbuild.onnx_files import external_data
+from trtbuild.plan.header import plan_header
+from trtbuild.plan.refit import RefittedPlan
+from trtbuild.plan.runtimes import TENSORRT, RuntimeInfo, choose_runtime
+from trtbuild.repository.layout import PORTABLE, versions_of, with_a_name
+from trtbuild.repository.lock import Lock, LockedPlan, read_lock
+from trtbuild.repository.write import Content, write_version
+from trtbuild.workers.pool import OnProgress, Pool
+
+
+class Refitted(msgspec.Struct, frozen=True):
+    """What a run of `refit` wrote."""
+
+    plans: tuple[Path, ...]  # with weights now
+    left: dict[str, str]  # plan file -> why it was left as it was
+    seconds: float
+
+
+def refit_plan(
+    plan: Path, onnx: Path, output: Path, on_progress: OnProgress = lambda _: None
+) -> Refitted:
+    """Write to `output` the plan file `plan` with the weights of `onnx`; by one rename.
+
+    Raises `PlanError` where this machine cannot load it, or the weights do not fit.
+    """
+    started = time.monotonic()
+    _check_header(plan)
+    _check_onnx(onnx)
+    devices = device.gpus()
+    runtime = choose_runtime(TENSORRT, devices)
+    folder = with_a_name(output).parent
+    if not folder.is_dir():
+        raise UsageError(f"--output '{output}': there is no folder '{folder}'", "make it first")
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".trtbuild-") as made, Pool() as pool:
+        here = _Here(runtime, {}, pool, on_progress)
+        done = here.refit(plan, onnx, Path(made) / output.name, devices.gpus[0], runs_code=False)
+        done.path.replace(output)
+    return Refitted((output,), {}, time.monotonic() - started)
+
+
+def refit_model(
+    model: Path,
+    onnx: Path | None = None,
+    version: int | None = None,
+    on_progress: OnProgress = lambda _: None,
+) -> Refitted:
+    """Give the plans of `model`, a model's folder in a repository, the weights they lack.
+
+    `version` None: the latest. `onnx` None: the `model.onnx` beside the plans. Raises
+    `RepositoryError` where the version is none of trtbuild's or the ONNX file is not the model
+    its plans were built from, `PlanError` where no plan can be refitted here.
+    """
+    started = time.monotonic()
+    folder, lock = _version_of(model, version)
+    stripped = [plan for plan in lock.plans if plan.stripped]
+    if not stripped:
+        raise PlanError(
+            f"no plan of '{folder}' lacks its weights",
+            "to give a plan other ones: trtbuild refit PLAN --onnx FILE --output OUT",
+        )
+    weights = _weights_of(folder, lock, onnx)
+    devices = device.gpus()
+    runtime = choose_runtime(TENSORRT, devices)
+    gpus = {gpu.capability: gpu for gpu in reversed(devices.gpus)}
+    left = {
+        plan.file: f"no GPU of {plan.targets[0]} is here"
+        for plan in stripped
+        if plan.targets[0] not in gpus
+    }
+    ready = [plan for plan in stripped if plan.file not in left]
+    if not ready:
+        why = "; ".join(f"{file}: {reason}" for file, reason in left.items())
+        raise PlanError(f"nothing was refitted: {why}", "run it on a machine with such a GPU")
+    with tempfile.TemporaryDirectory(prefix="trtbuild-") as made, Pool() as pool:
+        here = _Here(runtime, gpus, pool, on_progress)
+        done = {plan.file: here.of_lock(plan, folder, weights, Path(made)) for plan in ready}
+        _write(with_a_name(model), folder, lock, done)
+    return Refitted(tuple(folder / file for file in done), left, time.monotonic() - started)
+
+
+class _Here(msgspec.Struct):
+    """What is on this machine: a runtime, GPUs by capability; and workers."""
+
+    runtime: RuntimeInfo
+    gpus: dict[Capability, Gpu]
+    pool: Pool
+    on_progress: OnProgress
+
+    def of_lock(self, plan: LockedPlan, folder: Path, onnx: Path, made: Path) -> RefittedPlan:
+        """A plan that trtbuild wrote: one that runs code is ours, and its digest was checked."""
+        gpu = self.gpus[plan.targets[0]]
+        runs_code = bool(plan.version_compatible)
+        return self.refit(folder / plan.file, onnx, made / plan.file, gpu, runs_code=runs_code)
+
+    def refit(
+        self, plan: Path, onnx: Path, output: Path, gpu: Gpu, *, runs_code: bool
+    ) -> RefittedPlan:
+        """In a worker that sees `gpu` alone."""
+        self.on_progress(Progress(plan.name, "refitting"))
+        with self.pool.worker(visible_only(gpu)) as worker:
+            done = worker.call(
+                "trtbuild.plan.refit:refit",
+                RefittedPlan,
+                runtime=self.runtime,
+                plan=plan,
+                onnx=onnx,
+                output=output,
+                runs_code=runs_code,
+            )
+        self.on_progress(Progress(plan.name, "refitted", 1, 1))
+        return done
+
+
+def _version_of(model: Path, version: int | None) -> tuple[Path, Lock]:
+    versions = versions_of(model)
+    if not versions:
+        raise UsageError(
+            f"'{model}' is neither a plan file nor a model with versions",
+            "give REPO/MODEL, or PLAN --onnx FILE --output OUT",
+        )
+    number = version or max(versions)
+    if number not in versions:
+        there = ", ".join(map(str, versions))
+        raise UsageError(f"'{model}' has no version {number} (versions: {there})")
+    lock = read_lock(versions[number])
+    if lock is None:
+        raise RepositoryError(
+            f"'{versions[number]}' was not written by trtbuild: nothing says what its plans are",
+            "refit its plans one by one: trtbuild refit PLAN --onnx FILE --output OUT",
+        )
+    for file in (plan.file for plan in lock.plans if plan.stripped):
+        path = versions[number] / file
+        if not path.is_file() or digest_of_files(path) != lock.files[file].digest:
+            raise RepositoryError(
+                f"'{path}' is not the plan that trtbuild wrote: its digest differs",
+                "convert the model again with --replace",
+            )
+    return versions[number], lock
+
+
+def _weights_of(folder: Path, lock: Lock, onnx: Path | None) -> Path:
+    """The ONNX file that the plans were built from: no other one makes the lock's figures true."""
+    path = folder / PORTABLE if onnx is None else onnx
+    if not path.is_file():
+        raise RepositoryError(
+            f"there is no '{path}' to take the weights from",
+            "give the ONNX model that the plans were built from with --onnx",
+        )
+    if digest_of_files(path, *(path.parent / file for file in external_data(path))) != (
+        lock.onnx.digest
+    ):
+        raise RepositoryError(
+            f"'{path}' is not the ONNX model that the plans of '{folder}' were built from",
+            "give that one with --onnx; for other weights, of a plan with --refittable any: "
+            "trtbuild refit PLAN --onnx FILE --output OUT",
+        )
+    return path
+
+
+def _write(model: Path, folder: Path, lock: Lock, done: dict[str, RefittedPlan]) -> None:
+    plans = tuple(
+        msgspec.structs.replace(plan, stripped=plan.stripped and plan.file not in done)
+        for plan in lock.plans
+    )
+    files = {file: folder / file for file in lock.files}
+    files |= {file: refitted.path for file, refitted in done.items()}
+    content = Content(files, {}, None, msgspec.structs.replace(lock, plans=plans), read=lock)
+    write_version(model.parent, content, "replace", lock.version)
+
+
+def _check_header(plan: Path) -> None:
+    if (header := plan_header(plan)).runtime != TENSORRT:
+        raise PlanError(
+            f"'{plan}' is a plan of {header.runtime}, which has its weights inside",
+            "convert with --runtime tensorrt --strip-weights for one that is refitted",
+        )
+
+
+def _check_onnx(onnx: Path) -> None:
+    if not onnx.is_file():
+        raise UsageError(f"--onnx: no such file: '{onnx}'")
