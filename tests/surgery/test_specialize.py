@@ -55,16 +55,3 @@ def test_constants_are_folded_or_left_to_tensorrt(fold: bool) -> None:
     assert [entry.op_type for entry in result.model.graph.node] == (
         ["Mul"] if fold else ["Add", "Mul"]
     )
-
-
-def test_the_conditions_of_a_definition_are_decided() -> None:
-    """ONNX defines AffineGrid by branches on its size, with constants that are no tensors."""
-    made = model(
-        [node("AffineGrid", ["theta", "size"], ["y"])],
-        ["theta fp32 [1, 2, 3]"],
-        ["y fp32 [1, 4, 5, 2]"],
-        {"size": i64(1, 3, 4, 5)},
-        opset=20,
-    )
-    result = specialize(made, {"theta": (1, 2, 3)}, NONE).model
-    assert not {"AffineGrid", "If"} & {entry.op_type for entry in result.graph.node}
