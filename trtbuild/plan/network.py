@@ -136,16 +136,21 @@ def _parser_error(session: Session, parser: Any) -> PlanError:
         + (f" (node '{node}')" if node else "")
         + (f": {reason}" if reason else "")
         + (f"; nor {', '.join(others)}" if others else ""),
-        plugin_hint(session, reason),
+        plugin_hint(session, op, reason),
         op=op,
         node=node,
         refused_by="parser",
     )
 
 
-def plugin_hint(session: Session, reason: str) -> str:
-    """What would give TensorRT an op that it looked for among its plugins; "" for other reasons."""
-    if not reason.startswith("Plugin not found"):
+def plugin_hint(session: Session, op: str, reason: str) -> str:
+    """What would give TensorRT an op that it looked for among its plugins; "" for other reasons.
+
+    It looks there for ops of ONNX's own too, such as NonZero; no plugin of a user is those.
+    """
+    import onnx
+
+    if not reason.startswith("Plugin not found") or onnx.defs.has(op):
         return ""
     if session.runtime.name == TENSORRT_RTX:
         return "data-centre TensorRT takes it with a plugin: --runtime tensorrt --plugins FILE.so"

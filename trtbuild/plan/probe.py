@@ -132,10 +132,11 @@ class _Prober:
         """For an op that the parser does not take, whatever the target."""
         cuts = [name for name in node.input if self._graph.is_made(name)]
         end = f"end the model before it, with --outputs {','.join(cuts)}, or " if cuts else ""
-        others = [
+        plugin = plugin_hint(self._session, node.op_type, reason)
+        without = (
             f"{self._spec.runtime.name} takes it for no target: {end}export the model without it"
-        ]
-        return "; ".join(filter(None, [plugin_hint(self._session, reason), *others]))
+        )
+        return f"{plugin}; {without}" if plugin else without
 
     def _hint(self, model: onnx.ModelProto, target: Capability, dtype: str) -> str:
         parts = []
