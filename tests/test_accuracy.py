@@ -3,10 +3,11 @@ from pathlib import Path
 import pytest
 
 from tests.models import bf16_inside, linear
+from tests.plugins.models import softsign_model
 from trtbuild.accuracy import Accuracy
 from trtbuild.artifacts import Plan
 from trtbuild.capability import Capability
-from trtbuild.device import Devices
+from trtbuild.device import Devices, Gpu
 from trtbuild.plan.profiles import profile_from_shapes
 from trtbuild.request import ConvertRequest
 from trtbuild.sources.identify import identify
@@ -51,3 +52,27 @@ def test_an_onnx_source_that_cannot_be_run_is_a_reason_and_no_failure(
         report = Accuracy(run, exported, surgery, profile).of_graphs()
     assert report.comparisons == ()
     assert report.not_run["onnx vs ONNX"].startswith("not run: ONNX Runtime cannot run")
+
+
+def test_an_op_that_only_a_plugin_has_leaves_nothing_to_compare(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRTBUILD_CACHE_DIR", str(tmp_path / "cache"))
+    source = identify(str(softsign_model(tmp_path / "softsign.onnx")))
+    plugin = tmp_path / "ops.py"
+    plugin.write_text("")
+    options = options_of_stages(ConvertRequest(source="", repo=tmp_path, plugins=(plugin,)), "onnx")
+    here, there = Capability(9, 0), Capability(8, 6)
+    with Run(source, None, options, lambda _: None) as run:
+        exported = run.export()
+        surgery = run.operate(exported)
+        profile = profile_from_shapes(surgery.model.inputs, options.shapes)
+        accuracy = Accuracy(run, exported, surgery, profile)
+        report = accuracy.of_graphs()
+        plan = Plan(tmp_path, "p", "", 0, (here, there), "tensorrt", "10.6", 0.0)
+        gpus = (Gpu(0, "NVIDIA H200", "GPU-0", here, 1 << 37),)
+        on_gpu = accuracy.of_plans((plan,), Devices(gpus))
+    assert report.comparisons == on_gpu.comparisons == ()
+    assert report.not_run["onnx vs ONNX"].startswith("not run: ONNX Runtime has no acme::Scaled")
+    assert on_gpu.not_run["plan 9.0"] == report.not_run["onnx vs ONNX"]
+    assert on_gpu.not_run["plan 8.6"] == "not run: no GPU of 8.6"

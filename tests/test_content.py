@@ -14,6 +14,7 @@ from trtbuild.artifacts import (
 from trtbuild.capability import Capability
 from trtbuild.content import Results, content_of, portable_files
 from trtbuild.modelconfig.read import parse_config
+from trtbuild.plugins import PluginCreator, UsedPlugin
 from trtbuild.repository.lock import LockedPlan
 from trtbuild.repository.write import Content
 from trtbuild.request import ConvertRequest
@@ -116,3 +117,18 @@ def test_the_lock_tells_what_a_plan_lacks_and_beside_it_lie_its_weights(tmp_path
     assert content.lock.options == {"strip_weights": True, "weak": ("fp16",)}
     assert content.files["model.onnx"] == tmp_path / "model.onnx"
     assert content.lock.onnx.files == ("model.onnx", "model.onnx.data")
+
+
+def test_plugins_are_in_the_lock_and_tritons_option_in_the_config(tmp_path: Path) -> None:
+    request = ConvertRequest(source="m.onnx", repo=tmp_path)
+    made = results(tmp_path)
+    used = UsedPlugin("libroll.so", "aa", "opening", (PluginCreator("Roll", "1", ""),))
+    plan = msgspec.structs.replace(made.outcome.plans[0], plugins=(used,))
+    made = msgspec.structs.replace(made, outcome=PlanOutcome((plan,), ()))
+    content = content_of(made, request, options_of_stages(request, "onnx"))
+    assert content.lock.plans[0].plugins == (used,)
+    text = config_text(content, content.lock.plans)
+    assert (
+        '# Its plans need plugins: tritonserver --backend-config=tensorrt,plugins="libroll.so"'
+        in (text.splitlines())
+    )

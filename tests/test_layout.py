@@ -30,6 +30,7 @@ WORDS = {
     "errors", "tensor", "capability", "registry", "artifacts", "device", "store", "workers",
     "tensorfile", "protowire", "onnx_files", "onnx_model", "onnx_weights", "onnx_session",
     "onnx_write", "samples", "request", "columns", "cuda", "cuda_timing",
+    "plugins", "plugin_files", "plugin_registry",
 }  # fmt: skip
 STAGES = {"sources", "surgery", "plan", "verify", "modelconfig", "repository", "validate"}
 # What each part may import besides the words: one way, so that a stage can be read alone.

@@ -50,6 +50,8 @@ class Accuracy(NamedTuple):
         return self.run.cached("verify", key, VerifyReport, lambda _: self._compare_graphs())
 
     def _compare_graphs(self) -> VerifyReport:
+        if why := self._no_graph():
+            return VerifyReport((), {f"{self.run.source.kind} vs ONNX": why})
         points = self.points()
         outputs, no_source = self._references(points)
         return self.run.call(
@@ -79,7 +81,9 @@ class Accuracy(NamedTuple):
         }
         comparisons: list[Comparison] = []
         runnable = [(plan, here[target]) for target, plan in targets if target in here]
-        if runnable:
+        if runnable and (why := self._no_graph()):
+            not_run |= {f"plan {target}": why for target, _ in targets if target in here}
+        elif runnable:
             points = self.points()
             self.run.call(
                 "trtbuild.verify.onnx_run:run_final",
@@ -110,7 +114,16 @@ class Accuracy(NamedTuple):
                 options=self.run.options.verify,
                 label=str(gpu.capability),
                 precision=precision,
+                plugins=self.run.options.plan.plugins,
             )
+
+    def _no_graph(self) -> str:
+        """Why no ONNX graph of this run can be run, "" where they can: plugins are TensorRT's."""
+        if not self.run.options.plan.plugins:
+            return ""
+        return self.run.call(
+            "trtbuild.verify.custom_ops:why_not_run", str, path=self.surgery.model.path
+        )
 
     def _with_weights(self, plan: Plan, gpu: Gpu) -> Plan:
         """A stripped plan as `trtbuild refit` makes it of the graph it was built from."""

@@ -15,6 +15,7 @@ from typing import Any, TypeVar, overload
 import msgspec
 
 from trtbuild.capability import Capability
+from trtbuild.plugins import UsedPlugin
 from trtbuild.tensor import TensorSpec
 
 T = TypeVar("T")
@@ -104,6 +105,7 @@ class Plan(msgspec.Struct, frozen=True):
     layers_file: str = ""  # TensorRT's layer information, in the same folder; "": none
     layers: dict[str, int] = {}  # data type -> how many layers compute in it, taken from the plan
     fp32_layers: tuple[str, ...] = ()  # the first of those in fp32, by name
+    plugins: tuple[UsedPlugin, ...] = ()  # without which it cannot be loaded
 
     @property
     def path(self) -> Path:

@@ -25,6 +25,7 @@ from trtbuild.modelconfig.read import read_config
 from trtbuild.modelconfig.schema import Config
 from trtbuild.modelconfig.write import text_from_config
 from trtbuild.plan.runtimes import RuntimeInfo
+from trtbuild.plugin_files import triton_option
 from trtbuild.repository.layout import CONFIG, PORTABLE
 from trtbuild.repository.lock import Lock, LockedOnnx, LockedPlan, LockedSource
 from trtbuild.repository.write import Content
@@ -33,7 +34,8 @@ from trtbuild.stage_options import StageOptions
 
 # Of a request: what says where and how fast, and so nothing about the model.
 _NOT_OF_THE_MODEL = {
-    "source", "repo", "name", "version", "mode", "workers", "timing_cache", "require_timing_cache"
+    "source", "repo", "name", "version", "mode", "workers", "timing_cache", "require_timing_cache",
+    "plugins",
 }  # fmt: skip
 _HEADING = (
     f"Written by trtbuild {__version__}. Edit it freely: trtbuild overwrites an edited config\n"
@@ -87,10 +89,18 @@ def content_of(results: Results, request: ConvertRequest, options: StageOptions)
         there = request.repo / results.name / CONFIG
         if request.mode != "replace" and there.exists():
             derived = keep_settings(read_config(there).message, derived, _settings_asked(request))
-        runs_code = any(plan.version_compatible for plan in locked)
-        return text_from_config(derived, _HEADING + (_RUNS_CODE if runs_code else ""))
+        heading = _HEADING + (_RUNS_CODE if any(plan.version_compatible for plan in locked) else "")
+        return text_from_config(derived, heading + _of_plugins(locked))
 
     return Content(files, dict(options.label_files), config, _lock(results, request, options))
+
+
+def _of_plugins(plans: tuple[LockedPlan, ...]) -> str:
+    """What the heading of a config says of the plugins that its plans need."""
+    files = dict.fromkeys(plugin.file for plan in plans for plugin in plan.plugins)
+    if not files:
+        return ""
+    return f"\nIts plans need plugins: tritonserver {triton_option(files)}"
 
 
 def portable_files(surgery: SurgeryResult, *, refittable: bool = False) -> dict[str, Path]:
@@ -147,6 +157,7 @@ def _locked(plan: Plan) -> LockedPlan:
         plan.refit,
         plan.stripped,
         plan.layers,
+        plan.plugins,
     )
 
 

@@ -55,6 +55,7 @@ class ConvertRequest(msgspec.Struct, frozen=True, kw_only=True):
     strip_weights: bool = False
     tactic_sources: tuple[str, ...] = ()
     keep_layers: bool = False  # put TensorRT's layer information beside the plans
+    plugins: tuple[Path, ...] = ()  # libraries and Python files with creators of plugins
     workers: int | None = None  # worker processes for plans; None: one a core
 
     # config

@@ -14,6 +14,7 @@ from trtbuild.errors import UsageError
 from trtbuild.modelconfig.options import ConfigOptions
 from trtbuild.plan.options import PlanOptions
 from trtbuild.plan.profiles import ShapeOptions, shape_options_from_texts
+from trtbuild.plugin_files import plugins_from_paths
 from trtbuild.request import ConvertRequest
 from trtbuild.sources.options import SourceOptions
 from trtbuild.surgery.options import SurgeryOptions
@@ -78,6 +79,7 @@ def options_of_stages(request: ConvertRequest, kind: str) -> StageOptions:
             strip_weights=request.strip_weights,
             tactic_sources=request.tactic_sources,
             capturable=request.cuda_graphs,
+            plugins=plugins_from_paths(request.plugins),
         ),
         verify=VerifyOptions(rtol=request.rtol, atol=request.atol),
         config=ConfigOptions(

@@ -109,7 +109,7 @@ def _prepare_plans(model: Candidate, version: int, settings: Settings) -> Prepar
     try:
         seats = placement.seats(model.config, _usable_gpus(backend, settings), settings.device)
         chosen = plans.choose(model.config, folder, seats, devices.gpus(), named=model.named)
-        chosen = chosen._replace(host_code=settings.version_compatible)
+        chosen = chosen._replace(host_code=settings.version_compatible, plugins=settings.plugins)
         first = next(iter(chosen.files.values()))
         return _prepare_file(model, version, settings, backend, first, chosen=chosen)
     except plans.PlanRefused as refused:

@@ -26,6 +26,7 @@ from trtbuild.plan.runtimes import (
     release_parts,
     same_release,
 )
+from trtbuild.plugins import PluginFile
 from trtbuild.repository.directory import below, lies_in
 from trtbuild.repository.layout import PORTABLE
 from trtbuild.repository.lock import Lock, LockedPlan, read_lock
@@ -56,6 +57,7 @@ class Chosen(NamedTuple):
     files: dict[str, Path]  # by device: "cuda:0"
     why: dict[str, str]  # by device: "8.9 in cc_model_filenames"
     host_code: bool = False  # plans with a runtime of their own are loaded: `--version-compatible`
+    plugins: tuple[PluginFile, ...] = ()  # to be loaded before them
 
 
 def choose(

@@ -7,6 +7,8 @@ from typing import Literal
 
 import msgspec
 
+from trtbuild.plugins import PluginFile
+
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """One server's settings. Ports: 0 chooses a free one, -1 leaves the protocol out."""
@@ -27,6 +29,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     fallback: Literal["auto", "onnx", "none"] = "auto"
     version_compatible: bool = False  # load plans with a runtime of their own, which is code
     gpu_fault: Literal["exit", "stay"] = "exit"  # when a kernel has faulted: see `faults`
+    plugins: tuple[PluginFile, ...] = ()  # that TensorRT plans need
     max_input_bytes: int = 64 << 20  # of one request, decompressed
     max_held_bytes: int = 4 << 30  # of all requests and unsent answers together
     max_waiting: int = 65_536  # requests in one model's queue

@@ -1,11 +1,14 @@
 import io
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trtbuild.artifacts import Progress
+from trtbuild.artifacts import Conversion, OnnxModel, Plan, Progress, VerifyReport
+from trtbuild.capability import Capability
 from trtbuild.cli import render
+from trtbuild.plugins import LoadedBy, PluginCreator, UsedPlugin
 
 
 def test_without_a_terminal_progress_is_a_line_a_phase(capsys: pytest.CaptureFixture[str]) -> None:
@@ -81,3 +84,34 @@ def test_sizes(size: int, text: str) -> None:
 @given(st.integers(0, 10**15))
 def test_any_size_has_a_text(size: int) -> None:
     assert render.size_text(size)[-1] == "B"
+
+
+@pytest.mark.parametrize(
+    ("loaded_by", "file", "says"),
+    [
+        ("opening", "libroll.so", '--backend-config=tensorrt,plugins="libroll.so"'),
+        ("getCreators", "libroll.so", "a stock Triton cannot load them"),
+        ("import", "roll.py", "a stock Triton cannot load them"),
+    ],
+)
+def test_plugins_come_with_how_servers_are_told_of_them(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    loaded_by: LoadedBy,
+    file: str,
+    says: str,
+) -> None:
+    model = OnnxModel(tmp_path, ("m.onnx",), "d", 9, (), (), 17, "test")
+    used = UsedPlugin(file, "aa", loaded_by, (PluginCreator("Roll", "1", ""),))
+    plan = Plan(
+        tmp_path, "p.plan", "d", 4, (Capability(9, 0),), "tensorrt", "10.6", 0.1, plugins=(used,)
+    )
+    render.conversion(
+        Conversion(
+            "net", 1, tmp_path, "tensorrt", "10.6", model, {}, (plan,), (), VerifyReport((), {}),
+            (), (), "", (), (), 1.0,
+        )
+    )  # fmt: skip
+    said = capsys.readouterr().out
+    assert f"trtbuild serve --plugins {file}" in said
+    assert says in said

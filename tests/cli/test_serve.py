@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from tests.cli.conftest import Trtbuild
 from tests.models import linear
 from trtbuild.cli.app import app
+from trtbuild.plugin_files import plugins_from_paths
 
 
 @pytest.fixture
@@ -61,8 +62,10 @@ def test_misuse_is_said(trtbuild: Trtbuild, options: list[str], says: str) -> No
     assert says in done.stderr
 
 
-def test_every_option_reaches_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_option_reaches_the_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each is set to other than its default; what is not has no option."""
+    plugin = tmp_path / "plugin.py"
+    plugin.touch()
     found: list[Settings] = []
 
     def run(settings: Settings) -> int:
@@ -77,7 +80,7 @@ def test_every_option_reaches_the_server(monkeypatch: pytest.MonkeyPatch) -> Non
         "--host=h", "--http-address=ha", "--grpc-address=ga", "--metrics-address=ma",
         "--http-port=1", "--grpc-port=2", "--metrics-port=3", "--http-max-input-size=4",
         "--max-held-bytes=5", "--device=cuda:0", "--fallback=none", "--gpu-fault=stay",
-        "--version-compatible", "--exit-timeout-secs=6", "--log-verbose=8",
+        "--version-compatible", f"--plugins={plugin}", "--exit-timeout-secs=6", "--log-verbose=8",
     ]  # fmt: skip
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 0, done.output
@@ -87,7 +90,8 @@ def test_every_option_reaches_the_server(monkeypatch: pytest.MonkeyPatch) -> Non
         strict_config=True, load_threads=7, strict_readiness=False, exit_on_error=False, host="h",
         hosts={"http": "ha", "grpc": "ga", "metrics": "ma"}, http_port=1, grpc_port=2,
         metrics_port=3, max_input_bytes=4, max_held_bytes=5, device="cuda:0", fallback="none",
-        gpu_fault="stay", version_compatible=True, exit_timeout_s=6, log_verbose=8,
+        gpu_fault="stay", version_compatible=True, plugins=plugins_from_paths([plugin]),
+        exit_timeout_s=6, log_verbose=8,
     )  # fmt: skip
     default = Settings(repositories=())
     same = {name for name in Settings.__struct_fields__

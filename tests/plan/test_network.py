@@ -78,6 +78,9 @@ def test_an_op_that_nobody_knows(loaded: Session, tmp_path: Path) -> None:
         f"{loaded.name} does not take Foo (node 'acme/foo'): "
         "Plugin not found, are the plugin name, version, and namespace correct?"
     )
+    assert error.hint == (
+        "data-centre TensorRT takes it with a plugin: --runtime tensorrt --plugins FILE.so"
+    )
 
 
 def test_the_other_ops_are_named_too(loaded: Session, tmp_path: Path) -> None:

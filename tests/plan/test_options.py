@@ -10,6 +10,7 @@ from trtbuild.device import Gpu
 from trtbuild.errors import UsageError
 from trtbuild.plan.options import PlanOptions, PlanSpec, check_options, plan_key
 from trtbuild.plan.runtimes import RTX_CAPABILITIES, RuntimeInfo
+from trtbuild.plugins import PluginFile
 from trtbuild.tensor import TensorSpec
 
 RTX = RuntimeInfo("tensorrt-rtx", "tensorrt-rtx", "tensorrt_rtx", "1.7.1.116", RTX_CAPABILITIES)
@@ -150,3 +151,14 @@ def test_a_timing_cache_is_for_one_gpu() -> None:
     assert caught.value.message == (
         "--timing-cache names one file, for one GPU; the targets are 8.6, 8.9"
     )
+
+
+def test_the_content_of_plugins_is_in_the_key_and_where_they_lie_is_not() -> None:
+    def key(*files: tuple[str, str]) -> str:
+        plugins = tuple(PluginFile(Path(path), digest) for path, digest in files)
+        return plan_key(
+            changed(msgspec.structs.replace(SPEC, runtime=TRT), "options", plugins=plugins)
+        )
+
+    assert key(("/p/a.so", "11")) == key(("/q/a.so", "11"))
+    assert len({key(), key(("/p/a.so", "11")), key(("/p/a.so", "22"))}) == 3

@@ -131,6 +131,7 @@ def test_an_op_that_nobody_supports_is_named_for_each_target(
     assert all(failure.seconds > 0 for failure in outcome.failures)
     assert [p.phase for p in run.told if p.work == "8.6"][-1] == "failed"
     assert outcome.failures[0].hint == (
+        "data-centre TensorRT takes it with a plugin: --runtime tensorrt --plugins FILE.so; "
         "tensorrt-rtx takes it for no target: end the model before it, with --outputs a, "
         "or export the model without it"
     )

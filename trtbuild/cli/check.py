@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -36,12 +37,13 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
     profile: Annotated[
         list[str] | None, typer.Option(metavar="DIM=MINxOPTxMAX,...", help="As for convert.")
     ] = None,
+    plugins: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE", help="As for convert. Repeatable.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
     """Ask TensorRT what each target takes and refuses of a model, and why. Writes nothing."""
-    from pathlib import Path
-
     from trtbuild.cli import render
     from trtbuild.preflight import check
     from trtbuild.request import ConvertRequest
@@ -60,6 +62,7 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         opt_shapes=tuple(opt_shapes or ()),
         max_shapes=tuple(max_shapes or ()),
         profiles=tuple(profile or ()),
+        plugins=tuple(plugins or ()),
     )
     with render.progress(quiet=quiet) as on_progress:
         report = check(request, on_progress)

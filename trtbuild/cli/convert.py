@@ -136,6 +136,15 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
     timing_cache: Annotated[
         Path | None, _option(_PLANS, metavar="FILE", help="tensorrt: read and update this cache.")
     ] = None,
+    plugins: Annotated[
+        list[Path] | None,
+        _option(
+            _PLANS,
+            metavar="FILE",
+            help="tensorrt: a library (.so) or Python file (.py) with TensorRT plugins, whose code "
+            "is run. Repeatable.",
+        ),
+    ] = None,
     require_timing_cache: Annotated[
         bool,
         _option(
@@ -254,6 +263,7 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         strip_weights=strip_weights,
         tactic_sources=_many(tactic_sources),
         keep_layers=keep_layers,
+        plugins=tuple(plugins or ()),
         workers=workers,
         instances=instances,
         max_queue_delay_us=max_queue_delay_us,

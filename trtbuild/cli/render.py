@@ -17,6 +17,7 @@ import typer
 from trtbuild import artifacts
 from trtbuild.artifacts import to_json
 from trtbuild.columns import columns
+from trtbuild.plugin_files import triton_option
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -151,6 +152,26 @@ def conversion(result: artifacts.Conversion) -> None:
     typer.echo(f"wrote {where} with {with_runtime} in {result.seconds:.1f} s")
     if result.runtime == "tensorrt-rtx":
         typer.echo("serve it with `trtbuild serve`: a stock Triton has no backend for these plans")
+    for line in _how_to_load(result):
+        typer.echo(line)
+
+
+def _how_to_load(result: artifacts.Conversion) -> list[str]:
+    """What servers need to be told of the plugins of plans."""
+    used = {plugin.file: plugin for plan in result.plans for plugin in plan.plugins}
+    if not used:
+        return []
+    options = " ".join(f"--plugins {file}" for file in used)
+    lines = [f"the plans need plugins: trtbuild serve {options}"]
+    strange = [file for file, plugin in used.items() if plugin.loaded_by != "opening"]
+    if strange:
+        lines.append(
+            f"a stock Triton cannot load them: it opens libraries, and {', '.join(strange)} does "
+            "not register its creators when it is opened (REGISTER_TENSORRT_PLUGIN does)"
+        )
+    else:
+        lines.append(f"a stock Triton: tritonserver {triton_option(used)}, with their full paths")
+    return lines
 
 
 def accuracy(report: artifacts.VerifyReport) -> None:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from trtbuild.errors import MissingPackageError, UsageError
+from trtbuild.plugin_files import plugins_from_paths
 
 _MODELS, _NETWORK, _DEVICE, _RUN = "Models", "Network", "Device", "This run"
 _Switch = Literal["true", "false"]
@@ -106,6 +107,15 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
             "that a supervisor starts it again, or go on without that GPU's models.",
         ),
     ] = "exit",
+    plugins: Annotated[
+        list[Path] | None,
+        _option(
+            _DEVICE,
+            metavar="FILE",
+            help="A library (.so) or Python file (.py) with the TensorRT plugins that plans need, "
+            "whose code is run. Repeatable.",
+        ),
+    ] = None,
     exit_timeout_secs: Annotated[
         float, _option(_RUN, min=0, help="How long requests under way may take at the end.")
     ] = 30.0,
@@ -143,6 +153,7 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         fallback=fallback,
         version_compatible=version_compatible,
         gpu_fault=gpu_fault,
+        plugins=plugins_from_paths(plugins or ()),
         exit_timeout_s=exit_timeout_secs,
         log_verbose=log_verbose,
     )

@@ -15,6 +15,7 @@ from trtbuild.plan.inspector import inspector_text
 from trtbuild.plan.layers import NAMED_LAYERS, computing_in, counts, layers_from_text
 from trtbuild.plan.network import Parsed, network_from_onnx, typed
 from trtbuild.plan.options import PlanSpec
+from trtbuild.plan.plugins import load_plugins, unused_notes, used_plugins
 from trtbuild.plan.progress import PER_MILLE, monitor
 from trtbuild.plan.runtimes import TENSORRT, TENSORRT_RTX, RuntimeInfo
 from trtbuild.plan.session import Session, session
@@ -41,11 +42,13 @@ def plan(spec: PlanSpec, directory: Path) -> Plan:
     """
     started = time.monotonic()
     loaded = session(spec.runtime)
+    plugins = load_plugins(loaded, spec.options.plugins)
     flags = typed(loaded)
     if spec.runtime.name == TENSORRT:
         datacenter.check_gpu(spec.targets[0])
         flags = datacenter.network_flags(loaded, spec.options, flags)
     parsed = network_from_onnx(loaded, spec.model, flags)
+    used = used_plugins(loaded, parsed.network, plugins)
     if spec.runtime.name == TENSORRT:
         built, notes, level = _build_on_gpu(loaded, parsed, spec)
         notes += datacenter.notes_of(spec.options)
@@ -63,11 +66,12 @@ def plan(spec: PlanSpec, directory: Path) -> Plan:
         runtime=spec.runtime.name,
         runtime_version=str(loaded.trt.__version__),
         seconds=round(time.monotonic() - started, 3),
-        notes=notes,
+        notes=(*notes, *unused_notes(plugins, used)),
         hardware=level,
         version_compatible=spec.options.version_compatible or "",
         refit=spec.options.refit or "",
         stripped=spec.options.strip_weights,
+        plugins=used,
     )
     return _with_layers(loaded, built, made) if spec.runtime.name == TENSORRT else made
 

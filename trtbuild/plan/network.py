@@ -9,6 +9,7 @@ from google.protobuf.message import DecodeError
 
 from trtbuild.artifacts import OnnxModel
 from trtbuild.errors import PlanError
+from trtbuild.plan.runtimes import TENSORRT_RTX
 from trtbuild.plan.session import Session
 from trtbuild.plan.words import bare, parser_reason
 from trtbuild.plan.wrong_forms import wrong_forms
@@ -135,10 +136,25 @@ def _parser_error(session: Session, parser: Any) -> PlanError:
         + (f" (node '{node}')" if node else "")
         + (f": {reason}" if reason else "")
         + (f"; nor {', '.join(others)}" if others else ""),
+        plugin_hint(session, op, reason),
         op=op,
         node=node,
         refused_by="parser",
     )
+
+
+def plugin_hint(session: Session, op: str, reason: str) -> str:
+    """What would give TensorRT an op that it looked for among its plugins; "" for other reasons.
+
+    It looks there for ops of ONNX's own too, such as NonZero; no plugin of a user is those.
+    """
+    import onnx
+
+    if not reason.startswith("Plugin not found") or onnx.defs.has(op):
+        return ""
+    if session.runtime.name == TENSORRT_RTX:
+        return "data-centre TensorRT takes it with a plugin: --runtime tensorrt --plugins FILE.so"
+    return "give the file with the plugin that has it: --plugins FILE.so"
 
 
 def _check_interface(session: Session, network: Any, model: OnnxModel) -> None:

@@ -11,6 +11,7 @@ from trtbuild.artifacts import OnnxModel, Profile
 from trtbuild.capability import Capability
 from trtbuild.errors import UsageError
 from trtbuild.plan.runtimes import TENSORRT_RTX, RuntimeInfo
+from trtbuild.plugins import PluginFile
 from trtbuild.store import key_of
 
 SHARINGS = ("shared", "per-target")
@@ -63,6 +64,7 @@ class PlanOptions(msgspec.Struct, frozen=True):
     strip_weights: bool = False
     tactic_sources: tuple[str, ...] = ()  # of TACTIC_SOURCES, or NO_SOURCES alone
     capturable: bool = False  # runs are to be captured in CUDA graphs
+    plugins: tuple[PluginFile, ...] = ()  # loaded before a network is made
 
     def __post_init__(self) -> None:
         _one_of("--plans", self.sharing, SHARINGS)
@@ -123,6 +125,7 @@ def check_options(
         ("--refittable", options.refittable is not None),
         ("--strip-weights", options.strip_weights),
         ("--tactic-sources", bool(options.tactic_sources)),
+        ("--plugins", bool(options.plugins)),
     ):
         if given:
             raise UsageError(
@@ -144,6 +147,7 @@ _WHY_NOT_RTX = {
     "--refittable": _NO_GPU,
     "--strip-weights": _NO_GPU,
     "--tactic-sources": _NO_TIMING,
+    "--plugins": "creators register with data-centre TensorRT, whose libraries a plugin links",
 }
 
 
@@ -185,6 +189,8 @@ def plan_key(spec: PlanSpec) -> str:
         }
     elif options.capturable:  # data-centre TensorRT needs no option of the builder for it
         how["capturable"] = True
+    if options.plugins:
+        how["plugins"] = sorted(plugin.digest for plugin in options.plugins)
     return key_of(
         {
             "onnx": spec.model.digest,

@@ -18,8 +18,9 @@ from trtbuild.capability import Capability
 from trtbuild.errors import PlanError
 from trtbuild.plan.build import configured, serialized
 from trtbuild.plan.explain import Examination
-from trtbuild.plan.network import NodeRefusal, network_from_bytes, typed
+from trtbuild.plan.network import NodeRefusal, network_from_bytes, plugin_hint, typed
 from trtbuild.plan.options import PlanSpec
+from trtbuild.plan.plugins import load_plugins
 from trtbuild.plan.session import session
 from trtbuild.plan.subgraphs import Graph, Kind, node_name, retyped
 from trtbuild.plan.words import is_usage, refusal_from_log
@@ -72,6 +73,7 @@ class _Prober:
         self._spec = spec
         self._graph = graph
         self._session = session(spec.runtime)
+        load_plugins(self._session, spec.options.plugins)
         self._hints: dict[tuple[str, str, str, Capability], str] = {}
 
     def refused(self, kinds: list[Kind]) -> tuple[dict[Capability, list[OpRefusal]], list[Kind]]:
@@ -115,7 +117,9 @@ class _Prober:
         if key not in self._hints:
             first = self._graph.nodes[kind.indexes[0]]
             self._hints[key] = no.hint or (
-                self._way_round(first) if no.by_parser else self._hint(model, target, dtype)
+                self._way_round(first, no.reason)
+                if no.by_parser
+                else self._hint(model, target, dtype)
             )
         nodes = tuple(node_name(self._graph.nodes[index]) for index in kind.indexes)
         for index, other in enumerate(found):
@@ -124,11 +128,15 @@ class _Prober:
                 return
         found.append(OpRefusal(kind.op, dtype, nodes, no.reason, self._hints[key]))
 
-    def _way_round(self, node: onnx.NodeProto) -> str:
+    def _way_round(self, node: onnx.NodeProto, reason: str) -> str:
         """For an op that the parser does not take, whatever the target."""
         cuts = [name for name in node.input if self._graph.is_made(name)]
         end = f"end the model before it, with --outputs {','.join(cuts)}, or " if cuts else ""
-        return f"{self._spec.runtime.name} takes it for no target: {end}export the model without it"
+        plugin = plugin_hint(self._session, node.op_type, reason)
+        without = (
+            f"{self._spec.runtime.name} takes it for no target: {end}export the model without it"
+        )
+        return f"{plugin}; {without}" if plugin else without
 
     def _hint(self, model: onnx.ModelProto, target: Capability, dtype: str) -> str:
         parts = []

@@ -19,6 +19,7 @@ from trtbuild.artifacts import (
 )
 from trtbuild.capability import Capability
 from trtbuild.errors import RepositoryError
+from trtbuild.plugins import UsedPlugin
 from trtbuild.repository.layout import LOCK
 from trtbuild.tensor import TensorSpec
 
@@ -69,6 +70,7 @@ class LockedPlan(msgspec.Struct, frozen=True):
     refit: str = ""
     stripped: bool = False  # no server runs it before `trtbuild refit`
     layers: dict[str, int] = {}  # data type -> layers that compute in it; {}: nothing tells
+    plugins: tuple[UsedPlugin, ...] = ()  # without which it cannot be loaded
 
 
 class Lock(msgspec.Struct, frozen=True):

@@ -17,6 +17,8 @@ import onnx
 
 from trtbuild.cuda import Cuda, DeviceMemory, PinnedMemory, Stream
 from trtbuild.errors import VerificationError, first_line
+from trtbuild.plugin_registry import load_plugin
+from trtbuild.plugins import PluginFile
 from trtbuild.tensor import DTYPES, dtype_from_tensorrt
 from trtbuild.verify.dtypes import cast_to
 
@@ -26,15 +28,27 @@ Array = np.ndarray[Any, np.dtype[Any]]
 class Engine:
     """The plan file `plan` in the runtime `module`, on the GPU of `cuda`."""
 
-    def __init__(self, module: str, plan: Path, cuda: Cuda, *, runs_code: bool = False) -> None:
-        """`runs_code`: the plan is version-compatible, so that it runs code of its own; trusted.
+    def __init__(
+        self,
+        module: str,
+        plan: Path,
+        cuda: Cuda,
+        plugins: tuple[PluginFile, ...] = (),
+        *,
+        runs_code: bool = False,
+    ) -> None:
+        """`plugins` are loaded first.
 
-        Raises `VerificationError` where the runtime cannot load it, with its own words.
+        `runs_code`: the plan is version-compatible, so that it runs code of its own; trusted.
+        Raises `VerificationError` where the runtime cannot load the plan, with its own words,
+        `PlanError` for a plugin that does not load.
         """
         self.trt = importlib.import_module(module)
         self.cuda = cuda
         self._words: list[str] = []
         self._logger = _logger(self.trt, self._words)
+        for plugin in plugins:
+            load_plugin(self.trt, plugin)
         self._runtime = self.trt.Runtime(self._logger)
         if runs_code:
             self._runtime.engine_host_code_allowed = True

@@ -7,6 +7,7 @@ from pathlib import Path
 from trtbuild.artifacts import Comparison, Plan
 from trtbuild.cuda import Cuda
 from trtbuild.onnx_weights import read_skeleton
+from trtbuild.plugins import PluginFile
 from trtbuild.tensorfile import load_tensors
 from trtbuild.verify.compare import Label, compare
 from trtbuild.verify.dtypes import precision_of
@@ -35,6 +36,7 @@ def compare_plan(
     options: VerifyOptions,
     label: str,
     precision: Precision | None = None,
+    plugins: tuple[PluginFile, ...] = (),
 ) -> list[Comparison]:
     """Run `plan` with the runtime `module` on every point's inputs, against its ONNX outputs.
 
@@ -46,7 +48,7 @@ def compare_plan(
     tolerance = tolerance_of_plan(coarsest(own, precision or "fp32"), options)
     comparisons = []
     with Cuda() as cuda:
-        engine = Engine(module, plan.path, cuda, runs_code=bool(plan.version_compatible))
+        engine = Engine(module, plan.path, cuda, plugins, runs_code=bool(plan.version_compatible))
         for point in points:
             report(f"verify {label}", f"{point.name} shapes")
             expected = load_tensors(point.outputs)

@@ -9,7 +9,7 @@ from trtbuild.cuda import CONTEXT_LOST, lasting_context
 from trtbuild.errors import CudaError
 from trtserve.backends.base import Loaded, LoadRequest
 from trtserve.backends.tensorrt.complete import check, complete
-from trtserve.backends.tensorrt.engine import Engine, open_engine
+from trtserve.backends.tensorrt.engine import Engine, library, open_engine
 from trtserve.backends.tensorrt.executor import TensorRtExecutor
 from trtserve.backends.tensorrt.graphs import graphs_of
 from trtserve.backends.tensorrt.guarded import GuardedExecutor
@@ -20,6 +20,7 @@ from trtserve.errors import ServeError
 from trtserve.faults import FAULTS
 from trtserve.placement import Seat, gpu_index
 from trtserve.plans import Chosen, PlanRefused
+from trtserve.plugins import load_plugins
 
 
 def load(request: LoadRequest) -> Loaded:
@@ -56,6 +57,7 @@ def _refused(error: CudaError, chosen: Chosen) -> ServeError:
 def _engine(chosen: Chosen, device: str) -> Engine:
     cuda = lasting_context(gpu_index(device) or 0)
     cuda.use()
+    load_plugins(library(chosen.runtime.module).trt, chosen.plugins, chosen.files[device])
     try:
         return open_engine(chosen.runtime, chosen.files[device], device, host_code=chosen.host_code)
     except PlanRefused as refused:
