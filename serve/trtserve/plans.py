@@ -166,6 +166,12 @@ class _Choice:
                 f"{path.name} is a plan of {header.runtime}, and backend "
                 f"'{self._config.backend}' runs those of {wanted}: say backend: \"{right}\""
             )
+        locked = self._locked(path)
+        if locked is not None and locked.stripped:
+            raise PlanRefused(
+                f"{path.name} was built without its weights, by its lock: fill them in with "
+                "`trtbuild refit`, which writes a plan that runs"
+            )
         return header
 
     def check_target(self, gpu: Gpu, path: Path, header: PlanHeader) -> None:
@@ -174,6 +180,8 @@ class _Choice:
             return  # no target was declared: the runtime knows
         targets = header.targets
         if targets is None and (locked := self._locked(path)) is not None:
+            if locked.hardware:
+                return  # it was built to run on more GPUs than its target: the runtime knows
             targets = locked.targets
         if targets is None or gpu.capability in targets:
             return

@@ -275,6 +275,28 @@ def test_where_no_level_builds_the_error_stays(
     assert caught.value.refused_by == "builder"
 
 
+def test_what_the_required_cache_lacks_is_an_error_with_the_next_step(
+    rtx: RuntimeInfo,
+    parsed: tuple[Parsed, PlanSpec],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    network, spec = parsed
+
+    def refuse(*_: object) -> None:
+        raise PlanError("it is not in the cache", refused_by="builder")
+
+    monkeypatch.setattr(datacenter, "configure", lambda *_: None)
+    monkeypatch.setattr(build, "load_timing_cache", lambda *_, **__: ())
+    monkeypatch.setattr(build, "serialized", refuse)
+    asked = with_options(spec, timing_cache=tmp_path / "c", require_timing_cache=True)
+    with pytest.raises(PlanError, match="with --require-timing-cache nothing is timed") as caught:
+        build._build_on_gpu(session(rtx), network, asked)
+    assert "build once without --require-timing-cache" in caught.value.hint
+    with pytest.raises(PlanError, match=r"it is not in the cache$"):
+        build._build_on_gpu(session(rtx), network, with_options(spec, timing_cache=tmp_path / "c"))
+
+
 # With data-centre TensorRT itself
 
 

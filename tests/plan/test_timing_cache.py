@@ -13,7 +13,12 @@ from trtbuild.device import Gpu
 from trtbuild.errors import PlanError
 from trtbuild.plan.runtimes import RuntimeInfo
 from trtbuild.plan.session import Session
-from trtbuild.plan.timing_cache import load_timing_cache, save_timing_cache, timing_cache_path
+from trtbuild.plan.timing_cache import (
+    load_timing_cache,
+    missed,
+    save_timing_cache,
+    timing_cache_path,
+)
 
 A10 = Gpu(0, "NVIDIA A10", "GPU-0", Capability(8, 6), 24 << 30)
 TRT = RuntimeInfo("tensorrt", "tensorrt", "tensorrt", "10.6.0", (A10.capability,), (A10,))
@@ -145,3 +150,14 @@ def test_a_cache_that_cannot_be_written_is_a_note(session: Session, tmp_path: Pa
     assert save_timing_cache(config, path) == (
         f"the timing cache {path} was not written: File exists",
     )
+
+
+def test_a_build_that_may_time_nothing_says_what_to_do() -> None:
+    refused = PlanError("tensorrt 10.6.0: no tactic", node="fc", refused_by="builder")
+    error = missed(refused, Path("c.cache"))
+    assert error.message == (
+        "tensorrt 10.6.0: no tactic; "
+        "with --require-timing-cache nothing is timed that c.cache lacks"
+    )
+    assert error.hint.startswith("build once without --require-timing-cache")
+    assert (error.node, error.refused_by) == ("fc", "builder")

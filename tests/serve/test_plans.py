@@ -190,6 +190,21 @@ def test_the_lock_tells_the_targets_that_a_data_centre_plan_does_not(tmp_path: P
     assert chosen(tmp_path, files, {}, (H200,), backend="tensorrt").files
 
 
+def test_the_lock_tells_what_is_stripped_and_what_runs_on_more_gpus(tmp_path: Path) -> None:
+    lock = content(tmp_path / "made", ("8.0",)).lock
+
+    def files(**stated: Any) -> dict[str, bytes]:
+        plan = msgspec.structs.replace(lock.plans[0], file="model.plan", **stated)
+        text = lock_text(msgspec.structs.replace(lock, plans=(plan,)))
+        return {"model.plan": trt_plan(), "trtbuild.lock.json": text}
+
+    found = chosen(tmp_path, files(hardware="ampere+"), {}, backend="tensorrt")
+    assert found.files["cuda:0"].name == "model.plan"
+    said = refusal(tmp_path, files(stripped=True), {"8.9": "model.plan"}, backend="tensorrt")
+    assert "model.plan was built without its weights" in said
+    assert "trtbuild refit" in said
+
+
 def test_a_damaged_lock_does_not_hide_a_good_plan(tmp_path: Path) -> None:
     files = {"model.plan": trt_plan(), "trtbuild.lock.json": b"{"}
     assert chosen(tmp_path, files, {}, backend="tensorrt").files

@@ -162,21 +162,3 @@ def test_constants_that_grew_too_far_break_the_promise() -> None:
     work.graph.nodes[0].inputs[1].values = f32(1 << 19)
     with pytest.raises(ContractError, match="constants grew by"):
         pass_.ensures(work)
-
-
-def test_constants_that_are_no_tensors(tmp_path: Path) -> None:
-    """ONNX's definitions of ops write numbers as `value_int` and `value_floats`."""
-    made = model(
-        [
-            node("Constant", [], ["two"], value_int=2),
-            node("Constant", [], ["factors"], value_floats=[1.0, 2.0]),
-            node("Cast", ["two"], ["f"], to=1),
-            node("Mul", ["f", "factors"], ["m"]),
-            node("Mul", ["x", "m"], ["y"]),
-        ],
-        ["x fp32 [n, 2]"],
-        ["y fp32 [n, 2]"],
-    )
-    result = operated(tmp_path, made)
-    assert ops(result.model) == ["Mul"]
-    np.testing.assert_array_equal(run(result.model, x=f32(3, 2))["y"], f32(3, 2) * [2, 4])

@@ -22,7 +22,7 @@ from trtbuild.plan.progress import PER_MILLE, monitor
 from trtbuild.plan.runtimes import TENSORRT, TENSORRT_RTX, RuntimeInfo
 from trtbuild.plan.session import Session, session
 from trtbuild.plan.targets import plan_file_name
-from trtbuild.plan.timing_cache import load_timing_cache, save_timing_cache
+from trtbuild.plan.timing_cache import load_timing_cache, missed, save_timing_cache
 from trtbuild.plan.words import is_usage, refusal_from_log
 from trtbuild.workers.child import report
 
@@ -126,7 +126,12 @@ def _build_at(
         return serialized(loaded, parsed, config), ()
     kept, required = spec.options.timing_cache is None, spec.options.require_timing_cache
     notes = load_timing_cache(loaded, config, path, kept=kept, required=required)
-    built = serialized(loaded, parsed, config)
+    try:
+        built = serialized(loaded, parsed, config)
+    except PlanError as error:
+        if required and error.refused_by == "builder":
+            raise missed(error, path) from None
+        raise
     return built, notes + save_timing_cache(config, path)
 
 

@@ -68,6 +68,19 @@ FILL_FIRST = (
 )
 
 
+def missed(error: PlanError, path: Path) -> PlanError:
+    """The builder's `error` where nothing may be timed, with what it may come of and what to do."""
+    return PlanError(
+        f"{error.message}; with --require-timing-cache nothing is timed that {path} lacks",
+        FILL_FIRST,
+        op=error.op,
+        node=error.node,
+        dtype=error.dtype,
+        blamed=error.blamed,
+        refused_by=error.refused_by,
+    )
+
+
 def _set(config: Any, data: bytes) -> bool:
     """Whether the config takes the cache; never another GPU's (`ignore_mismatch` is False)."""
     cache = config.create_timing_cache(data)

@@ -50,8 +50,7 @@ class Content(NamedTuple):
 
     files: dict[str, Path]  # of the version's folder
     model_files: dict[str, Path]  # of the model's folder: labels
-    # The text of config.pbtxt for these plans; None: it stays as it is.
-    config: Callable[[tuple[LockedPlan, ...]], str] | None
+    config: Callable[[tuple[LockedPlan, ...]], str] | None  # its text; None: it stays as it is
     lock: Lock  # its version, files and config digest are filled in here
     read: Lock | None = None  # what `content` was made from: another one by now is an error
 

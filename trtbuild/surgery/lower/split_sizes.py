@@ -26,6 +26,8 @@ class SplitSizes(Lowering):
         if optional(node, 1) is not None or "num_outputs" not in node.attrs or shape is None:
             return False
         axis = int(node.attrs.get("axis", 0))
+        if axis >= len(shape):  # in a branch that is never taken, shapes are another's
+            return False
         size = shape[axis]
         if not isinstance(size, int) or size % parts == 0:
             return False

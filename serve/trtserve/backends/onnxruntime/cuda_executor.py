@@ -80,6 +80,8 @@ class CudaExecutor:
         except CudaError as error:
             raise FAULTS.examined(self._gpu, _failure(error)) from None
         except ServeError as error:
+            if error.kind is not Kind.INTERNAL:  # the client's fault
+                raise
             raise FAULTS.examined(self._gpu, error) from None
 
     def _execute(self, inputs: Mapping[str, Array], outputs: Sequence[str]) -> Mapping[str, Array]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from trtbuild.cuda import lasting_context
+from trtbuild.cuda import CONTEXT_LOST, lasting_context
 from trtbuild.errors import CudaError
 from trtserve.backends.base import Loaded, LoadRequest
 from trtserve.backends.tensorrt.complete import check, complete
@@ -16,6 +16,8 @@ from trtserve.backends.tensorrt.guarded import GuardedExecutor
 from trtserve.backends.tensorrt.options import options_of
 from trtserve.backends.tensorrt.profiles import profile_indices
 from trtserve.backends.thread import instances
+from trtserve.errors import ServeError
+from trtserve.faults import FAULTS
 from trtserve.placement import Seat, gpu_index
 from trtserve.plans import Chosen, PlanRefused
 from trtserve.plugins import load_plugins
@@ -33,12 +35,23 @@ def load(request: LoadRequest) -> Loaded:
         engines = {device: _engine(chosen, device) for device in chosen.files}
         executors = _executors(request, engines)
     except CudaError as error:
-        raise PlanRefused(f"the GPU cannot be used: {error}") from None
+        raise _refused(error, chosen) from None
     return Loaded(
         _runs_on(request.config.backend, chosen),
         partial(instances, executors),
         partial(_unload, executors),
     )
+
+
+def _refused(error: CudaError, chosen: Chosen) -> ServeError:
+    """What a failed call makes of a load: a GPU that is lost is lost for every model."""
+    refused = PlanRefused(f"the GPU cannot be used: {error}")
+    if error.code in CONTEXT_LOST:
+        for device in chosen.files:
+            told = FAULTS.examined(lasting_context(gpu_index(device) or 0), refused)
+            if told is not refused:
+                return told
+    return refused
 
 
 def _engine(chosen: Chosen, device: str) -> Engine:

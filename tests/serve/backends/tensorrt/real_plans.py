@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import trtbuild
-from tests.serve.models import model
+from tests.serve.models import Dims, model
 from trtbuild.device import gpus
 from trtbuild.plan.runtimes import installed_runtimes
 
@@ -39,7 +39,8 @@ def _layers() -> bytes:
         helper.make_node("MatMul", ["INPUT0", "W"], ["sums"]),
         helper.make_node("Relu", ["sums"], ["OUTPUT0"]),
     ]
-    ends = (TensorProto.FLOAT, ["batch", 16])
+    dims: Dims = ["batch", 16]
+    ends = (int(TensorProto.FLOAT), dims)
     ones = np.ones((16, 16), np.float32)
     return model(nodes, {"INPUT0": ends}, {"OUTPUT0": ends}, {"W": ones})
 

@@ -168,8 +168,8 @@ def test_plans_that_do_not_run_say_why(tmp_path: Path) -> None:
     assert "was cut short" in rows["cut"]
     assert "was built by tensorrt" in rows["other_release"]
     assert "refuses" in rows["damaged"]
-    rows = {row.name: row for row in check(Settings(repositories=(tmp_path,), fallback="onnx"))}
-    assert all(row.runs_on.startswith("onnxruntime on ") for row in rows.values())
+    fallen = check(Settings(repositories=(tmp_path,), fallback="onnx"))
+    assert all(row.runs_on.startswith("onnxruntime on ") for row in fallen)
 
 
 @pytest.mark.parametrize("gpu_fault", ["exit", "stay"])

@@ -280,6 +280,16 @@ def test_a_kernel_that_faults_takes_all_models_of_its_gpu_out_of_service(
     server.stop()
 
 
+def test_a_fault_that_a_load_meets_is_told_as_such(
+    tmp_path: Path, fault: Callable[[], None]
+) -> None:
+    repo = repository(tmp_path)
+    (repo / "m" / "1" / "a.plan").write_bytes(rtx_plan("8.9") + b"{")
+    fault()
+    (row,) = check(Settings(repositories=(repo,), fallback="onnx"))
+    assert row.problem.startswith(WORDS)
+
+
 def ask_model(client: Any, name: str) -> None:
     tensor = http_client.InferInput("INPUT0", [1, 16], "FP32")
     tensor.set_data_from_numpy(np.zeros((1, 16), np.float32))
