@@ -372,7 +372,7 @@ def test_a_second_conversion_has_its_plans_compared_too(
     compared: list[int] = []
 
     def compare(
-        _self: Accuracy, _plan: object, _gpu: Gpu, points: list[object], _more: object
+        _self: Accuracy, _plan: object, _gpu: Gpu, points: list[object], *_more: object
     ) -> list[object]:
         compared.append(len(points))
         return []
