@@ -15,7 +15,7 @@ import trtbuild
 from tests.models import bf16_inside, linear, save
 from tests.with_tensorrt import needs_tensorrt
 from trtbuild.accuracy import Accuracy
-from trtbuild.artifacts import Conversion, Progress
+from trtbuild.artifacts import Conversion, OnnxModel, Progress
 from trtbuild.capability import Capability
 from trtbuild.device import Devices, Gpu
 from trtbuild.errors import (
@@ -156,6 +156,7 @@ def test_precision_is_in_the_graph_and_verified_before_and_after(
         "onnx vs ONNX",
         f"onnx vs ONNX {precision}",
     }
+    assert isinstance(result.model, OnnxModel)
     built_from = onnx.load(result.model.path)
     kinds = {onnx.TensorProto.DataType.Name(t.data_type) for t in built_from.graph.initializer}
     assert kinds == {{"fp16": "FLOAT16", "bf16": "BFLOAT16"}[precision]}

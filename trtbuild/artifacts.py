@@ -76,6 +76,12 @@ class SurgeryResult(msgspec.Struct, frozen=True):
     input_names: dict[str, str]  # final name -> name in the exported model, "" where cut free
     output_names: dict[str, str]  # the same for outputs, "" where cut at an inner tensor
 
+    @property
+    def onnx(self) -> OnnxModel:
+        """`model`, which is a graph unless the source is a network by TensorRT's own API."""
+        assert isinstance(self.model, OnnxModel)
+        return self.model
+
 
 class Range(msgspec.Struct, frozen=True):
     """The shapes of one input that a plan is built for, smallest, usual and largest."""

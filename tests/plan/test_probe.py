@@ -4,7 +4,7 @@ import pytest
 from onnx import TensorProto
 
 from tests.plan.models import custom_op, matmul, model, node, nonzero, saved, value, weight
-from trtbuild.artifacts import OpUse
+from trtbuild.artifacts import OnnxModel, OpUse
 from trtbuild.capability import Capability
 from trtbuild.plan.options import PlanOptions, PlanSpec
 from trtbuild.plan.probe import _Prober, examine
@@ -72,6 +72,7 @@ def test_a_target_that_takes_everything_refuses_nothing(spec: PlanSpec, rtx: Run
 
 
 def test_ever_longer_beginnings_find_the_first_that_fails(spec: PlanSpec) -> None:
+    assert isinstance(spec.model, OnnxModel)
     prober = _Prober(spec, Graph(spec.model, spec.profile))
     (refusal,) = prober.bisected(T4)
     assert (refusal.op, refusal.dtype, refusal.nodes) == ("MatMul", "fp32", ("three",))

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trtbuild.sources.naming import name_from_location, split_factory
+from trtbuild.sources.naming import name_from_location
+from trtbuild.users_code import split_factory
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ def operated(folder: Path, made: onnx.ModelProto, **options: Any) -> SurgeryResu
     target = folder / "out"
     target.mkdir(parents=True)
     result = operate(saved(folder, made), SurgeryOptions(**options), target)
-    onnx.checker.check_model(str(result.model.path), full_check=True)
+    onnx.checker.check_model(str(result.onnx.path), full_check=True)
     return result
 
 

@@ -45,7 +45,7 @@ def test_the_numbers_stay_and_there_is_no_reference_when_nothing_was_asked(
     assert result.reference is None
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["model.onnx"]
     x = f32(3, 64)
-    np.testing.assert_array_equal(run(result.model, x=x)["y"], run(product(), x=x)["y"])
+    np.testing.assert_array_equal(run(result.onnx, x=x)["y"], run(product(), x=x)["y"])
 
 
 def test_a_converted_precision_leaves_the_graph_before_it(tmp_path: Path) -> None:
@@ -65,11 +65,11 @@ def test_external_data_stays_external(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     options = SurgeryOptions(precision="bf16")
     result = operate(describe(tmp_path / "m.onnx"), options, tmp_path / "out")
-    assert result.model.files == ("model.onnx", "model.onnx.data")
+    assert result.onnx.files == ("model.onnx", "model.onnx.data")
     assert result.reference is not None
     assert result.reference.files == ("reference.onnx", "reference.onnx.data")
-    onnx.checker.check_model(str(result.model.path), full_check=True)
-    [weight] = onnx.load(result.model.path).graph.initializer
+    onnx.checker.check_model(str(result.onnx.path), full_check=True)
+    [weight] = onnx.load(result.onnx.path).graph.initializer
     assert weight.data_type == TensorProto.BFLOAT16
 
 
@@ -77,7 +77,7 @@ def test_what_a_message_cannot_hold_goes_beside_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(onnx_write, "INLINE_LIMIT_BYTES", 10_000)
-    assert operated(tmp_path, product()).model.files == ("model.onnx", "model.onnx.data")
+    assert operated(tmp_path, product()).onnx.files == ("model.onnx", "model.onnx.data")
 
 
 @pytest.mark.slow
@@ -128,12 +128,12 @@ def test_light_models_take_batches_and_still_agree(tmp_path: Path, path: Path) -
     kept = operated(tmp_path / "keep", original)
     assert kept.model.batchable
     np.testing.assert_allclose(
-        only(run(kept.model, **x)), np.concatenate(expected), rtol=1e-3, atol=1e-6
+        only(run(kept.onnx, **x)), np.concatenate(expected), rtol=1e-3, atol=1e-6
     )
     lowered = operated(tmp_path / "fp16", original, precision="fp16")
-    y = only(run(emulated(read_skeleton(lowered.model.path)), **x))
+    y = only(run(emulated(read_skeleton(lowered.onnx.path)), **x))
     np.testing.assert_allclose(y, np.concatenate(expected), rtol=1e-2, atol=1e-5)
-    onnx_session.open_session(read_skeleton(lowered.model.path))  # loads as it is, too
+    onnx_session.open_session(read_skeleton(lowered.onnx.path))  # loads as it is, too
 
 
 def only(outputs: dict[str, Array]) -> Array:
@@ -152,7 +152,7 @@ BUILDS = [  # the slower ones were built by hand: they have the ops of these
 )
 def test_light_models_build_strongly_typed(tmp_path: Path, path: Path, precision: str) -> None:
     result = operated(tmp_path, onnx.load(path), precision=precision)
-    assert rtx.build(result.model.path, "SM80", "SM89") == ""
+    assert rtx.build(result.onnx.path, "SM80", "SM89") == ""
 
 
 IDENTITY = onnx.defs.get_schema("Identity", 25).type_constraints[0].allowed_type_strs

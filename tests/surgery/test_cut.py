@@ -33,7 +33,7 @@ def test_an_output_inside_drops_what_comes_after(tmp_path: Path) -> None:
     assert [str(spec) for spec in result.model.outputs] == ["active fp32 [n, 4]"]
     assert result.output_names == {"active": ""}
     a, b = f32(3, 4, seed=1), f32(3, 4, seed=2)
-    np.testing.assert_array_equal(run(result.model, a=a, b=b)["active"], np.maximum(a + b, 0))
+    np.testing.assert_array_equal(run(result.onnx, a=a, b=b)["active"], np.maximum(a + b, 0))
 
 
 def test_an_input_inside_drops_what_comes_before_and_is_renamed(tmp_path: Path) -> None:
@@ -43,7 +43,7 @@ def test_an_input_inside_drops_what_comes_before_and_is_renamed(tmp_path: Path) 
     assert result.output_names == {"logits": "y"}
     x = f32(2, 4, seed=3)
     expected = np.maximum(x, 0) @ f32(4, 2)
-    np.testing.assert_allclose(run(result.model, mixed=x)["logits"], expected, rtol=1e-5)
+    np.testing.assert_allclose(run(result.onnx, mixed=x)["logits"], expected, rtol=1e-5)
 
 
 def test_an_output_that_needs_no_input_any_more_drops_it(tmp_path: Path) -> None:

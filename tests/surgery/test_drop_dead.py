@@ -41,7 +41,7 @@ def test_identity_and_dropout_are_bypassed_and_the_output_keeps_its_name(tmp_pat
     result = operated(tmp_path, trained)
     assert ops(result.model) == ["Relu", "Neg"]
     x = f32(3, 4)
-    outputs = run(result.model, x=x)
+    outputs = run(result.onnx, x=x)
     np.testing.assert_array_equal(outputs["y"], np.maximum(x, 0))
     np.testing.assert_array_equal(outputs["side"], -np.maximum(x, 0))
 
@@ -61,7 +61,7 @@ def test_batch_normalization_leaves_training(tmp_path: Path) -> None:
     assert result.notes[1].note == "1 BatchNormalization set to inference"
     x = f32(2, 3)
     expected = (x - 0.5) / np.sqrt(0.5 + 1e-5) * 0.5 + 0.5
-    np.testing.assert_allclose(run(result.model, x=x)["y"], expected, rtol=1e-5)
+    np.testing.assert_allclose(run(result.onnx, x=x)["y"], expected, rtol=1e-5)
 
 
 def test_statistics_of_training_that_are_wanted_stay() -> None:
@@ -94,7 +94,7 @@ def test_an_output_that_is_a_constant_is_made_by_a_node(tmp_path: Path) -> None:
     )
     result = operated(tmp_path, constant)
     assert sorted(ops(result.model)) == ["Identity", "Relu"]
-    assert run(result.model, x=f32(1))["c"].tolist() == [1.0, 2.0]
+    assert run(result.onnx, x=f32(1))["c"].tolist() == [1.0, 2.0]
 
 
 def test_a_node_that_nothing_reads_breaks_the_promise() -> None:

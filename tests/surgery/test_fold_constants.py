@@ -24,7 +24,7 @@ def test_what_no_input_reaches_is_computed(tmp_path: Path) -> None:
     assert ops(result.model) == ["MatMul"]
     assert note(result, "fold_constants").note == ("3 nodes became 1; constants grew by -16 bytes")
     x = f32(3, 4)
-    np.testing.assert_allclose(run(result.model, x=x)["y"], run(made, x=x)["y"], rtol=1e-5)
+    np.testing.assert_allclose(run(result.onnx, x=x)["y"], run(made, x=x)["y"], rtol=1e-5)
 
 
 def test_shapes_are_folded_as_far_as_they_are_static(tmp_path: Path) -> None:
@@ -42,7 +42,7 @@ def test_shapes_are_folded_as_far_as_they_are_static(tmp_path: Path) -> None:
     )
     result = operated(tmp_path, made)
     assert ops(result.model) == ["Shape", "Concat", "Reshape"]
-    assert run(result.model, x=f32(2, 3, 8, 8))["y"].shape == (2, 192)
+    assert run(result.onnx, x=f32(2, 3, 8, 8))["y"].shape == (2, 192)
 
 
 def test_half_a_size_is_not_nothing(tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_half_a_size_is_not_nothing(tmp_path: Path) -> None:
     )
     result = operated(tmp_path, made, batch="keep")
     assert ops(result.model) == ["Resize"]
-    assert run(result.model, x=f32(1, 3, 8, 8))["y"].shape == (1, 3, 4, 4)
+    assert run(result.onnx, x=f32(1, 3, 8, 8))["y"].shape == (1, 3, 4, 4)
 
 
 def test_the_file_does_not_blow_up(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_results_of_unknown_size_are_folded_only_when_they_turn_out_small(tmp_pa
     )
     result = operated(tmp_path, made)
     assert ops(result.model) == ["Add"]
-    assert run(result.model, x=np.array([[5]]))["y"].tolist() == [[6, 7]]
+    assert run(result.onnx, x=np.array([[5]]))["y"].tolist() == [[6, 7]]
 
 
 def test_large_weights_are_left_to_tensorrt(tmp_path: Path) -> None:

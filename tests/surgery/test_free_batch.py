@@ -42,7 +42,7 @@ def test_a_reshape_that_spells_the_batch_out_is_rewritten(
         "x fp32 [batch, 2, 4, 4]",
         "y fp32 [batch, 5]",
     ]
-    rows_stay_apart(made, onnx.load(result.model.path), 2, 4, 4)
+    rows_stay_apart(made, onnx.load(result.onnx.path), 2, 4, 4)
 
 
 def test_a_batch_merged_with_another_axis_and_parted_again_is_freed(tmp_path: Path) -> None:
@@ -59,7 +59,7 @@ def test_a_batch_merged_with_another_axis_and_parted_again_is_freed(tmp_path: Pa
     )
     result = operated(tmp_path, made)
     assert str(result.model.outputs[0]) == "y fp32 [batch, 6, 5]"
-    rows_stay_apart(made, onnx.load(result.model.path), 6, 4)
+    rows_stay_apart(made, onnx.load(result.onnx.path), 6, 4)
 
 
 def test_what_cannot_be_proved_is_tried(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_what_cannot_be_proved_is_tried(tmp_path: Path) -> None:
     )
     result = operated(tmp_path, made)
     assert note(result, "free_batch").changed
-    rows_stay_apart(made, onnx.load(result.model.path), 3, 4)
+    rows_stay_apart(made, onnx.load(result.onnx.path), 3, 4)
 
 
 @pytest.mark.parametrize(

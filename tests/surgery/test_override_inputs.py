@@ -46,7 +46,7 @@ def test_as_many_as_inputs_rename_by_position(tmp_path: Path) -> None:
     options = {"overrides": (override("left"), override("right"))}
     result = operated(tmp_path, two_inputs(), **options)
     assert result.input_names == {"left": "a", "right": "b"}
-    outputs = run(result.model, left=f32(1, 4), right=f32(1, 4))
+    outputs = run(result.onnx, left=f32(1, 4), right=f32(1, 4))
     np.testing.assert_array_equal(outputs["y"], np.maximum(2 * f32(1, 4), 0))
 
 
@@ -101,7 +101,7 @@ def test_a_data_type_is_cast_to_what_the_graph_takes(
     assert ops(result.model) == ["Cast", "Conv"]
     image = array.reshape(1, 3, 8, 8)
     expected = run(fixed(), image=image.astype(np.float32))["y"]
-    np.testing.assert_allclose(run(result.model, image=image)["y"], expected, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(run(result.onnx, image=image)["y"], expected, rtol=1e-4, atol=1e-4)
 
 
 def test_smaller_integers_may_stand_for_larger_ones(tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_smaller_integers_may_stand_for_larger_ones(tmp_path: Path) -> None:
     )
     result = operated(tmp_path, lookup, overrides=(override("ids=int32"),))
     ids = np.array([9, 0], dtype=np.int32)
-    np.testing.assert_array_equal(run(result.model, ids=ids)["y"], f32(10, 4)[[9, 0]])
+    np.testing.assert_array_equal(run(result.onnx, ids=ids)["y"], f32(10, 4)[[9, 0]])
 
 
 ADDS = "there are: a fp32 [batch, 4]; b fp32 [batch, 4]"

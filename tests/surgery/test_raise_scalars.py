@@ -34,7 +34,7 @@ def test_scalars_get_one_dim_and_the_numbers_stay(tmp_path: Path) -> None:
         "scalars got the shape [1]: factor, total, negative"
     )
     x = f32(4)
-    outputs = run(result.model, x=x, factor=np.array([2.0], dtype=np.float32))
+    outputs = run(result.onnx, x=x, factor=np.array([2.0], dtype=np.float32))
     np.testing.assert_allclose(outputs["total"], [np.sum(2 * x)], rtol=1e-5)
     np.testing.assert_allclose(outputs["negative"], [-np.sum(2 * x)], rtol=1e-5)
 

@@ -33,18 +33,18 @@ def check_rewritten(
     else:
         expected = run(made, **inputs)
     if result.model.opset > _NEWEST_IN_ORT:
-        after = onnx.load(result.model.path)
+        after = onnx.load(result.onnx.path)
         ran = onnx.reference.ReferenceEvaluator(after).run(None, dict(inputs))
         got = dict(zip((value.name for value in after.graph.output), ran, strict=True))
     else:
-        got = run(result.model, **inputs)
+        got = run(result.onnx, **inputs)
     for name, array in expected.items():
         assert got[name].dtype == array.dtype
         np.testing.assert_allclose(
             got[name].astype(np.float64), array.astype(np.float64), rtol=1e-4, atol=1e-5
         )
-    assert rtx.build(result.model.path, "SM89") == ""
-    return result.model
+    assert rtx.build(result.onnx.path, "SM89") == ""
+    return result.onnx
 
 
 def check_left_alone(made: onnx.ModelProto) -> None:

@@ -31,7 +31,7 @@ def test_sizes_that_vary(tmp_path: Path, upper: int) -> None:
     )
     result = operated(tmp_path, made, batch="keep")
     for x in (X, X[:, :2], X[:, :, :1]):
-        np.testing.assert_array_equal(run(result.model, x=x)["y"], run(made, x=x)["y"])
+        np.testing.assert_array_equal(run(result.onnx, x=x)["y"], run(made, x=x)["y"])
 
 
 def test_floats_are_left_alone() -> None:

@@ -50,7 +50,7 @@ def error(result: SurgeryResult) -> float:
     """The largest error in units of the largest output, rounding emulated."""
     feed = {"image": f32(2, 3, 4, 4, seed=3), "ids": np.arange(16)}
     expected = run(network(), **feed)["y"]
-    got = run(emulated(read_skeleton(result.model.path)), **feed)["y"]
+    got = run(emulated(read_skeleton(result.onnx.path)), **feed)["y"]
     return float(np.abs(got - expected).max() / np.abs(expected).max())
 
 
@@ -65,7 +65,7 @@ def test_a_network_is_lowered_stays_right_and_builds(
         "int64",
         "fp32",
     ]
-    assert rtx.build(result.model.path, "SM80", "SM89") == ""
+    assert rtx.build(result.onnx.path, "SM80", "SM89") == ""
 
 
 def test_the_note_says_which_nodes_stay_and_why(tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ def test_the_opset_is_raised_only_as_far_as_the_type_needs(tmp_path: Path) -> No
     assert result.model.opset == 22
     kinds = {
         tensor.name: tensor.data_type
-        for tensor in read_skeleton(result.model.path).graph.initializer
+        for tensor in read_skeleton(result.onnx.path).graph.initializer
     }
     assert kinds["bv"] == FLOAT
     assert kinds["k__bf16"] == onnx.TensorProto.BFLOAT16
@@ -101,7 +101,7 @@ def test_large_weights_survive_a_raised_opset(tmp_path: Path) -> None:
     )
     result = operated(tmp_path, made, precision="bf16")
     x = f32(1, 16, 4, 4)
-    got = run(emulated(read_skeleton(result.model.path)), x=x)["y"]
+    got = run(emulated(read_skeleton(result.onnx.path)), x=x)["y"]
     np.testing.assert_allclose(got, run(made, x=x)["y"], rtol=5e-2, atol=0.3)
 
 
@@ -120,7 +120,7 @@ def test_what_overflows_on_seeded_values_stays(tmp_path: Path) -> None:
     result = operated(tmp_path, made, precision="fp16")
     assert "1 of 3 nodes compute in fp16" in note(result, "lower_precision").note
     x = f32(2, 4)
-    got = run(emulated(read_skeleton(result.model.path)), x=x)["y"]
+    got = run(emulated(read_skeleton(result.onnx.path)), x=x)["y"]
     np.testing.assert_allclose(got, run(made, x=x)["y"], rtol=1e-2, atol=1e-2)
 
 
@@ -164,7 +164,7 @@ def test_quantized_models_keep_their_quantization(tmp_path: Path) -> None:
     result = operated(tmp_path, made, precision="fp16")
     assert result.model.opset == 19
     assert ops(result.model).count("Cast") == 2
-    assert rtx.build(result.model.path, "SM80", "SM89") == ""
+    assert rtx.build(result.onnx.path, "SM80", "SM89") == ""
 
 
 def half() -> onnx.ModelProto:

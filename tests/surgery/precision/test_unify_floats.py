@@ -57,7 +57,7 @@ def test_every_place_of_a_type_becomes_fp32(
     assert str(result.model.outputs[0]) == "y fp32 [n, 64]"
     x = f32(2, 64)
     expected = x @ f32(64, 64).astype(numpy_type).astype(np.float32) + 1
-    np.testing.assert_allclose(run(result.model, x=x)["y"], expected, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(run(result.onnx, x=x)["y"], expected, rtol=1e-4, atol=1e-4)
     assert result.reference is not None
     assert str(result.reference.outputs[0]) == f"y {dtype} [n, 64]"
 
@@ -80,7 +80,7 @@ def test_the_inside_of_subgraphs_is_turned_too(tmp_path: Path) -> None:
     assert [spec.dtype for spec in result.model.inputs] == ["fp32", "bool"]
     x = np.array([1.5, -3], np.float32)
     for taken, expected in ((True, x * 2), (False, x + 2)):
-        y = run(result.model, x=x, c=np.array([taken]))["y"]
+        y = run(result.onnx, x=x, c=np.array([taken]))["y"]
         np.testing.assert_array_equal(y, expected)
 
 
