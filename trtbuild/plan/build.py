@@ -124,7 +124,7 @@ def configured(loaded: Session, parsed: Parsed, spec: PlanSpec) -> Any:
         config.set_memory_pool_limit(workspace, spec.options.workspace_mib * _MIB)
     if spec.options.opt_level is not None:
         config.builder_optimization_level = spec.options.opt_level
-    # Layers' types and tactics in the plan, for `inspect`; the kernels are the same without.
+    # Layers' types and tactics in the plan, for `inspect`.
     config.profiling_verbosity = loaded.trt.ProfilingVerbosity.DETAILED
     loaded.set_targets(config, spec.targets)
     config.progress_monitor = monitor(
