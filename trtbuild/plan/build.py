@@ -145,7 +145,7 @@ def configured(loaded: Session, parsed: Parsed, spec: PlanSpec) -> Any:
         config.set_memory_pool_limit(workspace, spec.options.workspace_mib * _MIB)
     if spec.options.opt_level is not None:
         config.builder_optimization_level = spec.options.opt_level
-    # Layers' types and tactics in the plan, for `inspect`; the kernels are the same without.
+    # Layers' types and tactics in the plan, for `inspect`.
     config.profiling_verbosity = loaded.trt.ProfilingVerbosity.DETAILED
     if spec.options.capturable and spec.runtime.name == TENSORRT_RTX:
         # A plan that allocates memory itself as it runs cannot be captured (TensorRT for RTX 1.2).
