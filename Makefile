@@ -51,9 +51,10 @@ test: check triton clients
 	$(BIN)/pytest -n auto --dist loadgroup
 
 # Every test that needs a GPU, with the packages that PYTHON has: TensorRT and ONNX Runtime are those
-# of the GPU's machine (CONTRIBUTING.md), which no requirements file can name for all.
+# of the GPU's machine (CONTRIBUTING.md), which no requirements file can name for all. pytest-benchmark,
+# where it happens to be, warns beside `-n`, and warnings are errors here.
 gpu-test:
-	PYTHONPATH="$(CURDIR):$(CURDIR)/serve$${PYTHONPATH:+:$$PYTHONPATH}" $(PYTHON) -m pytest -m gpu
+	PYTHONPATH="$(CURDIR):$(CURDIR)/serve$${PYTHONPATH:+:$$PYTHONPATH}" $(PYTHON) -m pytest -m gpu -p no:benchmark
 
 # N generated repositories of each kind, and N mutated configs, judged by trtbuild and by Triton.
 fuzz-validate: $(STAMP) triton

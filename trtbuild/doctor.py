@@ -90,6 +90,7 @@ FRAMEWORKS = (
         "serve",
         tuple(map(_package, ("hpack", "httptools", "orjson", "uvloop"))),
     ),
+    _Needs("pictures of `trtbuild bench`", "plot", (_package("matplotlib"),)),
     _Needs("plans without a GPU: TensorRT for RTX", "rtx", (_runtime(TENSORRT_RTX),)),
     _Needs("plans for Triton's TensorRT backend", "tensorrt", (_runtime(TENSORRT),)),
 )
