@@ -46,20 +46,24 @@ def _layers() -> bytes:
 
 
 @functools.cache
-def _built() -> Path:
+def _built(max_batch: int) -> Path:
     """The directory of one model, built once a test run."""
     folder = Path(tempfile.mkdtemp(prefix="trtbuild-real-plans-"))
     (folder / "m.onnx").write_bytes(_layers())
     trtbuild.convert(
-        folder / "m.onnx", folder / "repo", name="m", runtime="tensorrt", max_batch=MAX_BATCH
-    )
+        folder / "m.onnx", folder / "repo", name="m", runtime="tensorrt",
+        max_batch=max_batch, verify=max_batch == MAX_BATCH,
+    )  # fmt: skip
     return folder / "repo" / "m"
 
 
-def put_real(repository: Path, *names: str) -> Path:
-    """Models of these names with a real plan each, in a repository; returns that."""
+def put_real(repository: Path, *names: str, max_batch: int = MAX_BATCH) -> Path:
+    """Models of these names with a real plan each, in a repository; returns that.
+
+    An instance holds 256 bytes of the GPU's memory for each row of `max_batch`.
+    """
     for name in names:
-        shutil.copytree(_built(), repository / name)
+        shutil.copytree(_built(max_batch), repository / name)
         config = repository / name / "config.pbtxt"
         config.write_text(config.read_text().replace('name: "m"', f'name: "{name}"'))
     return repository
