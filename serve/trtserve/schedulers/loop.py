@@ -2,7 +2,8 @@
 
 An instance with nothing to do has what waits. One that runs a batch and has room for another, to
 copy its inputs meanwhile, has it once that is full or as large as the last one: smaller ones would
-get smaller and smaller, and a GPU takes nearly as long for a small batch as for a large one.
+get smaller and smaller, and a GPU takes nearly as long for a small batch as for a large one. Where
+batches are short it has none: two small ones cost more than one, by more than overlapping saves.
 
 Everything here happens on that one thread, so nothing is locked. Instances work elsewhere and
 report back through `Instance.start`'s callback, which is called on this thread again.
@@ -22,6 +23,10 @@ from trtserve.schedulers.ahead import Ahead
 from trtserve.schedulers.direct import cancelled
 from trtserve.schedulers.policy import Batch, Dropped, Scheduler
 from trtserve.statistics import ModelStatistics
+
+# Executions from here on are worth beginning the next batch beside. On an H200, 16 clients of a
+# model of 0.13 ms lost a quarter by two batches in flight, 64 of a model of 1.4 ms won a quarter.
+_LONG_NS = 500_000
 
 
 class Outcome(NamedTuple):
@@ -68,6 +73,7 @@ class Runner:
         self._with_room: list[Instance] = []  # beside a batch, the one begun first first
         self._in_flight = dict.fromkeys(instances, 0)
         self._eager = eager
+        self._overlaps = eager  # batches are long enough, as far as known
         self._ahead = instances[0].ahead if instances else None
         self._statistics = statistics
         self._loop = loop
@@ -100,7 +106,7 @@ class Runner:
         if not self._armed:
             self._next_comes.came(request.started_ns)
             self._awake.rest()
-            if self._idle or self._with_room or not self._all_ahead():
+            if self._idle or self._has_room() or not self._all_ahead():
                 # Once a turn of the loop: what arrived in this turn can share a batch.
                 self._armed = True
                 self._loop.call_soon(self._look)
@@ -141,7 +147,7 @@ class Runner:
         scheduler = self._scheduler
         now = time.monotonic_ns()
         self._starting = True  # an instance may be done before `start` returns
-        while self._idle or self._with_room:
+        while self._idle or self._has_room():
             batch = self._next_batch(now)
             if batch is None:
                 break
@@ -157,6 +163,10 @@ class Runner:
             self._set_timer(now)
         if self._drained is not None:
             self._check_drained()
+
+    def _has_room(self) -> bool:
+        """An instance is to have a second batch beside the one that it runs."""
+        return self._overlaps and bool(self._with_room)
 
     def _next_batch(self, now: int) -> Batch | None:
         """What an instance with nothing to do, else one with room is to have."""
@@ -209,6 +219,8 @@ class Runner:
             self._timer = self._loop.call_later(max(0, deadline - now) / 1e9, self._kick)
 
     def _done(self, instance: Instance, batch: Batch, outcome: Outcome) -> None:
+        took = outcome.infer_ended_ns - outcome.infer_started_ns
+        self._overlaps = self._eager or took >= _LONG_NS
         if not outcome.goes_on:
             self._over(instance)
         if (len(self._scheduler) or self._ahead) and not self._starting:

@@ -215,8 +215,9 @@ class Wide:
     here = False
     capacity = 2
 
-    def __init__(self) -> None:
+    def __init__(self, takes_ns: int = 10**9) -> None:
         self.ahead: Ahead | None = Ahead()
+        self.takes_ns = takes_ns
         self.batches: list[tuple[Batch, Done]] = []
 
     def start(self, batch: Batch, done: Done) -> None:
@@ -227,7 +228,7 @@ class Wide:
         batch, done = self.batches.pop(index)
         now = time.monotonic_ns()
         answers = [InferResponse(Form("m", "1", ()), ())] * len(batch.requests)
-        done(self, batch, Outcome(answers, now, now, now, now))
+        done(self, batch, Outcome(answers, now, now, now + self.takes_ns, now + self.takes_ns))
 
     def sizes(self) -> list[int]:
         return [len(batch.requests) for batch, _ in self.batches]
@@ -244,15 +245,21 @@ async def submitted(to: Runner, count: int) -> list[InferRequest]:
     return requests
 
 
-def wide(scheduler: Scheduler, *instances: Wide) -> Runner:
+async def wide(scheduler: Scheduler, *instances: Wide) -> Runner:
+    """A runner that has seen how long a batch takes."""
     loop = asyncio.get_running_loop()
-    return Runner(scheduler, instances, ModelStatistics(), loop, 100)
+    running = Runner(scheduler, instances, ModelStatistics(), loop, 100)
+    await submitted(running, 1)
+    for each in instances:
+        if each.batches:
+            each.finish()
+    return running
 
 
 def test_the_second_batch_is_as_large_as_the_first_or_waits() -> None:
     async def main() -> None:
         instance = Wide()
-        running = wide(DynamicScheduler(Policy(8)), instance)
+        running = await wide(DynamicScheduler(Policy(8)), instance)
         await submitted(running, 3)
         await submitted(running, 2)
         assert instance.sizes() == [3]
@@ -271,11 +278,31 @@ def test_the_second_batch_is_as_large_as_the_first_or_waits() -> None:
     asyncio.run(main())
 
 
+def test_short_batches_run_one_at_a_time() -> None:
+    """However many wait: they come together, and the full ones are ready beside the instance."""
+
+    async def main() -> None:
+        instance = Wide(takes_ns=100_000)
+        running = await wide(DynamicScheduler(Policy(8)), instance)
+        await submitted(running, 3)
+        await submitted(running, 11)
+        assert instance.sizes() == [3]
+        assert instance.ahead is not None
+        assert (len(instance.ahead), running.waiting) == (1, 11)
+        instance.takes_ns = 10**9
+        instance.finish()
+        assert instance.sizes() == [8], "a smaller one waits until that is done"
+        await submitted(running, 5)
+        assert instance.sizes() == [8, 8], "long since the last one, so the next is begun beside"
+
+    asyncio.run(main())
+
+
 def test_a_full_batch_goes_beside_a_larger_number_of_requests() -> None:
     async def main() -> None:
         instance = Wide()
         scheduler = DynamicScheduler(Policy(8))
-        running = wide(scheduler, instance)
+        running = await wide(scheduler, instance)
         await submitted(running, 4)
         whole = request(8, at=time.monotonic_ns())
         running.submit(whole)
@@ -307,7 +334,7 @@ def test_an_instance_with_nothing_to_do_comes_before_one_with_room() -> None:
     async def main() -> None:
         one, two = Wide(), Wide()
         two.ahead = one.ahead
-        running = wide(DirectScheduler(), one, two)
+        running = await wide(DirectScheduler(), one, two)
         await submitted(running, 2)
         assert (one.sizes(), two.sizes()) == ([1], [1])
         await submitted(running, 2)
@@ -319,7 +346,7 @@ def test_an_instance_with_nothing_to_do_comes_before_one_with_room() -> None:
 def test_drain_waits_for_both_batches_of_an_instance() -> None:
     async def main() -> None:
         instance = Wide()
-        running = wide(DirectScheduler(), instance)
+        running = await wide(DirectScheduler(), instance)
         await submitted(running, 2)
         draining = asyncio.ensure_future(running.drain())
         for _ in range(2):
