@@ -2,7 +2,7 @@
 
 No CUDA package is needed. A thread that waits for the GPU, or for a call that may take its time,
 has released the GIL. What only queues work keeps it: to get it back from a thread that is busy
-takes a hundred times longer than the call, and a batch makes ten of them. Source of calls,
+can take longer than the call by far, and a batch makes ten of them. Source of calls,
 constants and types: the CUDA driver API (cuda.h), whose numbers never change. TensorRT and ONNX
 Runtime use the same primary context through CUDA's runtime API, so streams and addresses made here
 are theirs as well.
