@@ -3,7 +3,7 @@
 One table, asked before any network is made: an op of the graph that has such a form is refused by
 name, for both runtimes, as if the parser had refused it. What can be written in other ops was so
 by the surgery stage (`surgery/lower`) and does not come here. Found by running ONNX's own node
-tests on a GPU (docs/onnx-coverage.md). Runs in worker processes.
+tests on a GPU (docs/backend.md). Runs in worker processes.
 """
 
 from __future__ import annotations

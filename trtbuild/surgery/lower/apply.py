@@ -1,7 +1,7 @@
 """Every rewrite of this folder, as one pass of the surgery stage.
 
 Which forms TensorRT gets wrong was found by running ONNX's node tests on a GPU:
-docs/onnx-coverage.md.
+docs/backend.md.
 """
 
 from __future__ import annotations
