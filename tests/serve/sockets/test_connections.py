@@ -66,10 +66,17 @@ def test_a_cancelled_grpc_call_frees_its_place(server: Running) -> None:
     request.raw_input_contents.append(bytes(64))
     with grpc.insecure_channel(server.grpc) as channel:
         ask = channel.unary_unary("/inference.GRPCInferenceService/ModelInfer")
-        running = ask.future(request.SerializeToString())
-        time.sleep(0.05)
-        waiting = ask.future(request.SerializeToString())
-        until(lambda: runner.waiting == 1)
+
+        def one_waits() -> tuple[grpc.Future, grpc.Future]:
+            """A call that runs, and one that waits: anew where both end before that is seen."""
+            while True:
+                pair = [ask.future(request.SerializeToString()) for _ in range(2)]
+                while not all(call.done() for call in pair):
+                    if runner.waiting == 1:
+                        return pair[0], pair[1]
+                    time.sleep(0.001)
+
+        running, waiting = one_waits()
         waiting.cancel()
         until(lambda: runner.waiting == 0)
         with pytest.raises(grpc.RpcError) as caught:

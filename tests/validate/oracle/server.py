@@ -28,8 +28,10 @@ STAND_INS = ("stub", "tensorrt", "onnxruntime", "pytorch", "tensorflow", "openvi
 START_S = 60.0
 # A crash is no verdict: 2.51 crashes on one in twenty refusals of a model with several instances,
 # and the late end of an earlier case is a crash too. Each attempt has a new server. Silence for the
-# whole timeout has to happen twice: it is a verdict, but once was a hang at a refusal.
+# whole timeout has to happen each time: it is a verdict, but on a busy machine twice in a row was
+# a hang at a refusal.
 ATTEMPTS = 6
+SILENT_ATTEMPTS = 4
 TIMEOUT_S = 10.0  # a load takes milliseconds, with the Python backend a second and a half
 
 
@@ -172,7 +174,7 @@ class Triton:
             for attempt in range(ATTEMPTS):
                 verdict = self._after(first, name, timeout_s)
                 silent = verdict.message == "no answer" and timeout_s >= TIMEOUT_S
-                if not (verdict.crashed or (silent and attempt == 0)):
+                if not (verdict.crashed or (silent and attempt < SILENT_ATTEMPTS - 1)):
                     break
             return verdict
         finally:
