@@ -43,8 +43,9 @@ def test_a_plan_is_built_again_as_its_lock_says(
 def test_without_a_gpu_nothing_is_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("trtbuild.device.gpus", Devices)
     request = ConvertRequest(source=str(linear(tmp_path / "tiny.onnx")), repo=Path())
-    with pytest.raises(CudaError, match="this machine has no GPU"):
+    with pytest.raises(CudaError, match="this machine has no GPU") as caught:
         debug(request)
+    assert "a GPU that the plan is for" in caught.value.hint
 
 
 @pytest.mark.gpu

@@ -71,7 +71,10 @@ def debug(
     devices = device.gpus()
     runtime = choose_runtime(request.runtime, devices)
     if not devices.gpus:
-        raise CudaError("a plan is run to be looked at, and this machine has no GPU")
+        raise CudaError(
+            "a plan is run to be looked at, and this machine has no GPU",
+            "run it on a machine with a GPU that the plan is for",
+        )
     source = identify(request.source, request.kind)
     options = options_of_stages(request, source.kind)
     with Run(source, runtime, options, on_progress) as run:
