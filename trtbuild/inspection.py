@@ -12,7 +12,8 @@ import msgspec
 from trtbuild import device
 from trtbuild.artifacts import OnnxModel, Profile, layers_file_of
 from trtbuild.device import visible_only
-from trtbuild.errors import PlanError, RepositoryError, WorkerDiedError
+from trtbuild.errors import ForeignNameError, PlanError, RepositoryError, WorkerDiedError
+from trtbuild.foreign import read_inside
 from trtbuild.plan.header import plan_header
 from trtbuild.plan.layers import Inside, Layer, counts, layers_from_text
 from trtbuild.plan.runtimes import TENSORRT, choose_runtime, installed_runtimes
@@ -24,6 +25,8 @@ from trtbuild.stage_options import kind_of, options_of_stages
 from trtbuild.steps import Run
 from trtbuild.tensor import TensorSpec
 from trtbuild.workers.pool import OnProgress, Pool
+
+_MOST_LAYER_BYTES = 1 << 28  # TensorRT writes some kilobytes a layer
 
 
 class Inspection(msgspec.Struct, frozen=True):
@@ -142,11 +145,11 @@ def _with_layers(path: Path, found: Inspection, on_progress: OnProgress) -> Insp
 
 def _with_kept_layers(path: Path, found: Inspection, has_runtime: bool) -> Inspection:
     """The layers that were kept beside the plan, or their number by data type in its lock."""
-    file = path.with_name(layers_file_of(path.name))
+    kept = _kept_layers(path.parent, layers_file_of(path.name))
     lock, _ = _lock_beside(path)
     locked = next((p for p in lock.plans if p.file == path.name), None) if lock else None
-    if file.is_file():
-        layers = layers_from_text(file.read_text(errors="replace"))
+    if kept is not None:
+        layers = layers_from_text(kept)
         return msgspec.structs.replace(found, layers=layers, layer_types=counts(layers))
     lacking = "a GPU that it is for" if has_runtime else f"{found.runtime} and a GPU that it is for"
     note = f"its layers are told only where there is {lacking}"
@@ -155,6 +158,13 @@ def _with_kept_layers(path: Path, found: Inspection, has_runtime: bool) -> Inspe
     return msgspec.structs.replace(
         found, layer_types=locked.layers if locked else {}, notes=(*found.notes, note)
     )
+
+
+def _kept_layers(folder: Path, name: str) -> str | None:
+    try:
+        return read_inside(folder, name, _MOST_LAYER_BYTES).decode(errors="replace")
+    except (OSError, ForeignNameError):
+        return None  # not kept, or no plain file: it was not written by trtbuild
 
 
 def _lock_beside(path: Path) -> tuple[Lock | None, tuple[str, ...]]:

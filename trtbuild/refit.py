@@ -17,7 +17,8 @@ from trtbuild.artifacts import Progress, digest_of_files
 from trtbuild.capability import Capability
 from trtbuild.device import Gpu, visible_only
 from trtbuild.errors import PlanError, RepositoryError, UsageError
-from trtbuild.onnx_files import external_data
+from trtbuild.foreign import path_inside
+from trtbuild.onnx_files import external_files
 from trtbuild.plan.header import plan_header
 from trtbuild.plan.refit import RefittedPlan
 from trtbuild.plan.runtimes import TENSORRT, RuntimeInfo, choose_runtime
@@ -94,7 +95,8 @@ def refit_model(
         here = _Here(runtime, gpus, pool, on_progress)
         done = {plan.file: here.of_lock(plan, folder, weights, Path(made)) for plan in ready}
         _write(with_a_name(model), folder, lock, done)
-    return Refitted(tuple(folder / file for file in done), left, time.monotonic() - started)
+    plans = tuple(path_inside(folder, file) for file in done)
+    return Refitted(plans, left, time.monotonic() - started)
 
 
 class _Here(msgspec.Struct):
@@ -109,7 +111,8 @@ class _Here(msgspec.Struct):
         """A plan that trtbuild wrote: one that runs code is ours, and its digest was checked."""
         gpu = self.gpus[plan.targets[0]]
         runs_code = bool(plan.version_compatible)
-        return self.refit(folder / plan.file, onnx, made / plan.file, gpu, runs_code=runs_code)
+        there, new = (path_inside(place, plan.file) for place in (folder, made))
+        return self.refit(there, onnx, new, gpu, runs_code=runs_code)
 
     def refit(
         self, plan: Path, onnx: Path, output: Path, gpu: Gpu, *, runs_code: bool
@@ -148,7 +151,7 @@ def _version_of(model: Path, version: int | None) -> tuple[Path, Lock]:
             "refit its plans one by one: trtbuild refit PLAN --onnx FILE --output OUT",
         )
     for file in (plan.file for plan in lock.plans if plan.stripped):
-        path = versions[number] / file
+        path = path_inside(versions[number], file)
         if not path.is_file() or digest_of_files(path) != lock.files[file].digest:
             raise RepositoryError(
                 f"'{path}' is not the plan that trtbuild wrote: its digest differs",
@@ -165,9 +168,7 @@ def _weights_of(folder: Path, lock: Lock, onnx: Path | None) -> Path:
             f"there is no '{path}' to take the weights from",
             "give the ONNX model that the plans were built from with --onnx",
         )
-    if digest_of_files(path, *(path.parent / file for file in external_data(path))) != (
-        lock.onnx.digest
-    ):
+    if digest_of_files(path, *external_files(path)) != (lock.onnx.digest):
         raise RepositoryError(
             f"'{path}' is not the ONNX model that the plans of '{folder}' were built from",
             "give that one with --onnx; for other weights, of a plan with --refittable any: "
@@ -181,7 +182,7 @@ def _write(model: Path, folder: Path, lock: Lock, done: dict[str, RefittedPlan])
         msgspec.structs.replace(plan, stripped=plan.stripped and plan.file not in done)
         for plan in lock.plans
     )
-    files = {file: folder / file for file in lock.files}
+    files = {file: path_inside(folder, file) for file in lock.files}
     files |= {file: refitted.path for file, refitted in done.items()}
     content = Content(files, {}, None, msgspec.structs.replace(lock, plans=plans), read=lock)
     write_version(model.parent, content, "replace", lock.version)

@@ -52,6 +52,8 @@ def judge(tmp_path: Path) -> Judge:
         write(root, files_of(text))
         if "--strict-config" in options:
             settings["strict_config"] = True
+        if "--require-lock" in options:
+            settings["require_lock"] = True
         if "--server" in options:
             settings["server"] = options[options.index("--server") + 1]
         if "--gpu" in options:

@@ -51,6 +51,13 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         str, typer.Option(help="Exit with 1 from here on: error, warning or info.")
     ] = "error",
     server: Annotated[str, typer.Option(help="Judge for triton or trtbuild (serve).")] = "triton",
+    require_lock: Annotated[
+        bool,
+        typer.Option("--require-lock", help="Refuse what is not, to the last file, as locked."),
+    ] = False,
+    follow_links: Annotated[
+        bool, typer.Option("--follow-links", help="Also links that lead out of the repository.")
+    ] = False,
 ) -> None:
     """Tell whether Triton will load a model repository, and what will go wrong after loading."""
     from trtbuild.validate.run import validate
@@ -62,6 +69,8 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         ignore=ignore,
         severity=min_severity,
         server=server,
+        follow_links=follow_links,
+        require_lock=require_lock,
     )
     _check_choice("--format", format_, _formats())
     _check_diff(diff, {"--fix": fix, f"--format {format_}": format_ != "text", "--output": output})
@@ -107,6 +116,8 @@ def _settings(
     ignore: list[str] | None,
     severity: str,
     server: str,
+    follow_links: bool,
+    require_lock: bool,
 ) -> Settings:
     from trtbuild.validate.explain import check_selection
     from trtbuild.validate.finding import Severity
@@ -121,6 +132,8 @@ def _settings(
         select=check_selection("--select", _words(select)),
         ignore=check_selection("--ignore", _words(ignore)),
         min_severity=Severity[severity.upper()],
+        follow_links=follow_links,
+        require_lock=require_lock,
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trtbuild.modelconfig.complete import Completed, complete
-from trtbuild.repository.directory import Directory, below
+from trtbuild.repository.directory import Directory
 from trtbuild.repository.versions import overflows, selected_versions
 from trtbuild.validate.ensemble import Graph
 from trtbuild.validate.python_model import auto_completes
@@ -84,10 +84,9 @@ class Model:
         if self.backend == "onnxruntime":
             return not (self.config.input and self.config.output)
         if self.backend == "python":
-            return any(
-                auto_completes(below(folder.path, self.completed.filename))
-                for folder in self.version_folders.values()
-            )
+            folders = self.version_folders.values()
+            files = (folder.inside(self.completed.filename) for folder in folders)
+            return any(file is not None and auto_completes(file) for file in files)
         return self.backend in ("tensorrt", "tensorrt_rtx", "tensorflow", "openvino")
 
     @cached_property

@@ -226,6 +226,7 @@ def _allowed(model: Model, found: list[Finding]) -> list[Finding]:
             number
             for number, allow in enumerate(allows)
             if allow.word in (finding.code, finding.name)
+            and not by_code[finding.code].firm
             and (allow.line == 0 or (finding.file == model.path and allow.line == finding.line))
         ]
         used.update(hits)

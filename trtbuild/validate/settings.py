@@ -19,4 +19,6 @@ class Settings(msgspec.Struct, frozen=True):
     select: tuple[str, ...] = ()  # codes, their beginnings, or names; (): all
     ignore: tuple[str, ...] = ()
     min_severity: Severity = Severity.ERROR
+    follow_links: bool = False  # also those that lead out of the repository
+    require_lock: bool = False  # what is not exactly as its lock says is an error
     digests: bool = True  # read every locked file whole to compare its digest

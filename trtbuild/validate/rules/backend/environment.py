@@ -33,7 +33,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from trtbuild.repository.directory import below
+from trtbuild.foreign import fence_of, open_file, stated_path
 from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.fixes import quote, replace_value
 from trtbuild.validate.model import Model
@@ -63,8 +63,9 @@ def check(model: Model) -> Iterator[Finding]:
     if given and not inside and not given.startswith("/"):
         yield _relative(model, given)
         return
-    path = below(root, given.replace(_MODEL, str(root.absolute()), 1))
-    problem = _problem(path) if given else ""
+    path = stated_path(given.replace(_MODEL, str(root.absolute()), 1))
+    here = fence_of(root).holds(path)  # what else is on this machine is not the config's to open
+    problem = _problem(path, opened=here) if given else ""
     if problem:
         here = inside or path.exists()
         yield Finding(
@@ -78,7 +79,8 @@ def check(model: Model) -> Iterator[Finding]:
 
 def _relative(model: Model, given: str) -> Finding:
     assert model.directory is not None
-    there = below(model.directory.path, given).exists()
+    place = model.directory.inside(given)
+    there = place is not None and place.exists()
     at = ("parameters", KEY, "value", "string_value")
     path = f"{_MODEL}/{given.removeprefix('./')}"
     return Finding(
@@ -89,17 +91,17 @@ def _relative(model: Model, given: str) -> Finding:
     )
 
 
-def _problem(path: Path) -> str:
+def _problem(path: Path, *, opened: bool) -> str:
     if path.is_dir():
         return "" if (path / "bin/activate").exists() else "a folder without bin/activate"
     if not path.exists():
         return "which is not there"
-    return "" if not path.is_file() or is_archive(path) else "which is no archive"
+    return "which is no archive" if opened and path.is_file() and not is_archive(path) else ""
 
 
 def is_archive(path: Path) -> bool:
     """Whether the file begins as one that libarchive opens."""
-    with path.open("rb") as file:
+    with open_file(path) as file:
         head = file.read(512)
     if head.startswith(_ARCHIVES):
         return True
