@@ -28,6 +28,7 @@ TESTED_BY_TABLE = ("trtbuild/validate/rules/",)
 
 WORDS = {
     "errors", "foreign", "tensor", "capability", "registry", "artifacts", "device", "store",
+    "cache_folder", "folder_lock", "temporary",
     "workers",
     "tensorfile", "protowire", "onnx_files", "onnx_model", "onnx_weights", "onnx_session",
     "onnx_write", "samples", "request", "columns", "cuda", "cuda_timing",

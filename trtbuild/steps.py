@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
-from trtbuild import __version__
+from trtbuild import __version__, temporary
 from trtbuild.artifacts import (
     CheckReport,
     Model,
@@ -32,6 +32,7 @@ from trtbuild.artifacts import (
     Stage,
     SurgeryResult,
 )
+from trtbuild.cache_folder import default_root
 from trtbuild.capability import Capability
 from trtbuild.network_model import NetworkModel
 from trtbuild.plan.check import check
@@ -59,7 +60,6 @@ class Run:
         options: StageOptions,
         on_progress: OnProgress,
     ) -> None:
-        self.store = Store()
         self.stages: list[Stage] = []
         self.source = source
         self.runtime = runtime
@@ -72,8 +72,10 @@ class Run:
         self._ends = ExitStack()
 
     def __enter__(self) -> Run:
+        temporary.choose(default_root())
         folder = self._ends.enter_context(tempfile.TemporaryDirectory(prefix="trtbuild-"))
         self.folder = Path(folder)
+        self.store = self._ends.enter_context(Store(spare=self.folder / "cache"))
         self._ends.enter_context(self.pool)
         return self
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from trtbuild.doctor import Diagnosis
 
 
 def command(json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False) -> None:
@@ -18,7 +21,8 @@ def command(json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")
         return
     typer.echo(
         f"trtbuild {diagnosis.trtbuild}, Python {diagnosis.python}, {diagnosis.platform}\n"
-        f"cache {diagnosis.cache}, {render.size_text(diagnosis.cache_bytes)}\n"
+        f"cache {_cache(diagnosis)}\n"
+        f"temporary files in {diagnosis.temporary or 'no folder: none can be written'}\n"
     )
     devices = diagnosis.devices
     driver = f"driver {devices.driver or 'unknown'}, CUDA up to {devices.cuda or 'unknown'}"
@@ -53,3 +57,14 @@ def command(json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")
     for framework in diagnosis.frameworks:
         if framework.problem:
             typer.echo(f"{framework.purpose}: {framework.problem}")
+
+
+def _cache(diagnosis: Diagnosis) -> str:
+    from trtbuild.cli import render
+
+    limit = diagnosis.cache_limit_bytes
+    size = render.size_text(diagnosis.cache_bytes)
+    of = ", no limit" if limit is None else f" of {render.size_text(limit)}"
+    if diagnosis.cache_problem:
+        return f"{diagnosis.cache or 'none'}, not used: {diagnosis.cache_problem}"
+    return f"{diagnosis.cache}, {size}{of}"

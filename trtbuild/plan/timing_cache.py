@@ -96,7 +96,7 @@ def save_timing_cache(config: Any, path: Path) -> tuple[str, ...]:
     if cache is None:
         return ()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if path.exists() and (theirs := config.create_timing_cache(path.read_bytes())) is not None:
             cache.combine(theirs, False)
         _replace(path, cache.serialize())

@@ -10,9 +10,8 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from trtbuild.artifacts import digest_of_files
 from trtbuild.errors import ForeignNameError, RepositoryError
-from trtbuild.foreign import Fence, path_inside
+from trtbuild.foreign import Fence, digest_inside
 from trtbuild.repository.layout import CONFIG, LOCK, versions_of
 from trtbuild.repository.lock import Lock, LockedFile, read_lock
 
@@ -77,8 +76,7 @@ def _of_file(
     shown = f"{folder.name}/{name}"
     digests = {each if isinstance(each, str) else each.digest for each in expected}
     try:
-        path = path_inside(folder, name, fence)
-        if digest_of_files(path) not in digests:
+        if digest_inside(folder, name, fence) not in digests:
             yield f"{shown} is not the file that was locked: its digest differs"
     except FileNotFoundError:
         yield f"{shown}, which was locked, is not there"
