@@ -17,6 +17,7 @@ from trtbuild.artifacts import (
     VerifyReport,
 )
 from trtbuild.device import Devices, Gpu, visible_only
+from trtbuild.engine_from_plan import Loading
 from trtbuild.errors import SourceError
 from trtbuild.network_model import NetworkModel
 from trtbuild.plan.refit import RefittedPlan
@@ -36,6 +37,7 @@ class Accuracy(NamedTuple):
     surgery: SurgeryResult
     profile: Profile
     profiles: tuple[Profile, ...] = ()  # that `profile` is the envelope of; (): itself alone
+    trusted: bool = True  # the plans were built here: the code in version-compatible ones may run
 
     def of_graphs(self) -> VerifyReport:
         """Source framework against ONNX, with the very object that was exported."""
@@ -155,16 +157,19 @@ class Accuracy(NamedTuple):
                 options=self.run.options.verify,
                 label=str(gpu.capability),
                 precision=model.precision if isinstance(model, NetworkModel) else precision,
-                plugins=self.run.options.plan.plugins,
+                loading=self._loading(plan),
             )
+
+    def _loading(self, plan: Plan) -> Loading:
+        runs_code = self.trusted and bool(plan.version_compatible)
+        return Loading.of(plan, self.run.options.plan.plugins, runs_code=runs_code)
 
     def _no_graph(self) -> str:
         """Why no ONNX graph of this run can be run, "" where they can."""
         model = self.surgery.model
         if isinstance(model, NetworkModel):
             return f"not run: there is nothing to compare a network with; {_NAME_IT}"
-        if not self.run.options.plan.plugins:  # which are TensorRT's alone
-            return ""
+        # Ops that ONNX does not define are plugins, those that TensorRT brings among them.
         ops = self.run.call("trtbuild.verify.custom_ops:lacking", list[str], path=model.path)
         return f"not run: ONNX Runtime has no {', '.join(ops)}; {_NAME_IT}" if ops else ""
 
@@ -182,9 +187,11 @@ class Accuracy(NamedTuple):
                 plan=plan.path,
                 onnx=model.path,
                 output=output,
-                runs_code=bool(plan.version_compatible),
+                loading=self._loading(plan),
             )
-        return msgspec.structs.replace(plan, directory=output.parent, file=output.name)
+        return msgspec.structs.replace(
+            plan, directory=output.parent, file=output.name, stripped=False
+        )
 
     def points(self) -> list[Point]:
         """Seeded inputs for each set of shapes, made once a call."""

@@ -11,7 +11,7 @@ from trtbuild.device import Devices, Gpu
 from trtbuild.errors import MissingPackageError, RepositoryError
 from trtbuild.plan.runtimes import TENSORRT_RTX, RuntimeInfo, installed_runtimes
 from trtbuild.repository.layout import check_no_version, versions_of
-from trtbuild.repository.lock import Lock, read_lock
+from trtbuild.repository.lock import Lock, LockedPlan, read_lock
 
 
 class LockedVersion(NamedTuple):
@@ -49,6 +49,7 @@ class LockedVersion(NamedTuple):
             version_compatible=locked.version_compatible,
             refit=locked.refit,
             stripped=locked.stripped,
+            plugins=locked.plugins,
         )
 
 
@@ -78,6 +79,16 @@ def locked_version(model: Path, number: int | None) -> LockedVersion:
             "convert the model with trtbuild, or give a plan file where one will do",
         )
     return LockedVersion(path, lock)
+
+
+def locked_plan(path: Path) -> LockedPlan | None:
+    """What the lock beside the plan file `path` says of it; None where nothing does."""
+    try:
+        lock = read_lock(path.parent)
+    except RepositoryError:
+        return None  # `trtbuild repo validate` says what is wrong with it
+    plans = () if lock is None else lock.plans
+    return next((plan for plan in plans if plan.file == path.name), None)
 
 
 class Runnable(NamedTuple):

@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
 
 from trtbuild import device
 from trtbuild.artifacts import Progress, digest_of_files
-from trtbuild.capability import Capability
 from trtbuild.device import Gpu, visible_only
+from trtbuild.engine_from_plan import Loading
 from trtbuild.errors import PlanError, RepositoryError, UsageError
+from trtbuild.locked import locked_plan
 from trtbuild.onnx_files import external_data
 from trtbuild.plan.header import plan_header
 from trtbuild.plan.refit import RefittedPlan
 from trtbuild.plan.runtimes import TENSORRT, RuntimeInfo, choose_runtime
+from trtbuild.plugin_files import plugins_from_paths
 from trtbuild.repository.layout import PORTABLE, versions_of, with_a_name
-from trtbuild.repository.lock import Lock, LockedPlan, read_lock
+from trtbuild.repository.lock import Lock, read_lock
 from trtbuild.repository.write import Content, write_version
 from trtbuild.workers.pool import OnProgress, Pool
 
@@ -36,23 +39,32 @@ class Refitted(msgspec.Struct, frozen=True):
 
 
 def refit_plan(
-    plan: Path, onnx: Path, output: Path, on_progress: OnProgress = lambda _: None
+    plan: Path,
+    onnx: Path,
+    output: Path,
+    on_progress: OnProgress = lambda _: None,
+    *,
+    plugins: Iterable[Path] = (),
+    runs_code: bool = False,
 ) -> Refitted:
     """Write to `output` the plan file `plan` with the weights of `onnx`; by one rename.
 
+    `plugins` are loaded first; `runs_code`: the code in a version-compatible plan may run.
     Raises `PlanError` where this machine cannot load it, or the weights do not fit.
     """
     started = time.monotonic()
+    files = plugins_from_paths(plugins)
     _check_header(plan)
     _check_onnx(onnx)
+    loading = Loading.of(locked_plan(plan), files, runs_code=runs_code)
     devices = device.gpus()
     runtime = choose_runtime(TENSORRT, devices)
     folder = with_a_name(output).parent
     if not folder.is_dir():
         raise UsageError(f"--output '{output}': there is no folder '{folder}'", "make it first")
     with tempfile.TemporaryDirectory(dir=folder, prefix=".trtbuild-") as made, Pool() as pool:
-        here = _Here(runtime, {}, pool, on_progress)
-        done = here.refit(plan, onnx, Path(made) / output.name, devices.gpus[0], runs_code=False)
+        here = _Here(runtime, pool, on_progress)
+        done = here.refit(plan, onnx, Path(made) / output.name, devices.gpus[0], loading)
         done.path.replace(output)
     return Refitted((output,), {}, time.monotonic() - started)
 
@@ -62,14 +74,19 @@ def refit_model(
     onnx: Path | None = None,
     version: int | None = None,
     on_progress: OnProgress = lambda _: None,
+    *,
+    plugins: Iterable[Path] = (),
+    runs_code: bool = False,
 ) -> Refitted:
     """Give the plans of `model`, a model's folder in a repository, the weights they lack.
 
-    `version` None: the latest. `onnx` None: the `model.onnx` beside the plans. Raises
-    `RepositoryError` where the version is none of trtbuild's or the ONNX file is not the model
-    its plans were built from, `PlanError` where no plan can be refitted here.
+    `plugins` and `runs_code` as for `refit_plan`. `version` None: the latest. `onnx` None: the
+    `model.onnx` beside the plans. Raises `RepositoryError` where the version is none of trtbuild's
+    or the ONNX file is not the model its plans were built from, `PlanError` where no plan can be
+    refitted here.
     """
     started = time.monotonic()
+    files = plugins_from_paths(plugins)
     folder, lock = _version_of(model, version)
     stripped = [plan for plan in lock.plans if plan.stripped]
     if not stripped:
@@ -91,28 +108,30 @@ def refit_model(
         why = "; ".join(f"{file}: {reason}" for file, reason in left.items())
         raise PlanError(f"nothing was refitted: {why}", "run it on a machine with such a GPU")
     with tempfile.TemporaryDirectory(prefix="trtbuild-") as made, Pool() as pool:
-        here = _Here(runtime, gpus, pool, on_progress)
-        done = {plan.file: here.of_lock(plan, folder, weights, Path(made)) for plan in ready}
+        here = _Here(runtime, pool, on_progress)
+        done = {
+            plan.file: here.refit(
+                folder / plan.file,
+                weights,
+                Path(made) / plan.file,
+                gpus[plan.targets[0]],
+                Loading.of(plan, files, runs_code=runs_code),
+            )
+            for plan in ready
+        }
         _write(with_a_name(model), folder, lock, done)
     return Refitted(tuple(folder / file for file in done), left, time.monotonic() - started)
 
 
 class _Here(msgspec.Struct):
-    """What is on this machine: a runtime, GPUs by capability; and workers."""
+    """What is on this machine: a runtime; and workers."""
 
     runtime: RuntimeInfo
-    gpus: dict[Capability, Gpu]
     pool: Pool
     on_progress: OnProgress
 
-    def of_lock(self, plan: LockedPlan, folder: Path, onnx: Path, made: Path) -> RefittedPlan:
-        """A plan that trtbuild wrote: one that runs code is ours, and its digest was checked."""
-        gpu = self.gpus[plan.targets[0]]
-        runs_code = bool(plan.version_compatible)
-        return self.refit(folder / plan.file, onnx, made / plan.file, gpu, runs_code=runs_code)
-
     def refit(
-        self, plan: Path, onnx: Path, output: Path, gpu: Gpu, *, runs_code: bool
+        self, plan: Path, onnx: Path, output: Path, gpu: Gpu, loading: Loading
     ) -> RefittedPlan:
         """In a worker that sees `gpu` alone."""
         self.on_progress(Progress(plan.name, "refitting"))
@@ -124,7 +143,7 @@ class _Here(msgspec.Struct):
                 plan=plan,
                 onnx=onnx,
                 output=output,
-                runs_code=runs_code,
+                loading=loading,
             )
         self.on_progress(Progress(plan.name, "refitted", 1, 1))
         return done

@@ -168,10 +168,7 @@ class _Choice:
             )
         locked = self._locked(path)
         if locked is not None and locked.stripped:
-            raise PlanRefused(
-                f"{path.name} was built without its weights, by its lock: fill them in with "
-                "`trtbuild refit`, which writes a plan that runs"
-            )
+            raise PlanRefused(without_weights(path.name))
         return header
 
     def check_target(self, gpu: Gpu, path: Path, header: PlanHeader) -> None:
@@ -249,6 +246,14 @@ class _Choice:
             return f"this machine has {', '.join(named)}"
         problem = f" that can be used ({self._found.problem})" if self._found.problem else ""
         return f"this machine has no GPU{problem}"
+
+
+def without_weights(plan: str) -> str:
+    """Why a plan that was stripped is not run, and what makes one that is."""
+    return (
+        f"{plan} was built without its weights: `trtbuild refit` gives it those of its ONNX model, "
+        "and writes a plan that runs"
+    )
 
 
 def within(folder: Path, name: str, named: frozenset[str] = frozenset()) -> Path:

@@ -31,6 +31,7 @@ from trtbuild.plan.runtimes import RuntimeInfo, choose_runtime
 from trtbuild.plan.session import Session, session
 from trtbuild.plan.timing_cache import timing_cache_path
 from trtbuild.store import Store
+from trtbuild.tensorrt_log import TensorRtLog
 from trtbuild.workers.pool import Pool
 
 A10 = Gpu(0, "NVIDIA A10", "GPU-0", Capability(8, 6), 24 << 30)
@@ -42,6 +43,7 @@ def stand_in(version: str, **enums: Any) -> Session:
     loaded = object.__new__(Session)
     loaded.runtime = msgspec.structs.replace(TRT, version=version)
     loaded.trt = SimpleNamespace(__version__=version, **enums)
+    loaded.log = TensorRtLog(None, [])
     return loaded
 
 
@@ -179,7 +181,7 @@ def test_tactic_sources_are_a_mask_by_name(sources: tuple[str, ...], mask: int) 
 
 def test_tactic_sources_that_the_release_lacks_or_refuses() -> None:
     loaded = stand_in("11.1.0.1", TacticSource=SimpleNamespace(JIT_CONVOLUTIONS=4))
-    loaded.errors = ["Error Code 3: API Usage Error (not on this GPU)"]
+    loaded.errors.append("Error Code 3: API Usage Error (not on this GPU)")
     with pytest.raises(PlanError) as caught:
         datacenter.configure(
             loaded, Tactics(allowed=0xFF), PlanOptions(tactic_sources=("cudnn",)), "none"

@@ -19,6 +19,7 @@ from trtbuild.plan.timing_cache import (
     save_timing_cache,
     timing_cache_path,
 )
+from trtbuild.tensorrt_log import TensorRtLog
 
 A10 = Gpu(0, "NVIDIA A10", "GPU-0", Capability(8, 6), 24 << 30)
 TRT = RuntimeInfo("tensorrt", "tensorrt", "tensorrt", "10.6.0", (A10.capability,), (A10,))
@@ -73,7 +74,7 @@ def session() -> Session:
     made = object.__new__(Session)
     made.runtime = TRT
     made.trt = SimpleNamespace(__version__="10.6.0")
-    made.errors = []
+    made.log = TensorRtLog(None, [])
     return made
 
 

@@ -10,6 +10,7 @@ from tests.cuda_driver import StandIn
 from tests.serve.backends.tensorrt.stand_in import Bounds, Tensor, copies, plan_text
 from trtbuild import cuda as layer
 from trtbuild.device import gpus
+from trtbuild.engine_from_plan import AS_IT_IS
 from trtbuild.errors import UsageError
 from trtbuild.plan.header import HEADER_BYTES
 from trtbuild.verify.bench_run import Profile, measure, shapes_of
@@ -40,7 +41,7 @@ def plan(
 
 def test_each_batch_is_measured_by_itself(plan: Path) -> None:
     options = BenchOptions(batches=(1, 8, 40), seconds=0, warm_up_ms=0, iterations=5)
-    found = measure(plan, trt.__name__, options)
+    found = measure(plan, trt.__name__, options, AS_IT_IS)
     assert [one.shapes for one in found] == [{"x": (1, 4)}, {"x": (8, 4)}, {"x": (40, 4)}]
     for one in found:
         assert one.queries >= 5
@@ -49,7 +50,7 @@ def test_each_batch_is_measured_by_itself(plan: Path) -> None:
 
 
 def test_the_usual_shapes_are_measured_where_nothing_is_asked_for(plan: Path) -> None:
-    (one,) = measure(plan, trt.__name__, SHORT)
+    (one,) = measure(plan, trt.__name__, SHORT, AS_IT_IS)
     assert (one.shapes, one.batch, one.copies, one.cuda_graph) == ({"x": (4, 4)}, 4, True, False)
 
 
@@ -57,7 +58,7 @@ def test_streams_and_no_copies_and_a_graph(plan: Path, stand_in: StandIn | None)
     options = BenchOptions(
         streams=3, copies=False, cuda_graph=True, seconds=0, warm_up_ms=0, iterations=5
     )
-    (one,) = measure(plan, trt.__name__, options)
+    (one,) = measure(plan, trt.__name__, options, AS_IT_IS)
     assert one.queries >= 15
     assert one.cuda_graph
     assert one.upload.max == one.download.max == 0.0
@@ -67,14 +68,14 @@ def test_streams_and_no_copies_and_a_graph(plan: Path, stand_in: StandIn | None)
 
 def test_layers_are_timed_in_runs_of_their_own(plan: Path) -> None:
     options = BenchOptions(layers=True, seconds=0, warm_up_ms=0, iterations=1)
-    (one,) = measure(plan, trt.__name__, options)
+    (one,) = measure(plan, trt.__name__, options, AS_IT_IS)
     (layer_time,) = one.layers
     assert (layer_time.name, layer_time.milliseconds, layer_time.share) == ("copy of x", 0.25, 1.0)
 
 
 def test_a_batch_that_no_profile_takes(plan: Path) -> None:
     with pytest.raises(UsageError, match="does not take a batch of 65: it takes x 1x4 to 8x4; x 9"):
-        measure(plan, trt.__name__, BenchOptions(batches=(65,)))
+        measure(plan, trt.__name__, BenchOptions(batches=(65,)), AS_IT_IS)
 
 
 STATIC: Profile = {"x": ((2, 3), (2, 3), (2, 3)), "n": ((1,), (5,), (9,))}

@@ -17,7 +17,7 @@ from trtbuild.plan.inspector import inspector_text
 from trtbuild.plan.layers import NAMED_LAYERS, computing_in, counts, layers_from_text
 from trtbuild.plan.network import Parsed, network_from_onnx, typed
 from trtbuild.plan.options import PlanSpec
-from trtbuild.plan.plugins import load_plugins, unused_notes, used_plugins
+from trtbuild.plan.plugins import unused_notes, used_plugins
 from trtbuild.plan.progress import PER_MILLE, monitor
 from trtbuild.plan.runtimes import TENSORRT, TENSORRT_RTX, RuntimeInfo
 from trtbuild.plan.session import Session, session
@@ -44,7 +44,7 @@ def plan(spec: PlanSpec, directory: Path) -> Plan:
     """
     started = time.monotonic()
     loaded = session(spec.runtime)
-    plugins = load_plugins(loaded, spec.options.plugins)
+    plugins = loaded.plugins(spec.options.plugins)
     flags = typed(loaded)
     if spec.runtime.name == TENSORRT:
         datacenter.check_gpu(spec.targets[0])
