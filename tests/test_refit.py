@@ -41,6 +41,12 @@ class Worker:
 
 @pytest.fixture(autouse=True)
 def machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_a_gpu(monkeypatch)
+
+
+def with_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An A10, TensorRT, and a worker that is none."""
+
     @contextlib.contextmanager
     def worker(_: object, __: dict[str, str]) -> Iterator[Worker]:
         yield Worker()

@@ -6,9 +6,14 @@ beside them, and the version is written as a whole, as by `convert`.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import glob
+import os
+import shutil
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -62,9 +67,9 @@ def refit_plan(
     folder = with_a_name(output).parent
     if not folder.is_dir():
         raise UsageError(f"--output '{output}': there is no folder '{folder}'", "make it first")
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".trtbuild-") as made, Pool() as pool:
+    with _beside(output) as made, Pool() as pool:
         here = _Here(runtime, pool, on_progress)
-        done = here.refit(plan, onnx, Path(made) / output.name, devices.gpus[0], loading)
+        done = here.refit(plan, onnx, made / output.name, devices.gpus[0], loading)
         done.path.replace(output)
     return Refitted((output,), {}, time.monotonic() - started)
 
@@ -121,6 +126,31 @@ def refit_model(
         }
         _write(with_a_name(model), folder, lock, done)
     return Refitted(tuple(folder / file for file in done), left, time.monotonic() - started)
+
+
+@contextlib.contextmanager
+def _beside(output: Path) -> Iterator[Path]:
+    """A folder on the file system of `output`; one that a killed run has left there goes first.
+
+    It is locked, which ends with its process: who is at work keeps its own.
+    """
+    prefix = f".{output.name}.trtbuild-"
+    for old in output.parent.glob(f"{glob.escape(prefix)}*"):
+        with contextlib.suppress(OSError), _locked(old):
+            shutil.rmtree(old, ignore_errors=True)
+    made = tempfile.TemporaryDirectory(dir=output.parent, prefix=prefix)
+    with made as name, _locked(Path(name)):
+        yield Path(name)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(handle)
 
 
 class _Here(msgspec.Struct):

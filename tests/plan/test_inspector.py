@@ -7,7 +7,7 @@ from onnx import TensorProto
 
 from tests.plan.models import convolution, saved
 from tests.with_tensorrt import needs_tensorrt
-from trtbuild.artifacts import from_json
+from trtbuild.artifacts import from_json, layers_file_of
 from trtbuild.device import gpus
 from trtbuild.engine_from_plan import AS_IT_IS
 from trtbuild.errors import PlanError
@@ -17,6 +17,7 @@ from trtbuild.plan.layers import layers_from_text
 from trtbuild.plan.options import PlanOptions, PlanSpec
 from trtbuild.plan.profiles import profile_from_shapes
 from trtbuild.plan.runtimes import RuntimeInfo, choose_runtime
+from trtbuild.plan.targets import plan_file_name
 
 
 def spec_of(runtime: RuntimeInfo, folder: Path, dtype: int) -> PlanSpec:
@@ -54,3 +55,16 @@ def test_a_plan_tells_its_layers_when_it_is_built_and_later(
     assert any(layer.tactic and layer.dtype == name for layer in inside.layers)
     assert (made.fp32_layers != ()) == (name == "fp32")
     assert from_json(text, dict)["Layers"]
+
+
+@pytest.mark.gpu
+@needs_tensorrt
+def test_a_disk_that_is_full_for_the_layers_fails_the_plan(tmp_path: Path) -> None:
+    runtime = choose_runtime("tensorrt", gpus())
+    spec = spec_of(runtime, tmp_path, TensorProto.FLOAT16)
+    file = layers_file_of(plan_file_name(spec.targets))
+    (tmp_path / file).symlink_to("/dev/full")
+    with pytest.raises(PlanError) as caught:
+        plan(spec, tmp_path)
+    assert caught.value.message.endswith(": No space left on device")
+    assert "make room there" in caught.value.hint

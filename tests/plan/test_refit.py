@@ -139,6 +139,17 @@ def test_what_does_not_fit_is_said_and_nothing_written(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.usefixtures("tensorrt")
+def test_a_full_disk(tmp_path: Path) -> None:
+    (tmp_path / "out").symlink_to("/dev/full")
+    with pytest.raises(PlanError) as caught:
+        refitted(tmp_path, b"refittable", b"weights")
+    assert caught.value.message == (
+        f"the plan cannot be written to '{tmp_path}/out': No space left on device"
+    )
+    assert caught.value.hint == "make room there"
+
+
 @pytest.mark.gpu
 @needs_tensorrt
 @pytest.mark.parametrize("refittable", ["identical", "any"])
