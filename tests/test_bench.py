@@ -9,6 +9,7 @@ from trtbuild.bench import bench
 from trtbuild.capability import Capability
 from trtbuild.device import Devices, Gpu
 from trtbuild.errors import CudaError, PlanError, RepositoryError, TrtbuildError, UsageError
+from trtbuild.plan.runtimes import RuntimeInfo
 from trtbuild.verify.timing import BenchOptions
 
 L4 = Gpu(0, "NVIDIA L4", "GPU-0", Capability(8, 9), 1 << 30)
@@ -43,6 +44,23 @@ def test_what_is_no_plan_and_no_model(tmp_path: Path) -> None:
         bench(tmp_path / "x.plan", BenchOptions())
     with pytest.raises(UsageError, match="--version goes with REPO/MODEL"):
         bench(tmp_path / "x.plan", BenchOptions(), version=1)
+
+
+PLAN = b"ftrt" + bytes(20) + bytes((10, 6, 0, 26)) + bytes(36)
+
+
+def test_a_plan_of_another_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = RuntimeInfo("tensorrt", "tensorrt", "tensorrt", "10.5.0.18", (), (L4,))
+    monkeypatch.setattr("trtbuild.device.gpus", lambda: Devices((L4,)))
+    monkeypatch.setattr("trtbuild.bench.runtime_of", lambda *_: here)
+    (plan := tmp_path / "x.plan").write_bytes(PLAN)
+    with pytest.raises(PlanError) as caught:
+        bench(plan, BenchOptions())
+    assert caught.value.message == (
+        f"the plan {plan} was built by tensorrt 10.6.0.26, and 10.5.0.18 is installed here, which "
+        "does not run it"
+    )
+    assert caught.value.hint == "install tensorrt 10.6.0.26, or convert the model again"
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,15 @@ from trtbuild.artifacts import digest_of_files
 from trtbuild.device import Devices, Gpu, visible_only
 from trtbuild.engine_from_plan import Loading, Told
 from trtbuild.errors import CudaError, UsageError
-from trtbuild.locked import check_any_runs, locked_plan, locked_version, runnable, runtime_of
+from trtbuild.locked import (
+    check_any_runs,
+    check_release,
+    locked_plan,
+    locked_version,
+    runnable,
+    runtime_of,
+    targets_of,
+)
 from trtbuild.plan.header import plan_header
 from trtbuild.plan.runtimes import RuntimeInfo
 from trtbuild.plugin_files import plugins_from_paths
@@ -37,6 +45,7 @@ def bench(
     files = plugins_from_paths(plugins)
     _check(options)
     chosen = _chosen(source, version, device.gpus())
+    check_release(chosen.path, plan_header(chosen.path).version, chosen.runtime)
     with Pool() as pool, pool.worker(visible_only(chosen.gpu)) as worker:
         found = worker.call(
             "trtbuild.verify.bench_run:measure",
@@ -77,12 +86,13 @@ def _chosen(source: Path, version: int | None, devices: Devices) -> _Chosen:
     if version is not None:
         raise UsageError("--version goes with REPO/MODEL: a plan file has none", "leave it out")
     header = plan_header(source)
-    gpus = [gpu for gpu in devices.gpus if not header.targets or gpu.capability in header.targets]
+    targets = targets_of(source, header)
+    gpus = [gpu for gpu in devices.gpus if targets is None or gpu.capability in targets]
     if not gpus:
         why = devices.problem or "this machine has none"
         if devices.gpus:
             why = f"this machine has {', '.join(map(str, devices.capabilities))}"
-        built = ", ".join(map(str, header.targets or ())) or "its compute capability"
+        built = ", ".join(map(str, targets or ())) or "its compute capability"
         raise CudaError(f"'{source}' runs on a GPU of {built}; {why}", "run it where one is")
     return _Chosen(source, runtime_of(header.runtime, devices), gpus[0], locked_plan(source))
 

@@ -60,7 +60,8 @@ def gpus() -> Devices:
     try:
         _call(cuda, "cuInit", 0)
         found = tuple(_gpu(cuda, index) for index in range(_count(cuda)))
-        return Devices(found, driver, _cuda_version(cuda))
+        problem = "" if found else f"the driver shows no GPU{_restricted()}"
+        return Devices(found, driver, _cuda_version(cuda), problem)
     except (_DriverError, AttributeError) as error:  # AttributeError: a driver without that call
         return Devices(driver=driver, problem=f"{error}{_restricted()}")
 

@@ -17,7 +17,12 @@ from trtbuild.errors import PlanError, RepositoryError, WorkerDiedError
 from trtbuild.locked import locked_plan
 from trtbuild.plan.header import plan_header
 from trtbuild.plan.layers import Inside, Layer, counts, layers_from_text
-from trtbuild.plan.runtimes import TENSORRT, choose_runtime, installed_runtimes
+from trtbuild.plan.runtimes import (
+    TENSORRT,
+    choose_runtime,
+    installed_runtimes,
+    why_release_refuses,
+)
 from trtbuild.plugin_files import plugins_from_paths
 from trtbuild.repository.lock import Lock, read_lock
 from trtbuild.request import ConvertRequest
@@ -135,6 +140,9 @@ def _with_layers(
     runtimes = [each for each in installed_runtimes(devices) if each.name == found.runtime]
     if not gpus or not runtimes:
         return _with_kept_layers(path, found, runtimes != [])
+    if why := why_release_refuses(found.version, runtimes[0]):
+        kept = _with_kept_layers(path, found, has_runtime=False)
+        return msgspec.structs.replace(kept, notes=(*kept.notes, f"it {why}"))
     try:
         with Pool() as pool, pool.worker(visible_only(gpus[0])) as worker:
             inside = worker.call(

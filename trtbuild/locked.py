@@ -8,8 +8,14 @@ from typing import NamedTuple
 from trtbuild.artifacts import Plan, digest_of_files
 from trtbuild.capability import Capability
 from trtbuild.device import Devices, Gpu
-from trtbuild.errors import MissingPackageError, RepositoryError
-from trtbuild.plan.runtimes import TENSORRT_RTX, RuntimeInfo, installed_runtimes
+from trtbuild.errors import MissingPackageError, PlanError, RepositoryError
+from trtbuild.plan.header import PlanHeader
+from trtbuild.plan.runtimes import (
+    TENSORRT_RTX,
+    RuntimeInfo,
+    installed_runtimes,
+    why_release_refuses,
+)
 from trtbuild.repository.layout import check_no_version, versions_of
 from trtbuild.repository.lock import Lock, LockedPlan, read_lock
 
@@ -121,6 +127,26 @@ def check_any_runs(plans: tuple[Plan, ...], devices: Devices) -> None:
         f"the plans are for {built or 'no GPU'}; this machine has {here}",
         "run it on a machine with a GPU of such a compute capability",
     )
+
+
+def targets_of(path: Path, header: PlanHeader) -> tuple[Capability, ...] | None:
+    """The GPUs that a plan file is for; None where neither it nor the lock beside it tells.
+
+    One that was built to run on more GPUs than its target tells none of them.
+    """
+    if header.targets is not None:
+        return None if header.any_later else header.targets
+    told = locked_plan(path)
+    return None if told is None or told.hardware == "ampere-plus" else told.targets
+
+
+def check_release(path: Path, version: str, runtime: RuntimeInfo) -> None:
+    """Raise `PlanError` where the installed `runtime` does not run the plan `path` of `version`."""
+    if why := why_release_refuses(version, runtime):
+        raise PlanError(
+            f"the plan {path} {why}",
+            f"install {runtime.name} {version}, or convert the model again",
+        )
 
 
 def runtime_of(name: str, devices: Devices) -> RuntimeInfo:

@@ -20,12 +20,13 @@ import msgspec
 
 from trtbuild import device
 from trtbuild.artifacts import Progress, digest_of_files
-from trtbuild.device import Gpu, visible_only
+from trtbuild.capability import Capability
+from trtbuild.device import Devices, Gpu, visible_only
 from trtbuild.engine_from_plan import Loading
 from trtbuild.errors import PlanError, RepositoryError, UsageError
-from trtbuild.locked import locked_plan
+from trtbuild.locked import check_release, locked_plan, targets_of
 from trtbuild.onnx_files import external_data
-from trtbuild.plan.header import plan_header
+from trtbuild.plan.header import PlanHeader, plan_header
 from trtbuild.plan.refit import RefittedPlan
 from trtbuild.plan.runtimes import TENSORRT, RuntimeInfo, choose_runtime
 from trtbuild.plugin_files import plugins_from_paths
@@ -59,17 +60,19 @@ def refit_plan(
     """
     started = time.monotonic()
     files = plugins_from_paths(plugins)
-    _check_header(plan)
+    header = _header(plan)
     _check_onnx(onnx)
     loading = Loading.of(locked_plan(plan), files, runs_code=runs_code)
     devices = device.gpus()
     runtime = choose_runtime(TENSORRT, devices)
+    check_release(plan, header.version, runtime)
+    gpu = _gpu_for(plan, targets_of(plan, header), devices)
     folder = with_a_name(output).parent
     if not folder.is_dir():
         raise UsageError(f"--output '{output}': there is no folder '{folder}'", "make it first")
     with _beside(output) as made, Pool() as pool:
         here = _Here(runtime, pool, on_progress)
-        done = here.refit(plan, onnx, made / output.name, devices.gpus[0], loading)
+        done = here.refit(plan, onnx, made / output.name, gpu, loading)
         done.path.replace(output)
     return Refitted((output,), {}, time.monotonic() - started)
 
@@ -114,6 +117,8 @@ def refit_model(
         raise PlanError(f"nothing was refitted: {why}", "run it on a machine with such a GPU")
     with tempfile.TemporaryDirectory(prefix="trtbuild-") as made, Pool() as pool:
         here = _Here(runtime, pool, on_progress)
+        for plan in ready:
+            check_release(folder / plan.file, _header(folder / plan.file).version, runtime)
         done = {
             plan.file: here.refit(
                 folder / plan.file,
@@ -236,12 +241,26 @@ def _write(model: Path, folder: Path, lock: Lock, done: dict[str, RefittedPlan])
     write_version(model.parent, content, "replace", lock.version)
 
 
-def _check_header(plan: Path) -> None:
+def _gpu_for(plan: Path, targets: tuple[Capability, ...] | None, devices: Devices) -> Gpu:
+    for gpu in devices.gpus:
+        if targets is None or gpu.capability in targets:
+            return gpu
+    here = ", ".join(map(str, devices.capabilities))
+    raise PlanError(
+        f"'{plan}' is for {', '.join(map(str, targets or ()))}, and is refitted there; "
+        f"this machine has {here}",
+        "run it on a machine with such a GPU",
+    )
+
+
+def _header(plan: Path) -> PlanHeader:
+    """Of a plan that can be given weights. Raises `PlanError` for what is none."""
     if (header := plan_header(plan)).runtime != TENSORRT:
         raise PlanError(
             f"'{plan}' is a plan of {header.runtime}, which has its weights inside",
             "convert with --runtime tensorrt --strip-weights for one that is refitted",
         )
+    return header
 
 
 def _check_onnx(onnx: Path) -> None:

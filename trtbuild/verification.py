@@ -16,7 +16,15 @@ from trtbuild import device
 from trtbuild.accuracy import Accuracy
 from trtbuild.artifacts import Comparison, OnnxModel, SurgeryResult, VerifyReport
 from trtbuild.errors import RepositoryError
-from trtbuild.locked import LockedVersion, check_any_runs, locked_version, runtime_of
+from trtbuild.locked import (
+    LockedVersion,
+    check_any_runs,
+    check_release,
+    locked_version,
+    runnable,
+    runtime_of,
+)
+from trtbuild.plan.header import plan_header
 from trtbuild.plugin_files import plugins_from_paths
 from trtbuild.repository.layout import PORTABLE
 from trtbuild.repository.lock import Lock
@@ -67,6 +75,8 @@ def verify(
     plans = found.plans()
     check_any_runs(plans, devices)
     runtime = runtime_of(plans[0].runtime, devices)
+    for one in runnable(plans, devices):
+        check_release(one.plan.path, plan_header(one.plan.path).version, runtime)
     request = ConvertRequest(
         source=str(portable_of(found)),
         repo=Path(),

@@ -23,8 +23,7 @@ from trtbuild.plan.runtimes import (
     TENSORRT_RTX,
     RuntimeInfo,
     installed_runtimes,
-    release_parts,
-    same_release,
+    why_release_refuses,
 )
 from trtbuild.plugins import PluginFile
 from trtbuild.repository.directory import below, lies_in
@@ -200,20 +199,9 @@ class _Choice:
         )
 
     def check_release(self, path: Path, header: PlanHeader, runtime: RuntimeInfo) -> None:
-        """The runtime's release can run the plan's.
-
-        Releases of TensorRT for RTX run their own plans only. TensorRT runs older plans that
-        were built to be version compatible, which it tells itself, and never newer ones.
-        """
-        if same_release(header.version, runtime.version):
-            return
-        older = release_parts(header.version) < release_parts(runtime.version)
-        if runtime.name == TENSORRT and older:
-            return
-        raise PlanRefused(
-            f"{path.name} was built by {runtime.name} {header.version}, and {runtime.version} is "
-            f"installed here, which does not run it: install {header.version}, or convert again"
-        )
+        """The runtime's release can run the plan's, as far as their numbers tell."""
+        if why := why_release_refuses(header.version, runtime):
+            raise PlanRefused(f"{path.name} {why}: install {header.version}, or convert again")
 
     def _locked(self, path: Path) -> LockedPlan | None:
         plans = () if self._lock is None else self._lock.plans
