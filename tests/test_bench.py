@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 import trtbuild
+from tests.gpu_memory import full_gpu
 from tests.models import linear
 from tests.with_tensorrt import needs_tensorrt
 from trtbuild.bench import bench
@@ -75,6 +76,19 @@ def test_a_plan_of_another_release(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_counts_and_times_that_are_none(options: BenchOptions, tmp_path: Path) -> None:
     with pytest.raises(TrtbuildError, match="--"):
         bench(tmp_path, options)
+
+
+@pytest.mark.gpu
+@needs_tensorrt
+def test_a_full_gpu_is_an_error_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRTBUILD_CACHE_DIR", str(tmp_path / "cache"))
+    trtbuild.convert(linear(tmp_path / "tiny.onnx"), tmp_path / "repo", runtime="tensorrt")
+    with full_gpu(), pytest.raises(TrtbuildError, match="out of memory") as caught:
+        bench(tmp_path / "repo/tiny", BenchOptions(seconds=0))
+    assert "memory" in caught.value.hint
+    assert bench(tmp_path / "repo/tiny", BenchOptions(seconds=0)).measurements
 
 
 @pytest.mark.gpu

@@ -116,8 +116,9 @@ def test_a_thread_has_to_say_that_it_uses_the_gpu(cuda: Cuda) -> None:
 
 
 def test_errors_name_the_call_and_give_the_drivers_text(cuda: Cuda) -> None:
-    with pytest.raises(CudaError, match=r"cuMemAlloc_v2 answered 2 \(out of memory\)"):
+    with pytest.raises(CudaError, match=r"cuMemAlloc_v2 answered 2 \(out of memory\)") as caught:
         DeviceMemory(cuda, 1 << 50)
+    assert caught.value.hint == "the GPU's memory is used up: nvidia-smi shows by whom"
     with pytest.raises(CudaError, match=r"cuDeviceGet answered 101 \(invalid device ordinal\)"):
         Cuda(4711)
 

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from trtbuild.device import NEXT_STEPS
 from trtbuild.errors import CudaError
 
 Bytes = np.ndarray[Any, np.dtype[np.uint8]]
@@ -104,7 +105,8 @@ class _Driver:
     def call(self, name: str, *arguments: Any) -> None:
         code = self._functions[name](*arguments)
         if code:
-            raise CudaError(f"{name} answered {code} ({self._text(code)})", code=code)
+            said = f"{name} answered {code} ({self._text(code)})"
+            raise CudaError(said, NEXT_STEPS.get(code, ""), code=code)
 
     def quick(self, name: str, *arguments: Any) -> None:
         code = self._quick[name](*arguments)

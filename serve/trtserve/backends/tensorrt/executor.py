@@ -142,7 +142,7 @@ class TensorRtExecutor:
             finally:
                 self._unused.append(used)
         except CudaError as error:
-            raise ServeError(Kind.INTERNAL, f"the GPU failed: {error}") from None
+            raise ServeError(Kind.INTERNAL, f"the GPU failed: {error.message}") from None
         return made
 
     def _begin(

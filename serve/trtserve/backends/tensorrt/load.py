@@ -45,7 +45,7 @@ def load(request: LoadRequest) -> Loaded:
 
 def _refused(error: CudaError, chosen: Chosen) -> ServeError:
     """What a failed call makes of a load: a GPU that is lost is lost for every model."""
-    refused = PlanRefused(f"the GPU cannot be used: {error}")
+    refused = PlanRefused(f"the GPU cannot be used: {error.message}")
     if error.code in CONTEXT_LOST:
         for device in chosen.files:
             told = FAULTS.examined(lasting_context(gpu_index(device) or 0), refused)

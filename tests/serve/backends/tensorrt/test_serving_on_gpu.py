@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,11 @@ from trtserve.checking import check
 from trtserve.machine import Machine
 from trtserve.settings import Settings
 
+from tests.gpu_memory import full_gpu
 from tests.serve.backends.tensorrt.real_plans import ON_GPU, plan_of, put_real
 from tests.serve.conftest import Running
 from tests.serve.models import identity, put
 from trtbuild.cuda import DeviceMemory, lasting_context
-from trtbuild.errors import CudaError
 from trtbuild.repository.layout import LOCK
 
 pytestmark = ON_GPU
@@ -116,23 +116,6 @@ def test_memory_comes_back(start: Callable[..., Running], tmp_path: Path) -> Non
     server.stop()
     print("MiB in use after 1, 20 and 200 cycles:", *(used[at] / MIB for at in (0, 19, -1)))
     assert min(used[-20:]) <= max(used[SETTLED - 10 : SETTLED + 10]) + 8 * MIB, used
-
-
-@contextlib.contextmanager
-def full_gpu() -> Iterator[None]:
-    """All of the GPU's memory is taken, but for less than 64 MiB."""
-    cuda = lasting_context(0)
-    held, size = [], 8 << 30
-    while size >= 64 * MIB:
-        try:
-            held.append(DeviceMemory(cuda, size))
-        except CudaError:
-            size //= 2
-    try:
-        yield
-    finally:
-        for each in held:
-            each.free()
 
 
 def test_a_full_gpu_is_an_error_of_the_model_that_does_not_fit(
