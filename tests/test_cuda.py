@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,23 +11,7 @@ import pytest
 from tests.cuda_driver import StandIn
 from trtbuild import cuda as layer
 from trtbuild.cuda import Cuda, DeviceMemory, Event, PinnedMemory, Stream
-from trtbuild.device import gpus
 from trtbuild.errors import CudaError
-
-
-@pytest.fixture(scope="module")
-def stand_in(tmp_path_factory: pytest.TempPathFactory) -> StandIn | None:
-    return None if gpus().gpus else StandIn(tmp_path_factory.mktemp("driver"))
-
-
-@pytest.fixture
-def cuda(stand_in: StandIn | None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cuda]:
-    if stand_in is not None:
-        monkeypatch.setattr(layer, "LIBRARY", stand_in.path)
-    with Cuda() as opened:
-        yield opened
-    if stand_in is not None:
-        assert stand_in.alive == 0, "a test leaves something behind"
 
 
 def pinned(cuda: Cuda, values: np.ndarray) -> PinnedMemory:
