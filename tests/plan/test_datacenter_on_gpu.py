@@ -14,6 +14,7 @@ from tests.plan.models import convolution, matmul, saved
 from tests.with_tensorrt import needs_tensorrt
 from trtbuild import device
 from trtbuild.artifacts import Plan
+from trtbuild.engine_from_plan import AS_IT_IS, engine_from_plan
 from trtbuild.errors import PlanError
 from trtbuild.plan import build
 from trtbuild.plan.header import plan_header
@@ -108,18 +109,25 @@ def test_tactic_sources_and_workspace_are_taken(tensorrt: RuntimeInfo, tmp_path:
         assert product(tensorrt, tmp_path, tactic_sources=sources, workspace_mib=64)[1]
 
 
+@pytest.mark.parametrize("how", ["with-lean-runtime", "without-lean-runtime"])
 def test_a_version_compatible_plan_or_the_library_that_it_lacks(
-    tensorrt: RuntimeInfo, tmp_path: Path
+    how: str, tensorrt: RuntimeInfo, tmp_path: Path
 ) -> None:
     """It takes libraries (lean runtime, libnvinfer_vc_plugin) that not every package brings."""
     try:
-        made, engine = product(tensorrt, tmp_path, version_compatible="with-lean-runtime")
+        made, engine = product(tensorrt, tmp_path, version_compatible=how)
     except PlanError as error:
         assert error.refused_by == "builder"
         assert "librar" in error.message
-    else:
-        assert made.version_compatible == "with-lean-runtime"
+        assert "nvinfer_lean" not in error.message or "tensorrt-lean-cu12-libs" in error.hint
+        return
+    assert made.version_compatible == how
+    loaded = session(tensorrt)
+    if how == "with-lean-runtime":
         assert engine is not None
+        with pytest.raises(PlanError) as caught:
+            engine_from_plan(loaded.trt, loaded.log, made.path, AS_IT_IS)
+        assert "--version-compatible" in caught.value.hint
 
 
 def test_a_required_timing_cache(tensorrt: RuntimeInfo, tmp_path: Path) -> None:
