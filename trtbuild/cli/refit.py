@@ -37,6 +37,8 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
     from trtbuild.cli import render
     from trtbuild.refit import refit_model, refit_plan
 
+    if not what.exists():
+        raise UsageError(f"'{what}' does not exist", "give a plan file, or REPO/MODEL")
     if what.is_file():
         if onnx is None or output is None or version is not None:
             raise UsageError(
