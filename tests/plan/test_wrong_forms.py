@@ -44,7 +44,11 @@ def made(
 
 WRONG = {
     "DeformConv": made("DeformConv", [1, 3, 8, 8], opset=19),
+    "CastLike": made("CastLike", [1], {"like": np.zeros(1)}),
     "GRU": made("GRU", [3, 4, 2], layout=1, hidden_size=5),
+    "GridSample": made("GridSample", [1, 3, "h", "w"], opset=20, mode="cubic"),
+    "NonMaxSuppression": made("NonMaxSuppression", [1, 9, 4], {"s": np.zeros((1, 80, 9), "f4")}),
+    "SpaceToDepth": made("SpaceToDepth", [1, "c", 8, 8], opset=28, blocksize=2, mode="CRD"),
     "LSTM": made("LSTM", [3, 4, 2], layout=1, hidden_size=5),
     "RNN": made("RNN", [3, 4, 2], layout=1, hidden_size=5),
     "AveragePool": made("AveragePool", [1, 2, "h", "w"], **CEIL),
@@ -65,6 +69,9 @@ RIGHT = {
     "no zero": made("Reshape", ["n", 3], {"shape": np.array([-1, 3])}, allowzero=1),
     "parts": made("Split", [4], {"sizes": np.array([3, 1])}),
     "a newer scan": made("Scan", [1, 3, 2], opset=9),
+    "one class": made("NonMaxSuppression", [1, 9, 4], {"s": np.zeros((1, 1, 9), "f4")}),
+    "a mode of old": made("GridSample", [1, 3, "h", "w"], mode="bicubic"),
+    "the usual order": made("SpaceToDepth", [1, "c", 8, 8], blocksize=2),
     "another domain": made("DeformConv", [1], domain="com.acme"),
 }
 

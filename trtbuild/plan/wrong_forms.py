@@ -67,6 +67,23 @@ def _to_nothing(node: onnx.NodeProto, graph: _Graph) -> bool:
     return _attribute(node, "allowzero") == 1 and 0 in (graph.values(node.input[1]) or [])
 
 
+def _text(node: onnx.NodeProto, name: str) -> str:
+    return next((entry.s.decode() for entry in node.attribute if entry.name == name), "")
+
+
+def _new_mode(node: onnx.NodeProto, _: _Graph) -> bool:
+    return _text(node, "mode") in ("linear", "cubic")
+
+
+def _columns_first(node: onnx.NodeProto, _: _Graph) -> bool:
+    return _text(node, "mode") == "CRD"
+
+
+def _several_classes(node: onnx.NodeProto, graph: _Graph) -> bool:
+    shape = graph.ranks.get(node.input[1]) or [None, None]
+    return shape[1] != 1
+
+
 def _old_scan(_: onnx.NodeProto, graph: _Graph) -> bool:
     return graph.opset < 9
 
@@ -111,6 +128,13 @@ _RECURRENT = _Form(
 # op -> its forms that come out wrong
 FORMS: dict[str, tuple[_Form, ...]] = {
     "AveragePool": (_POOL,),
+    "CastLike": (
+        _Form(
+            _always,
+            "TensorRT leaves out a cast like bf16 or fp64, and the type of this one is not known",
+            "export it as a Cast",
+        ),
+    ),
     "DeformConv": (
         _Form(
             _always,
@@ -119,9 +143,24 @@ FORMS: dict[str, tuple[_Form, ...]] = {
         ),
     ),
     "GRU": (_RECURRENT,),
+    "GridSample": (
+        _Form(
+            _new_mode,
+            "TensorRT does not know the modes linear and cubic of opset 20 and samples the nearest",
+            f"{_KNOWN_SIZES}, or export the model with opset 19 or older",
+        ),
+    ),
     "LSTM": (_RECURRENT,),
     "LpPool": (_POOL,),
     "MaxPool": (_POOL,),
+    "NonMaxSuppression": (
+        _Form(
+            _several_classes,
+            "TensorRT puts the boxes of several classes in one order, ONNX class by class",
+            "give it a fixed number of pictures and classes, 32 of both together at most, or cut "
+            "the model before it with --outputs",
+        ),
+    ),
     "RNN": (_RECURRENT,),
     "Reshape": (
         _Form(
@@ -135,6 +174,13 @@ FORMS: dict[str, tuple[_Form, ...]] = {
             _old_scan,
             "a Scan of opset 8 has its batch in front, one of opset 9 and TensorRT's has not",
             "export the model with opset 9 or newer",
+        ),
+    ),
+    "SpaceToDepth": (
+        _Form(
+            _columns_first,
+            "TensorRT ignores mode=CRD",
+            "give the sizes of its picture, or export it as Reshape and Transpose",
         ),
     ),
     "Split": (
@@ -151,11 +197,14 @@ def wrong_forms(model: onnx.ModelProto) -> list[WrongForm]:
     """The nodes of `model`, those of subgraphs included, that TensorRT would compute wrongly."""
     if not any(node.op_type in FORMS for node in _nodes(model.graph.node)):
         return []
-    graph = _Graph(
-        _constants(model.graph),
-        {value.name: _dims(value) for value in _values(model.graph)},
-        max((e.version for e in model.opset_import if e.domain in ("", "ai.onnx")), default=1),
-    )
+    constants: dict[str, onnx.TensorProto] = {}
+    ranks: dict[str, list[int | None]] = {}
+    for scope in _graphs(model.graph):
+        constants |= _constants(scope)
+        ranks |= {value.name: _dims(value) for value in _values(scope)}
+    ranks |= {name: list(tensor.dims) for name, tensor in constants.items()}
+    opset = max((e.version for e in model.opset_import if e.domain in ("", "ai.onnx")), default=1)
+    graph = _Graph(constants, ranks, opset)
     return [
         WrongForm(node.op_type, node.name or f"node_of_{node.output[0]}", form.reason, form.hint)
         for node in _nodes(model.graph.node)
@@ -171,6 +220,15 @@ def _nodes(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.NodeProto]:
         for attribute in node.attribute:
             for graph in (attribute.g, *attribute.graphs):
                 yield from _nodes(graph.node)
+
+
+def _graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
+    """`graph` and those inside it; a name means the same in all of them."""
+    yield graph
+    for node in graph.node:
+        for attribute in node.attribute:
+            for inner in (attribute.g, *attribute.graphs):
+                yield from _graphs(inner)
 
 
 def _values(graph: onnx.GraphProto) -> Iterator[onnx.ValueInfoProto]:
