@@ -61,6 +61,7 @@ WRONG = {
 RIGHT = {
     "layout 0": made("GRU", [3, 4, 2], layout=0, hidden_size=5),
     "sizes that are known": made("MaxPool", [1, 2, 8, 8], **CEIL),
+    "no type that is left out": made("CastLike", [1], {"like": np.zeros(1, "f4")}),
     "no ceil_mode": made("MaxPool", [1, 2, "h", "w"], kernel_shape=[1, 1], strides=[2, 2]),
     "a window of the stride": made(
         "MaxPool", [1, 2, "h", "w"], kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1

@@ -29,6 +29,7 @@ class _Graph(NamedTuple):
 
     constants: Mapping[str, onnx.TensorProto]
     ranks: Mapping[str, list[int | None]]  # None: a dim that varies
+    types: frozenset[int]  # of every tensor whose type is told
     opset: int
 
     def values(self, name: str) -> list[int] | None:
@@ -77,6 +78,10 @@ def _new_mode(node: onnx.NodeProto, _: _Graph) -> bool:
 
 def _columns_first(node: onnx.NodeProto, _: _Graph) -> bool:
     return _text(node, "mode") == "CRD"
+
+
+def _like_a_left_out_type(_: onnx.NodeProto, graph: _Graph) -> bool:
+    return bool(graph.types & {onnx.TensorProto.BFLOAT16, onnx.TensorProto.DOUBLE})
 
 
 def _several_classes(node: onnx.NodeProto, graph: _Graph) -> bool:
@@ -130,8 +135,8 @@ FORMS: dict[str, tuple[_Form, ...]] = {
     "AveragePool": (_POOL,),
     "CastLike": (
         _Form(
-            _always,
-            "TensorRT leaves out a cast like bf16 or fp64, and the type of this one is not known",
+            _like_a_left_out_type,
+            "TensorRT leaves out a cast like bf16 or fp64, which this may be: its type is not told",
             "export it as a Cast",
         ),
     ),
@@ -198,13 +203,17 @@ def wrong_forms(model: onnx.ModelProto) -> list[WrongForm]:
     if not any(node.op_type in FORMS for node in _nodes(model.graph.node)):
         return []
     constants: dict[str, onnx.TensorProto] = {}
+    types: set[int] = set()
     ranks: dict[str, list[int | None]] = {}
     for scope in _graphs(model.graph):
         constants |= _constants(scope)
         ranks |= {value.name: _dims(value) for value in _values(scope)}
+        types |= {value.type.tensor_type.elem_type for value in _values(scope)}
+        types |= {_attribute(node, "to") for node in scope.node if node.op_type == "Cast"}
     ranks |= {name: list(tensor.dims) for name, tensor in constants.items()}
+    types |= {tensor.data_type for tensor in constants.values()}
     opset = max((e.version for e in model.opset_import if e.domain in ("", "ai.onnx")), default=1)
-    graph = _Graph(constants, ranks, opset)
+    graph = _Graph(constants, ranks, frozenset(types), opset)
     return [
         WrongForm(node.op_type, node.name or f"node_of_{node.output[0]}", form.reason, form.hint)
         for node in _nodes(model.graph.node)

@@ -28,6 +28,7 @@ REWRITES = {
         ("recurrent_layout", "RecurrentLayout"),
         ("reductions", "Reductions"),
         ("split_sizes", "SplitSizes"),
+        ("empty_parts", "EmptyParts"),
         ("triangles", "Triangles"),
     )
 }
