@@ -55,12 +55,26 @@ WRONG = {
     "LpPool": made("LpPool", [1, 2, "h", 8], **CEIL),
     "MaxPool": made("MaxPool", [1, 2, 8, "w"], **CEIL),
     "Reshape": made("Reshape", ["n", 3], {"shape": np.array([0, 3])}, allowzero=1),
+    "Resize": made(
+        "Resize",
+        [1, 1, 2, 4],
+        {"roi": np.zeros(0, "f4"), "scales": np.array([1, 1, 0.6, 0.6], "f4")},
+        mode="linear",
+        coordinate_transformation_mode="align_corners",
+    ),
     "Scan": made("Scan", [1, 3, 2], opset=8),
     "Split": made("Split", [4], {"sizes": np.array([4, 0])}),
 }
 RIGHT = {
     "layout 0": made("GRU", [3, 4, 2], layout=0, hidden_size=5),
     "sizes that are known": made("MaxPool", [1, 2, 8, 8], **CEIL),
+    "a whole scale": made(
+        "Resize",
+        [1, 1, "h", "w"],
+        {"roi": np.zeros(0, "f4"), "scales": np.array([1, 1, 2, 2], "f4")},
+        mode="linear",
+        coordinate_transformation_mode="align_corners",
+    ),
     "no type that is left out": made("CastLike", [1], {"like": np.zeros(1, "f4")}),
     "no ceil_mode": made("MaxPool", [1, 2, "h", "w"], kernel_shape=[1, 1], strides=[2, 2]),
     "a window of the stride": made(

@@ -32,12 +32,17 @@ class _Graph(NamedTuple):
     types: frozenset[int]  # of every tensor whose type is told
     opset: int
 
-    def values(self, name: str) -> list[int] | None:
-        """The integers of a small constant."""
+    def numbers(self, name: str) -> list[float] | None:
+        """The values of a small constant."""
         tensor = self.constants.get(name)
         if tensor is None or tensor.data_location == onnx.TensorProto.EXTERNAL:
             return None
-        return [int(value) for value in np.ravel(onnx.numpy_helper.to_array(tensor))]
+        return [float(value) for value in np.ravel(onnx.numpy_helper.to_array(tensor))]
+
+    def values(self, name: str) -> list[int] | None:
+        """The integers of a small constant."""
+        numbers = self.numbers(name)
+        return None if numbers is None else [int(value) for value in numbers]
 
 
 Rule = Callable[[onnx.NodeProto, _Graph], bool]
@@ -87,6 +92,20 @@ def _like_a_left_out_type(_: onnx.NodeProto, graph: _Graph) -> bool:
 def _several_classes(node: onnx.NodeProto, graph: _Graph) -> bool:
     shape = graph.ranks.get(node.input[1]) or [None, None]
     return shape[1] != 1
+
+
+def _between_corners(node: onnx.NodeProto, graph: _Graph) -> bool:
+    """Whether corners are aligned by a scale that makes no whole number of pixels."""
+    scales = graph.numbers(node.input[2]) if len(node.input) > 2 else None
+    if _text(node, "coordinate_transformation_mode") != "align_corners" or not scales:
+        return False
+    sizes = graph.ranks.get(node.input[0]) or []
+    axes = _integers(node, "axes") or list(range(len(scales)))
+    pairs = [
+        (scale, sizes[axis] if axis < len(sizes) else None)
+        for scale, axis in zip(scales, axes, strict=True)
+    ]
+    return any(not (scale * (1 if size is None else size)).is_integer() for scale, size in pairs)
 
 
 def _old_scan(_: onnx.NodeProto, graph: _Graph) -> bool:
@@ -172,6 +191,14 @@ FORMS: dict[str, tuple[_Form, ...]] = {
             _to_nothing,
             "a 0 in its shape means no element (allowzero=1); TensorRT takes it for a copied dim",
             "leave the empty tensor out of the model",
+        ),
+    ),
+    "Resize": (
+        _Form(
+            _between_corners,
+            "its corners are aligned by a scale that makes no whole number of pixels, which ONNX "
+            "reckons with and TensorRT, like ONNX Runtime, rounds",
+            "export it with sizes in the place of scales",
         ),
     ),
     "Scan": (

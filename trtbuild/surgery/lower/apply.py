@@ -27,6 +27,7 @@ REWRITES = {
         ("ranges", "Ranges"),
         ("recurrent_layout", "RecurrentLayout"),
         ("reductions", "Reductions"),
+        ("resizes", "Resizes"),
         ("split_sizes", "SplitSizes"),
         ("empty_parts", "EmptyParts"),
         ("triangles", "Triangles"),
