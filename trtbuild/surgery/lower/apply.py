@@ -16,8 +16,11 @@ REWRITES = {
         ("bits", "Bits"),
         ("bool_reductions", "BoolReductions"),
         ("cast_like", "CastLike"),
+        ("sliced_pools", "SlicedPools"),
         ("ceil_pools", "CeilPools"),
+        ("choices", "Choices"),
         ("class_boxes", "ClassBoxes"),
+        ("columns", "Columns"),
         ("depth_blocks", "DepthBlocks"),
         ("float_mod", "FloatMod"),
         ("fp8_casts", "Fp8Casts"),
@@ -31,6 +34,7 @@ REWRITES = {
         ("split_sizes", "SplitSizes"),
         ("empty_parts", "EmptyParts"),
         ("triangles", "Triangles"),
+        ("vectors", "Vectors"),
     )
 }
 

@@ -17,12 +17,12 @@ import onnx
 import onnx_graphsurgeon as gs
 
 from trtbuild.surgery.graph import Array, elem_type
+from trtbuild.surgery.lower.windows import MOST_PLACES, summed
 from trtbuild.surgery.lower.writer import Lowering, Writer, constant_values, optional
 
 _T = onnx.TensorProto
 _FLOATS = (_T.FLOAT, _T.FLOAT16, _T.BFLOAT16)
 _REFUSED = ("half_pixel_symmetric", "tf_crop_and_resize")
-_MOST_PIXELS = 64  # of one output pixel along one axis; each is a gather
 
 
 class _Axis(NamedTuple):
@@ -50,13 +50,13 @@ class Resizes(Lowering):
         if axes is None:
             return False
         windows = [_window(node, axis) for axis in axes]
-        if any(places.shape[1] > _MOST_PIXELS for places, _, _ in windows):
+        if any(places.shape[1] > MOST_PLACES for places, _, _ in windows):
             return False
         write = writer()
         value = x if elem_type(x) == _T.FLOAT else write.op("Cast", x, to=_T.FLOAT)
         rank = len(x.shape)
         for one, (places, weights, _) in zip(axes, windows, strict=True):
-            value = _summed(write, value, places, weights, one.axis - rank)
+            value = summed(write, value, places, weights, one.axis - rank)
         outside = _outside(axes, [beyond for _, _, beyond in windows], rank)
         if outside is not None:
             filling = write.constant(node.attrs.get("extrapolation_value", 0.0), np.float32)
@@ -204,27 +204,6 @@ def _nearest(part: Array, mode: str) -> Array:
         "ceil": part > 0,
     }[mode]
     return np.stack([~right, right], axis=1).astype(np.float64)
-
-
-def _summed(write: Writer, x: gs.Tensor, places: Array, weights: Array, axis: int) -> gs.Tensor:
-    """The sum of the pixels at `places` [out, k] along `axis`, times `weights` [out, k].
-
-    `axis` is counted from the end: -1 is the last.
-    """
-    shape = [-1] + [1] * (-axis - 1)
-    if ((weights == 0) | (weights == 1)).all() and (weights.sum(axis=1) == 1).all():
-        chosen = places[np.arange(len(places)), weights.argmax(axis=1)]
-        return write.op("Gather", x, write.constant(chosen, np.int64), axis=axis)
-    total: gs.Tensor | None = None
-    for k in range(places.shape[1]):
-        if not weights[:, k].any():
-            continue
-        pixels = write.op("Gather", x, write.constant(places[:, k], np.int64), axis=axis)
-        factor = write.constant(weights[:, k].reshape(shape), np.float32)
-        term = write.op("Mul", pixels, factor)
-        total = term if total is None else write.op("Add", total, term)
-    assert total is not None
-    return total
 
 
 def _outside(axes: list[_Axis], beyond: list[Array], rank: int) -> Array | None:
