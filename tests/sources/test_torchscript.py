@@ -61,7 +61,7 @@ def test_what_a_model_raises_itself_is_told(
         "tests.sources.torch_models:save_one_rate", str, path=tmp_path / "rate.pt"
     )
     overrides = (InputOverride("x", "fp32", ("batch", 8)), InputOverride("rate", "int64", ()))
-    with pytest.raises(SourceError, match=r": ValueError: supported sample rates: 16000$"):
+    with pytest.raises(SourceError, match=r": ValueError: supported sample rates: 16000\n"):
         convert(torch_worker, path, overrides=overrides)
 
 
