@@ -49,10 +49,11 @@ class StreamHandler(Protocol):
 
 
 class Method(NamedTuple):
-    """One RPC: exactly one of the two is set."""
+    """One RPC: exactly one of the first two is set."""
 
     unary: Callable[[GrpcCall, memoryview], None] | None = None
     stream: Callable[[GrpcCall], StreamHandler] | None = None
+    check: Callable[[Headers], None] | None = None  # raises `ServeError` for who may not call it
 
 
 class GrpcApplication:
@@ -77,6 +78,8 @@ class GrpcApplication:
             or not _CONTENT_TYPE.match(headers.get(b"content-type", b""))
         ):
             self._refuse(call, headers)
+        elif method.check is not None and not _may(call, method.check):
+            pass  # it has failed
         elif self.budget.full and not headers[b":path"].startswith(_HEALTH):
             call.fail(ServeError(Kind.TOO_LARGE, self.budget.refusal))
         elif method.stream is not None:
@@ -93,6 +96,15 @@ class GrpcApplication:
         else:
             path = headers[b":path"].decode("latin-1")
             call.fail(ServeError(Kind.UNSUPPORTED, f"there is no method {path[:200]}"))
+
+
+def _may(call: GrpcCall, check: Callable[[Headers], None]) -> bool:
+    try:
+        check(call.headers)
+    except ServeError as error:
+        call.fail(error)
+        return False
+    return True
 
 
 class GrpcCall:
