@@ -47,8 +47,9 @@ class Server:
         # more than it: up to six times its size are held then.
         self._budget = Budget(max(settings.max_held_bytes, 2 * settings.max_input_bytes))
         self.connections = Connections(
-            settings.max_connections, settings.stall_timeout_s, self._budget
-        )
+            settings.max_connections, settings.stall_timeout_s, self._budget,
+            max_per_peer=settings.max_connections_per_peer,
+        )  # fmt: skip
         self._metrics_connections = Connections(100, settings.stall_timeout_s)
         self._listeners: list[asyncio.Server] = []
         self.watchers: list[asyncio.Task[None]] = []  # end with the server

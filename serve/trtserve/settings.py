@@ -38,7 +38,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_input_bytes: int = 64 << 20  # of one request, decompressed
     max_held_bytes: int = 4 << 30  # of all requests and unsent answers together
     max_waiting: int = 65_536  # requests in one model's queue
-    max_connections: int = 20_000
+    max_connections: int = 20_000  # less where the system grants fewer open files
+    max_connections_per_peer: int | None = None  # None: half of all
     stall_timeout_s: float = 60.0  # for a client that stops amid a request
     exit_timeout_s: float = 30.0
     load_threads: int = 4

@@ -82,7 +82,8 @@ def test_every_option_reaches_the_server(tmp_path: Path, monkeypatch: pytest.Mon
         "--http-port=1", "--grpc-port=2", "--metrics-port=3", "--http-max-input-size=4",
         "--max-held-bytes=5", "--device=cuda:0", "--fallback=none", "--gpu-fault=stay",
         "--version-compatible", f"--plugins={plugin}", "--exit-timeout-secs=6", "--log-verbose=8",
-        "--allow-model-overrides", "--allow-host=one", "--allow-host", "two",
+        "--allow-model-overrides",
+        "--max-connections-per-peer=9", "--allow-host=one", "--allow-host", "two",
         "--http-restricted-api=health:k=v", "--grpc-restricted-protocol=health:k=v",
     ]  # fmt: skip
     done = CliRunner().invoke(app, arguments)
@@ -94,7 +95,8 @@ def test_every_option_reaches_the_server(tmp_path: Path, monkeypatch: pytest.Mon
         hosts={"http": "ha", "grpc": "ga", "metrics": "ma"}, http_port=1, grpc_port=2,
         metrics_port=3, max_input_bytes=4, max_held_bytes=5, device="cuda:0", fallback="none",
         gpu_fault="stay", version_compatible=True, plugins=plugins_from_paths([plugin]),
-        exit_timeout_s=6, log_verbose=8, allow_overrides=True, allow_hosts=("one", "two"),
+        exit_timeout_s=6, log_verbose=8, allow_overrides=True,
+        max_connections_per_peer=9, allow_hosts=("one", "two"),
         http_restricted=restrictions_from_options("http", ["health:k=v"]),
         grpc_restricted=restrictions_from_options("grpc", ["health:k=v"]),
     )  # fmt: skip

@@ -282,7 +282,7 @@ def test_a_connection_that_was_refused_is_freed_with_what_it_has_sent(server: Ru
             assert answer(connection)[0] == 503
             connection.sendall(wide(25_000, 4)[:50_000])
             until(lambda: exchange()._reader.space() is not None)
-            body = weakref.ref(exchange()._reader._body.obj)
+            body = weakref.ref(exchange()._reader._body.memory.obj)
         until(lambda: body() is None and exchange() is None, seconds=3)
     finally:
         gc.enable()

@@ -82,6 +82,13 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
     max_held_bytes: Annotated[
         int, _option(_NETWORK, min=1, help="The most bytes of requests and unread answers at once.")
     ] = 4 << 30,
+    max_connections_per_peer: Annotated[
+        int | None,
+        _option(
+            _NETWORK, min=1, help="The most connections of one address at once; half of all that "
+            "there may be, if not given.",
+        ),
+    ] = None,
     allow_model_overrides: Annotated[
         bool,
         _option(
@@ -184,6 +191,7 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         metrics_port=metrics_port,
         max_input_bytes=http_max_input_size,
         max_held_bytes=max_held_bytes,
+        max_connections_per_peer=max_connections_per_peer,
         allow_overrides=allow_model_overrides,
         allow_hosts=_host_names(allow_host or ()),
         http_restricted=restrictions_from_options("http", http_restricted_api or ()),
