@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,6 +47,7 @@ class Model:
         self.peers: Mapping[str, Peer] | None = None  # its members at least; None: unknown
         self.neighbours: Sequence[str] = ()  # of an ensemble: the names of all models around it
         self.twins: tuple[Path, ...] = ()  # folders of the same name in other repositories
+        self.named_by: Callable[..., Sequence[str]] = lambda *_: ()  # see `Repository.naming`
         self.resource_holders: Holders = {}  # the repository's rate limiter resources
 
     @cached_property
