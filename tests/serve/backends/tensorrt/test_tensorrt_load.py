@@ -100,6 +100,22 @@ def test_a_plan_answers_and_the_server_says_what_runs(
     server.stop()
 
 
+@pytest.mark.parametrize("late", [1, 1 << 30])
+def test_one_client_that_asks_again_and_again_has_its_own_answers(
+    start: Callable[..., Running], tmp_path: Path, driver: StandIn, late: int
+) -> None:
+    """On the loop, which waits for the GPU for a moment, and where the GPU is not done by then."""
+    server = start(repository(tmp_path))
+    driver.answers_late(late)
+    try:
+        for turn in range(20):
+            given = values((1 + turn // 5 % 2, 16), seed=turn)
+            np.testing.assert_array_equal(ask(server, given), given)
+    finally:
+        driver.answers_late(1)
+    server.stop()
+
+
 def test_requests_of_many_clients_share_batches(
     start: Callable[..., Running], tmp_path: Path
 ) -> None:
