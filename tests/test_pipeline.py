@@ -399,3 +399,10 @@ def test_a_second_conversion_has_its_plans_compared_too(
     trtbuild.convert(source, tmp_path / "repo", targets=("8.6",), max_batch=4)
     trtbuild.convert(source, tmp_path / "repo", targets=("8.6",), max_batch=8)
     assert compared == [3, 3]
+    again = trtbuild.convert(source, tmp_path / "repo", targets=("8.6",), max_batch=8)
+    assert compared == [3, 3], "the store has the same plan's comparison"
+    assert all(stage.cached for stage in again.stages)
+    other = Gpu(0, "NVIDIA A40", "GPU-0", Capability(8, 6), 48 << 30)
+    monkeypatch.setattr("trtbuild.device.gpus", lambda: Devices((other,)))
+    trtbuild.convert(source, tmp_path / "repo", targets=("8.6",), max_batch=8)
+    assert compared == [3, 3, 3]

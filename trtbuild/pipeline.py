@@ -45,7 +45,7 @@ def convert(request: ConvertRequest, on_progress: OnProgress = lambda _: None) -
     check_destination(request.repo, name, request.mode, request.version)
     request = with_graphs_of_config(request, name)
     options = options_of_stages(request, source.kind)
-    with Run(source, runtime, options, on_progress) as run:
+    with Run(source, runtime, options, on_progress, targets) as run:
         exported = run.export()
         surgery = run.operate(exported)
         profiles = profiles_from_shapes(surgery.model.inputs, options.shapes)
@@ -55,7 +55,14 @@ def convert(request: ConvertRequest, on_progress: OnProgress = lambda _: None) -
             check_capturable(run.count_ops(surgery.model))
         accuracy = Accuracy(run, exported, surgery, profile, profiles)
         outcome, report = together(
-            lambda: run.plans(surgery.model, targets, profile, request.workers, profiles=profiles),
+            lambda: run.plans(
+                surgery.model,
+                targets,
+                profile,
+                request.workers,
+                profiles=profiles,
+                on_build=lambda: accuracy.load_runner(targets, devices) if request.verify else None,
+            ),
             lambda: accuracy.of_graphs() if request.verify else NOT_ASKED,
             meanwhile=_load_validator,
         )
@@ -63,7 +70,7 @@ def convert(request: ConvertRequest, on_progress: OnProgress = lambda _: None) -
         gate(report, exported.notes)
         if request.verify:
             weak = precision_of_weak(request.weak)
-            report = joined(report, accuracy.of_plans(outcome.plans, devices, weak))
+            report = joined(report, accuracy.of_plans(outcome.plans, devices, weak, known=True))
             gate(report, exported.notes)
         results = Results(name, source, exported, surgery, profile, outcome, report, profiles)
         content = content_of(results, request, options)

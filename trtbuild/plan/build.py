@@ -23,6 +23,7 @@ from trtbuild.plan.runtimes import TENSORRT, TENSORRT_RTX, RuntimeInfo
 from trtbuild.plan.session import Session, session
 from trtbuild.plan.targets import plan_file_name
 from trtbuild.plan.timing_cache import load_timing_cache, missed, save_timing_cache
+from trtbuild.plan.usage import usage_hint
 from trtbuild.plan.words import is_usage, refusal_from_log
 from trtbuild.workers.child import report
 
@@ -176,8 +177,7 @@ def serialized(loaded: Session, parsed: Parsed, config: Any) -> Any:
     if any(map(is_usage, loaded.errors)):
         raise PlanError(
             f"{loaded.name}: {refusal.reason}",
-            "the model does not take every shape of the profile: give those it takes with "
-            "--min-shapes, --opt-shapes, --max-shapes, --max-batch and --profile",
+            usage_hint(parsed.network, refusal.reason),
         )
     raise PlanError(
         f"{loaded.name}: {refusal.reason}",

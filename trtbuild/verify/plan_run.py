@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 
 from trtbuild.artifacts import Comparison, Plan
-from trtbuild.cuda import Cuda
+from trtbuild.cuda import Cuda, lasting_context
 from trtbuild.engine_from_plan import Loading
 from trtbuild.onnx_weights import read_skeleton
 from trtbuild.tensorfile import load_tensors
@@ -25,6 +26,13 @@ from trtbuild.workers.child import report
 
 # TensorRT computes fp32 in TF32 where it is faster (10 bits of mantissa, as fp16 has).
 _TF32: Tolerance = DEFAULTS["fp16"]
+
+
+def warm_up(module: str) -> str:
+    """Load the runtime `module` and the GPU's context ahead of need; the runtime's version."""
+    loaded = importlib.import_module(module)
+    lasting_context(0)  # of the one GPU that this process sees
+    return str(loaded.__version__)
 
 
 def compare_plan(

@@ -12,6 +12,7 @@ from unittest.mock import Mock
 
 import numpy as np
 import pytest
+import tritonclient.grpc as grpc_client
 import tritonclient.http as http_client
 from tritonclient.utils import InferenceServerException
 from trtserve import plans
@@ -96,7 +97,29 @@ def test_a_plan_answers_and_the_server_says_what_runs(
     assert "trtserve_note" not in metadata | statistics
     assert config["max_batch_size"] == 8
     assert config["instance_group"][0]["kind"] == "KIND_GPU"
-    assert "trtserve_note" not in config.get("parameters", {})
+    assert config["parameters"] == {"trtserve_runs_on": {"string_value": said}}
+    with grpc_client.InferenceServerClient(server.grpc) as client:
+        assert client.get_model_metadata("m").platform == "tensorrt_rtx"
+        over_grpc = client.get_model_config("m").config.parameters
+    assert {name: each.string_value for name, each in over_grpc.items()} == {
+        "trtserve_runs_on": said
+    }
+    server.stop()
+
+
+@pytest.mark.parametrize("late", [1, 1 << 30])
+def test_one_client_that_asks_again_and_again_has_its_own_answers(
+    start: Callable[..., Running], tmp_path: Path, driver: StandIn, late: int
+) -> None:
+    """On the loop, which waits for the GPU for a moment, and where the GPU is not done by then."""
+    server = start(repository(tmp_path))
+    driver.answers_late(late)
+    try:
+        for turn in range(20):
+            given = values((1 + turn // 5 % 2, 16), seed=turn)
+            np.testing.assert_array_equal(ask(server, given), given)
+    finally:
+        driver.answers_late(1)
     server.stop()
 
 
