@@ -65,13 +65,26 @@ def _ours(node: ast.AST) -> bool:
     return isinstance(node, ast.Constant)
 
 
+def _computes(node: ast.AST) -> bool:
+    """Whether a side of `/` is a number for certain: a path is no product, and no number."""
+    if isinstance(node, ast.Constant):
+        return not isinstance(node.value, str)
+    arithmetic = (ast.Sub, ast.Mult, ast.Pow, ast.FloorDiv, ast.MatMult)
+    return isinstance(node, ast.UnaryOp) or (
+        isinstance(node, ast.BinOp) and isinstance(node.op, arithmetic)
+    )
+
+
 def _name(node: ast.AST) -> str:
     return ast.unparse(node) if isinstance(node, ast.Name | ast.Attribute) else ""
 
 
 def _joins(node: ast.AST) -> bool:
     if isinstance(node, ast.BinOp | ast.AugAssign) and isinstance(node.op, ast.Div):
-        return not _ours(node.right if isinstance(node, ast.BinOp) else node.value)
+        left, right = (
+            (node.left, node.right) if isinstance(node, ast.BinOp) else (node.target, node.value)
+        )
+        return not (_ours(right) or _computes(left) or _computes(right))
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
         return False
     return node.func.attr in _JOINING and not all(map(_ours, node.args))

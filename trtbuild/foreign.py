@@ -105,9 +105,9 @@ def _real_inside(path: Path, fence: Fence) -> str:
 
 
 def stated_path(text: str) -> Path:
-    """An absolute path that a config states, as some of Triton's parameters do.
+    """A path that is none in the model's folder, as some of Triton's parameters state.
 
-    It is a path on the server's machine: to be compared and looked for, not to be opened.
+    It is one of the server's machine: to be compared and looked for, not to be opened.
     """
     return Path(text.replace("\0", "\ufffd"))  # a NUL, which no file has, finds nothing
 

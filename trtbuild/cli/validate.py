@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -58,6 +59,10 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
     follow_links: Annotated[
         bool, typer.Option("--follow-links", help="Also links that lead out of the repository.")
     ] = False,
+    server_python: Annotated[
+        str | None,
+        typer.Option(metavar="3.X", help="The Python of the server's Python backend: 3.12."),
+    ] = None,
 ) -> None:
     """Tell whether Triton will load a model repository, and what will go wrong after loading."""
     from trtbuild.validate.run import validate
@@ -71,6 +76,7 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         server=server,
         follow_links=follow_links,
         require_lock=require_lock,
+        server_python=server_python,
     )
     _check_choice("--format", format_, _formats())
     _check_diff(diff, {"--fix": fix, f"--format {format_}": format_ != "text", "--output": output})
@@ -118,9 +124,11 @@ def _settings(
     server: str,
     follow_links: bool,
     require_lock: bool,
+    server_python: str | None,
 ) -> Settings:
     from trtbuild.validate.explain import check_selection
     from trtbuild.validate.finding import Severity
+    from trtbuild.validate.python_model import SERVER_PYTHON
     from trtbuild.validate.settings import SERVERS, Settings
 
     _check_choice("--server", server, SERVERS)
@@ -129,12 +137,23 @@ def _settings(
         strict_config=strict,
         gpus=_capabilities(gpus or []),
         server=server,
+        server_python=_python(server_python) if server_python else SERVER_PYTHON,
         select=check_selection("--select", _words(select)),
         ignore=check_selection("--ignore", _words(ignore)),
         min_severity=Severity[severity.upper()],
         follow_links=follow_links,
         require_lock=require_lock,
     )
+
+
+def _python(given: str) -> tuple[int, int]:
+    found = re.fullmatch(r"3\.(\d{1,2})(\.\d+)?", given)
+    if found is None:
+        raise UsageError(
+            f"--server-python '{given}' is no version of Python 3",
+            "give two numbers, such as 3.12, which Triton's containers have since 24.12",
+        )
+    return 3, int(found[1])
 
 
 def _words(values: list[str] | None) -> tuple[str, ...]:
