@@ -32,6 +32,7 @@ REWRITES = {
         ("recurrent_layout", "RecurrentLayout"),
         ("reductions", "Reductions"),
         ("resizes", "Resizes"),
+        ("scatters", "Scatters"),
         ("split_sizes", "SplitSizes"),
         ("empty_parts", "EmptyParts"),
         ("triangles", "Triangles"),
