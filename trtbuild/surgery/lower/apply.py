@@ -21,6 +21,7 @@ REWRITES = {
         ("choices", "Choices"),
         ("class_boxes", "ClassBoxes"),
         ("columns", "Columns"),
+        ("deformed_convolutions", "DeformedConvolutions"),
         ("depth_blocks", "DepthBlocks"),
         ("float_mod", "FloatMod"),
         ("fourier", "Fourier"),
