@@ -30,6 +30,9 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
     weights: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Of a network's function: as for convert.")
     ] = None,
+    trust_source: Annotated[
+        bool, typer.Option("--trust-source", help="As for convert: run it unchecked.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
 ) -> None:
     """Show what a model or a plan takes, gives and is made of; a plan's layers need its GPU."""
@@ -43,6 +46,7 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         kind=kind,
         signature=signature,
         weights=weights,
+        trust_source=trust_source,
         tags=tuple(tag or ()),
         input=tuple(input_ or ()),
     )

@@ -103,9 +103,3 @@ def main() -> None:
     os.dup2(devnull, 0)
     for line in calls:
         _send(run(msgspec.json.decode(line, type=Call)))
-
-
-if __name__ == "__main__":
-    # The module that functions import `report` from must be this very one.
-    sys.modules["trtbuild.workers.child"] = sys.modules["__main__"]
-    main()

@@ -19,6 +19,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -30,6 +31,13 @@ from trtbuild.workers.messages import Answer, Call, Failure, Result, Step
 T = TypeVar("T")
 OnProgress = Callable[[Progress], None]
 _STDERR_TAIL_BYTES = 2000
+_PACKAGES = Path(__file__).parents[2]  # where this very trtbuild lies
+# Not `-m`, which looks for every module in the current folder first: a `numpy.py` that lies beside
+# somebody else's model would be run.
+_START = """import sys
+sys.path[:] = [*filter(None, sys.path), sys.argv[1]]
+from trtbuild.workers.child import main
+main()"""
 
 
 class WorkerBugError(Exception):
@@ -47,7 +55,7 @@ class Worker:
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed in `stop`
         self._kills_before = out_of_memory_kills()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "trtbuild.workers.child"],
+            [sys.executable, "-c", _START, str(_PACKAGES)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._stderr,
