@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from trtbuild.errors import TrtbuildError
 from trtserve import memory
 from trtserve.endpoints import Endpoints
@@ -24,6 +26,7 @@ _log = logging.getLogger("trtserve")
 _SWITCH_INTERVAL_S = 0.0005
 # `timeout`, and launchers that get the terminal's ctrl-C too, send the same signal twice at once.
 _ONE_WISH_S = 0.25
+_OTHER_FILES = 1024  # than connections: models, their processes, the log
 GPU_LOST = 5  # the exit code of a server whose GPU has faulted: a new one can use it
 
 
@@ -98,19 +101,27 @@ async def serve(settings: Settings) -> int:
     return GPU_LOST if server.lost_gpu.is_set() else 0
 
 
-def _allow_open_files(wanted: int) -> None:
-    """As many open files as the system grants, up to `wanted`: each connection is one."""
-    if sys.platform != "win32":
-        import resource
+def _allow_open_files(settings: Settings) -> Settings:
+    """Have the system grant the files that connections are; fewer connections where it does not.
 
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        granted = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, granted), hard))
+    Where none is left, no connection is accepted, whosever the others are.
+    """
+    if sys.platform == "win32":
+        return settings
+    import resource
+
+    wanted = settings.max_connections + _OTHER_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    granted = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    granted = max(soft, granted)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (granted, hard))
+    left = max(granted // 2, granted - _OTHER_FILES)
+    return msgspec.structs.replace(settings, max_connections=min(settings.max_connections, left))
 
 
 def run(settings: Settings) -> int:
     """Run a server in this thread, on uvloop where it is installed. Returns the exit code."""
-    _allow_open_files(settings.max_connections + 1024)
+    settings = _allow_open_files(settings)
     memory.keep_freed()
     if importlib.util.find_spec("uvloop"):
         import uvloop
