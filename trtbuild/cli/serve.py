@@ -52,7 +52,7 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         ),
     ] = False,
     model_load_thread_count: Annotated[
-        int, _option(_MODELS, min=1, help="How many versions load at a time.")
+        int, _option(_MODELS, min=1, max=1024, help="How many versions load at a time.")
     ] = 4,
     strict_readiness: Annotated[
         _Switch, _option(_MODELS, help="Ready only when every model that should be served is.")
