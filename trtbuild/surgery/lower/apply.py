@@ -23,6 +23,7 @@ REWRITES = {
         ("columns", "Columns"),
         ("depth_blocks", "DepthBlocks"),
         ("float_mod", "FloatMod"),
+        ("fourier", "Fourier"),
         ("fp8_casts", "Fp8Casts"),
         ("grid_sample", "GridSample"),
         ("layer_norm_statistics", "LayerNormStatistics"),
