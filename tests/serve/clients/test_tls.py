@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 import tritonclient.grpc as grpc_client
 import tritonclient.http as http_client
+from geventhttpclient.response import HTTPConnectionClosed
 from tritonclient.utils import InferenceServerException
 from trtserve import tls
 from trtserve.tls import TlsFiles, context, grpc_files, http_files
@@ -252,7 +253,7 @@ def test_clients_with_certificates(
     for name in ("", "stranger"):
         with (
             make(mutual, certificates, name) as client,
-            pytest.raises((InferenceServerException, OSError)),
+            pytest.raises((InferenceServerException, OSError, HTTPConnectionClosed)),
         ):
             client.is_server_live()
     with make(mutual, certificates, "client") as client:
