@@ -20,6 +20,7 @@ PASSES = {
     "free_batch": "trtbuild.surgery.free_batch:FreeBatch",
     "fold_constants": "trtbuild.surgery.fold_constants:FoldConstants",
     "drop_folded": "trtbuild.surgery.drop_dead:DropDead",
+    "raise_casts": "trtbuild.surgery.raise_casts:RaiseCasts",
     "raise_scalars": "trtbuild.surgery.raise_scalars:RaiseScalars",
 }
 # What changes numbers; the graph before it is written as well, to compare with.
