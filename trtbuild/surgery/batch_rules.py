@@ -2,9 +2,10 @@
 
 A tensor carries the batch when its axis 0 is batch times `rows` (1 for most; 128 where a
 [1, 128, 768] was reshaped to [128, 768]). A rule looks at one node that reads such tensors,
-with all shapes as they are at batch 1 (other dims may vary, and are not looked at), and answers the `rows` of the outputs, or refuses. By
-induction every row of the outputs then depends on its own sample alone. Reshapes that spell
-the batch out are noted, to be rewritten once the whole graph has passed.
+with all shapes as they are at batch 1 (other dims may vary, and are not looked at), and answers
+the `rows` of the outputs, or refuses. By induction every row of the outputs then depends on its
+own sample alone. Reshapes that spell the batch out are noted, to be rewritten once the whole
+graph has passed.
 Axes and their defaults: the operator documentation of ONNX, opsets 7 to 25.
 """
 
