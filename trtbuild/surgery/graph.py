@@ -223,6 +223,29 @@ def _rank_by_target(graph: gs.Graph) -> int:
     return found
 
 
+def infer_inside(graph: gs.Graph) -> None:
+    """Fill in the data types of the tensors of branches and bodies; `infer` looks at `graph`."""
+    model = onnx.shape_inference.infer_shapes(model_from_graph(graph))
+    _take_types(graph, model.graph)
+
+
+def _take_types(graph: gs.Graph, proto: onnx.GraphProto) -> None:
+    """From `proto`, which was exported from `graph`, for everything inside its nodes."""
+    for node, message in zip(graph.nodes, proto.node, strict=True):
+        for attribute in message.attribute:
+            if not attribute.HasField("g"):
+                continue
+            inner = node.attrs[attribute.name]
+            known = {
+                value.name: value.type.tensor_type.elem_type
+                for value in (*attribute.g.value_info, *attribute.g.input, *attribute.g.output)
+            }
+            for tensor in [*inner.tensors().values(), *inner.inputs, *inner.outputs]:
+                if isinstance(tensor, gs.Variable) and known.get(tensor.name):
+                    set_elem_type(tensor, known[tensor.name])
+            _take_types(inner, attribute.g)
+
+
 def _without_made_up(shape: Shape | None) -> Shape | None:
     """`shape` without the names that shape inference gives to dims it cannot tell: unk__0."""
     if shape is None:

@@ -2,7 +2,7 @@
 
 Each rule looks at the whole graph and adds nodes to a `Kept`. Whatever the numbers:
 1. `_without_low_form`: ops that ONNX does not define for the type, ops of other domains, control
-   flow (what is inside stays as it is).
+   flow (what is inside is a graph of its own, with rules of its own).
 2. `_sums`: sums of exponentials or squares (decomposed softmax, variances, norms) and the few
    small nodes from there to the division: partial sums leave the range or lose small terms. A
    variance as E[x^2] - E[x]^2 is the difference of two near numbers: both sides stay.
@@ -50,7 +50,7 @@ _FOLLOWS_SUM = _MOVES | {
     "Sqrt", "Sub",
 }  # fmt: skip
 
-CONTROL = "it is control flow, whose inside stays as it is"
+CONTROL = "it is control flow, which hands on what its branches and bodies make"
 FOREIGN = "it is not one of ONNX's own ops"
 SEQUENCE = "it is about sequences or optional values"
 TRAINING = "it gives the statistics of training"
