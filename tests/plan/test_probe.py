@@ -107,7 +107,7 @@ def nms(*, casts: bool = False) -> onnx.ModelProto:
             *between,
             node("NonMaxSuppression", [boxes, "scores", "k", "iou", "score"], ["found"], "nms"),
         ],
-        [value("raw", FLOAT, [1, 50, 4]), value("scores", FLOAT, [1, 3, 50])],
+        [value("raw", FLOAT, [1, 50, 4]), value("scores", FLOAT, [1, 1, 50])],
         [value("found", TensorProto.INT64, ["n", 3])],
         [
             numpy_helper.from_array(np.array(2, half), "two"),

@@ -45,7 +45,6 @@ MISTAKES = {
     "plans": (  # server issues 4657, 3687 and 5164
         ".ipynb_checkpoints:0:0 L001",
         ".ipynb_checkpoints:0:0 L008",
-        ".ipynb_checkpoints:0:0 L010",
         "resnet:0:0 L001",
         "yolo:0:0 L001",
         "yolo:1:7 L007",

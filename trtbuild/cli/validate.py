@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -51,6 +52,10 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         str, typer.Option(help="Exit with 1 from here on: error, warning or info.")
     ] = "error",
     server: Annotated[str, typer.Option(help="Judge for triton or trtbuild (serve).")] = "triton",
+    server_python: Annotated[
+        str | None,
+        typer.Option(metavar="3.X", help="The Python of the server's Python backend: 3.12."),
+    ] = None,
 ) -> None:
     """Tell whether Triton will load a model repository, and what will go wrong after loading."""
     from trtbuild.validate.run import validate
@@ -62,6 +67,7 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         ignore=ignore,
         severity=min_severity,
         server=server,
+        server_python=server_python,
     )
     _check_choice("--format", format_, _formats())
     _check_diff(diff, {"--fix": fix, f"--format {format_}": format_ != "text", "--output": output})
@@ -107,9 +113,11 @@ def _settings(
     ignore: list[str] | None,
     severity: str,
     server: str,
+    server_python: str | None,
 ) -> Settings:
     from trtbuild.validate.explain import check_selection
     from trtbuild.validate.finding import Severity
+    from trtbuild.validate.python_model import SERVER_PYTHON
     from trtbuild.validate.settings import SERVERS, Settings
 
     _check_choice("--server", server, SERVERS)
@@ -118,10 +126,21 @@ def _settings(
         strict_config=strict,
         gpus=_capabilities(gpus or []),
         server=server,
+        server_python=_python(server_python) if server_python else SERVER_PYTHON,
         select=check_selection("--select", _words(select)),
         ignore=check_selection("--ignore", _words(ignore)),
         min_severity=Severity[severity.upper()],
     )
+
+
+def _python(given: str) -> tuple[int, int]:
+    found = re.fullmatch(r"3\.(\d{1,2})(\.\d+)?", given)
+    if found is None:
+        raise UsageError(
+            f"--server-python '{given}' is no version of Python 3",
+            "give two numbers, such as 3.12, which Triton's containers have since 24.12",
+        )
+    return 3, int(found[1])
 
 
 def _words(values: list[str] | None) -> tuple[str, ...]:

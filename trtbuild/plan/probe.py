@@ -21,7 +21,6 @@ from trtbuild.plan.build import configured, serialized
 from trtbuild.plan.explain import Examination
 from trtbuild.plan.network import NodeRefusal, network_from_bytes, plugin_hint, typed
 from trtbuild.plan.options import PlanSpec
-from trtbuild.plan.plugins import load_plugins
 from trtbuild.plan.session import session
 from trtbuild.plan.subgraphs import Graph, Kind, node_name, retyped
 from trtbuild.plan.words import is_usage, refusal_from_log
@@ -76,7 +75,7 @@ class _Prober:
         self._spec = spec
         self._graph = graph
         self._session = session(spec.runtime)
-        load_plugins(self._session, spec.options.plugins)
+        self._session.plugins(spec.options.plugins)
         self._hints: dict[tuple[str, str, str, Capability], str] = {}
 
     def refused(self, kinds: list[Kind]) -> tuple[dict[Capability, list[OpRefusal]], list[Kind]]:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trtbuild.modelconfig.complete import Completed, complete
-from trtbuild.repository.directory import Directory, below
+from trtbuild.repository.directory import Directory
 from trtbuild.repository.versions import overflows, selected_versions
+from trtbuild.validate.completion import Completion, completion_of
 from trtbuild.validate.ensemble import Graph
-from trtbuild.validate.python_model import auto_completes
 from trtbuild.validate.settings import Settings
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ class Model:
         self.peers: Mapping[str, Peer] | None = None  # its members at least; None: unknown
         self.neighbours: Sequence[str] = ()  # of an ensemble: the names of all models around it
         self.twins: tuple[Path, ...] = ()  # folders of the same name in other repositories
+        self.named_by: Callable[..., Sequence[str]] = lambda *_: ()  # see `Repository.naming`
         self.resource_holders: Holders = {}  # the repository's rate limiter resources
 
     @cached_property
@@ -72,23 +73,14 @@ class Model:
         return bool(self.config.platform == "ensemble")
 
     @cached_property
-    def fills_tensors(self) -> bool:
-        """Whether the backend may add what the config's inputs and outputs leave out.
+    def completion(self) -> Completion:
+        """How much auto-complete fills in of what the config leaves out."""
+        return completion_of(self)
 
-        Source: auto-complete of the backends: TensorRT and TensorFlow fill in every tensor, ONNX
-        Runtime nothing where the config lists both inputs and outputs, Python what the model's
-        `auto_complete_config` does, PyTorch and ensembles nothing.
-        """
-        if self.settings.strict_config or self.is_ensemble:
-            return False
-        if self.backend == "onnxruntime":
-            return not (self.config.input and self.config.output)
-        if self.backend == "python":
-            return any(
-                auto_completes(below(folder.path, self.completed.filename))
-                for folder in self.version_folders.values()
-            )
-        return self.backend in ("tensorrt", "tensorrt_rtx", "tensorflow", "openvino")
+    @property
+    def fills_tensors(self) -> bool:
+        """Whether the backend may add what the config's inputs and outputs leave out."""
+        return self.completion > Completion.NOTHING
 
     @cached_property
     def versions(self) -> dict[int, str]:

@@ -6,6 +6,7 @@ import msgspec
 
 from trtbuild.capability import Capability
 from trtbuild.validate.finding import Severity
+from trtbuild.validate.python_model import SERVER_PYTHON
 
 SERVERS = ("triton", "trtbuild")
 
@@ -18,5 +19,6 @@ class Settings(msgspec.Struct, frozen=True):
     server: str = "triton"  # one of SERVERS
     select: tuple[str, ...] = ()  # codes, their beginnings, or names; (): all
     ignore: tuple[str, ...] = ()
+    server_python: tuple[int, int] = SERVER_PYTHON  # of the server's Python backend
     min_severity: Severity = Severity.ERROR
     digests: bool = True  # read every locked file whole to compare its digest

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from trtbuild.errors import ConfigError, UsageError
@@ -86,6 +86,23 @@ class Repository:
         except OSError:
             return False
 
+    def naming(self, own: str, *words: str) -> list[str]:
+        """The other models whose configs, or whose Python, have all of `words` in quotes."""
+        return [
+            name
+            for name in self.names
+            if name != own and any(_quotes(path, words) for path in self._texts(name))
+        ]
+
+    def _texts(self, name: str) -> Iterator[Path]:
+        directory = Directory(self.root / name)
+        yield self.config_path(name)
+        if VARIANTS in directory.folders:
+            yield from (directory.path / VARIANTS / f for f in directory.child(VARIANTS).files)
+        for version in directory.versions:
+            files = directory.child(version).files
+            yield from (directory.path / version / f for f in files if f.endswith(".py"))
+
     def models(self, name: str, settings: Settings) -> Iterator[Model]:
         """The model by its own config, then by each of `configs/*.pbtxt`."""
         directory = Directory(self.root / name)
@@ -98,7 +115,18 @@ class Repository:
         for path in paths:
             model = open_model(name, path, directory, settings)
             model.twins = self.twins.get(name, ())
+            model.named_by = partial(self.naming, name)
             yield model
+
+
+def _quotes(path: Path, words: Sequence[str]) -> bool:
+    """Whether a text has each of `words` in it, in quotes of either kind."""
+    try:
+        text = content_of(path, MAX_BYTES) or b""
+    except OSError:
+        return False
+    quoted = ((f'"{word}"'.encode(), f"'{word}'".encode()) for word in words)
+    return all(any(form in text for form in forms) for forms in quoted)
 
 
 class ConfigFile(Repository):
