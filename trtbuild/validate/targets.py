@@ -10,6 +10,7 @@ from pathlib import Path
 from trtbuild.errors import ConfigError, UsageError
 from trtbuild.modelconfig.explain import ConfigSyntaxError
 from trtbuild.modelconfig.read import MAX_BYTES, ParsedConfig, parse_config, read_config
+from trtbuild.modelconfig.recover import recover
 from trtbuild.repository.directory import Directory
 from trtbuild.repository.layout import (
     CONFIG,
@@ -241,9 +242,9 @@ def open_model(name: str, path: Path, directory: Directory | None, settings: Set
     try:
         document = read_config(path)
     except ConfigSyntaxError as error:
-        return Model(name, _document(path, _text(path)), directory, path, settings, problem=error)
+        return _broken(name, directory, path, settings, error)
     except ConfigError as error:
-        return Model(name, _document(path, ""), directory, path, settings, problem=error)
+        return Model(name, _document(path, ""), directory, path, settings, problems=(error,))
     return Model(
         document.message.name or name if directory is None else name,
         document,
@@ -251,6 +252,23 @@ def open_model(name: str, path: Path, directory: Directory | None, settings: Set
         path,
         settings,
     )
+
+
+def _broken(
+    name: str, directory: Directory | None, path: Path, settings: Settings, error: ConfigError
+) -> Model:
+    """A model whose config has faults: with all of them, and with what it says beside them."""
+    text = _text(path)
+    recovered = recover(text, str(path))
+    problems = recovered.problems or (error,)  # none: it was written to in between
+    if not recovered.readings:
+        return Model(name, _document(path, text), directory, path, settings, problems=problems)
+    model, other = (
+        Model(name, document, directory, path, settings, problems=problems)
+        for document in recovered.readings
+    )
+    model.other = other
+    return model
 
 
 def _document(path: Path, text: str) -> ParsedConfig:
