@@ -164,6 +164,7 @@ def judge(model: Model) -> list[Finding]:
     found = _of_rules(model, broken=True) if model.problems else []
     if model.readings:
         found += _of_all_readings(model)
+    found = _without_pointers(found)
     if "trtbuild:" in model.document.text:
         found = _allowed(model, found)
     settings = model.settings
@@ -198,6 +199,22 @@ def _of_all_readings(model: Model) -> list[Finding]:
     if more:
         found = [finding for finding in found if not _may_be_misspelt(first, finding)]
     return found
+
+
+_ABOUT_CONTENT = frozenset({"F002", "F007", "P005", "Y001", "Y002"})  # of a file
+_POINTER = "F018"
+
+
+def _without_pointers(found: list[Finding]) -> list[Finding]:
+    """`found` without what the content of git lfs's pointers brings about: they have a rule."""
+    pointers = [f.file for f in found if f.code == _POINTER and f.file is not None]
+    return [
+        finding
+        for finding in found
+        if finding.code not in _ABOUT_CONTENT
+        or finding.file is None
+        or not any(pointer.is_relative_to(finding.file) for pointer in pointers)
+    ]
 
 
 def _may_be_misspelt(model: Model, finding: Finding) -> bool:

@@ -15,6 +15,7 @@ from trtbuild.repository.directory import Directory
 from trtbuild.repository.layout import (
     CONFIG,
     VARIANTS,
+    check_level,
     check_no_version,
     has_versions,
     is_config,
@@ -22,6 +23,7 @@ from trtbuild.repository.layout import (
     with_a_name,
 )
 from trtbuild.validate.bounded import content_of
+from trtbuild.validate.lfs import is_pointer_text
 from trtbuild.validate.model import Model
 from trtbuild.validate.settings import Settings
 
@@ -107,6 +109,9 @@ class Repository:
     def models(self, name: str, settings: Settings) -> Iterator[Model]:
         """The model by its own config, then by each of `configs/*.pbtxt`."""
         directory = Directory(self.root / name)
+        for made in settings.draft.folders:
+            if made.parent == directory.path:
+                directory.foresee(made.name)
         paths = [self.config_path(name)]
         if VARIANTS in directory.folders:
             variants = directory.child(VARIANTS)
@@ -205,6 +210,7 @@ def _target(path: Path) -> Repository:
         return Repository(model.parent, frozenset({model.name}))
     if path.is_dir():
         check_no_version(path)
+        check_level(path)
         return Repository(path)
     if not os.path.lexists(path):
         raise UsageError(f"there is no {path}", "give a repository, a model or a config.pbtxt")
@@ -240,7 +246,8 @@ def open_model(name: str, path: Path, directory: Directory | None, settings: Set
     ):
         return Model(name, _document(path, ""), directory, path, settings, exists=False)
     try:
-        document = read_config(path)
+        text = settings.draft.texts.get(path)
+        document = read_config(path) if text is None else parse_config(text, str(path))
     except ConfigSyntaxError as error:
         return _broken(name, directory, path, settings, error)
     except ConfigError as error:
@@ -258,7 +265,9 @@ def _broken(
     name: str, directory: Directory | None, path: Path, settings: Settings, error: ConfigError
 ) -> Model:
     """A model whose config has faults: with all of them, and with what it says beside them."""
-    text = _text(path)
+    text = settings.draft.texts.get(path, _text(path))
+    if is_pointer_text(text.encode("utf-8", "surrogateescape")):
+        return Model(name, _document(path, text), directory, path, settings, problems=(error,))
     recovered = recover(text, str(path))
     problems = recovered.problems or (error,)  # none: it was written to in between
     if not recovered.readings:

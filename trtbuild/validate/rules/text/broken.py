@@ -7,18 +7,24 @@ from collections.abc import Collection, Iterator
 from trtbuild.modelconfig.explain import ConfigSyntaxError
 from trtbuild.modelconfig.placeholders import Placeholder, placeholder_of
 from trtbuild.validate.finding import Edit, Finding, Fix
+from trtbuild.validate.lfs import is_pointer_text
 from trtbuild.validate.model import Model
 
 
 def syntax_problems(model: Model, kinds: Collection[str]) -> Iterator[Finding]:
     """The reader's problems as findings: those of `kinds` of which no placeholder is the cause."""
-    for problem in model.problems:
+    for problem in () if is_pointer(model) else model.problems:
         if (
             isinstance(problem, ConfigSyntaxError)
             and problem.kind in kinds
             and placeholder_of(problem, model.document.text) is None
         ):
             yield finding_of(problem)
+
+
+def is_pointer(model: Model) -> bool:
+    """Whether the config is a pointer of git lfs, which has a rule of its own."""
+    return is_pointer_text(model.document.text.encode("utf-8", "surrogateescape"))
 
 
 def placeholders(model: Model) -> Iterator[tuple[ConfigSyntaxError, Placeholder]]:
