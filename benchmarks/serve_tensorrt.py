@@ -1,13 +1,15 @@
 """Plans of data-centre TensorRT: the engine alone, `trtbuild serve`, and Triton, in one run.
 
     python -m benchmarks.serve_tensorrt --repository DIR [--models encoder] [--loads http:64 ...]
-        [--triton HTTP_PORT:GRPC_PORT] [--rounds 3] [--seconds 2] [--build-only]
+        [--triton HTTP_PORT:GRPC_PORT] [--rounds 3] [--seconds 2] [--short] [--own-clients]
+        [--build-only]
 
 Builds what DIR lacks of the models (plans and timing caches stay in TRTBUILD_CACHE_DIR), measures
 the bare engine, then each load on each server in turn, `--rounds` times, and prints medians as
-they come. perf_analyzer makes the load where it is found (its average must settle); else
-`benchmarks.clients` for HTTP and h2load for gRPC. Triton, started on DIR by whoever wants it
-beside, is only asked. One model with few loads takes about a minute.
+they come. perf_analyzer makes the load where it is found (its average must settle) and
+`--own-clients` is not given; else `benchmarks.clients`. Triton, started on DIR by whoever wants it
+beside, is only asked. All loads of the three models, three rounds beside Triton, take 10 minutes;
+`--short`, one round of a second for the loads of the published table, 100 s.
 """
 
 from __future__ import annotations
@@ -26,11 +28,11 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.bare_engine import bare_per_s
-from benchmarks.clients import Rate, http
-from benchmarks.loads import Question, h2load
+from benchmarks.clients import Rate, grpc, http
+from benchmarks.loads import Question
 from benchmarks.nets import TOKENS, encoder, perceptron
 from benchmarks.resnet import resnet
-from benchmarks.served import Served, Watch
+from benchmarks.served import Served, Watch, Watched
 
 _RUNS = 8  # windows until perf_analyzer gives up
 
@@ -42,17 +44,26 @@ class Model(NamedTuple):
     options: Sequence[str]  # of convert
     largest: int
     values: np.ndarray  # of one request
-    loads: Sequence[str]
+    loads: Sequence[str]  # of the published table
 
 
 MODELS = {
     "perceptron": Model(perceptron, [], 64, np.ones((1, 16), np.float32),
                         ["http:1", "http:16", "http:64", "grpc:1", "grpc:16", "grpc:64"]),
     "encoder": Model(encoder, ["--precision=fp16"], 64, np.ones((1, TOKENS), np.int64),
-                     ["http:1", "http:64", "http:256", "grpc:256"]),
+                     ["http:1", "http:64", "http:256", "grpc:1", "grpc:64", "grpc:256"]),
     "resnet": Model(resnet, [], 128, np.ones((1, 3, 224, 224), np.float16),
-                    ["http:1", "http:64", "http:256", "grpc:64"]),
+                    ["http:1", "http:64", "http:256", "grpc:1", "grpc:64", "grpc:256"]),
 }  # fmt: skip
+LOADS = [f"{protocol}:{clients}" for protocol in ("http", "grpc") for clients in (1, 16, 64, 256)]
+
+
+class Length(NamedTuple):
+    """How long everything is measured."""
+
+    rounds: int
+    seconds: float  # of a load
+    bare_seconds: float  # of each number of contexts
 
 
 def main() -> None:
@@ -63,8 +74,11 @@ def main() -> None:
     parser.add_argument("--triton", metavar="HTTP_PORT:GRPC_PORT")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=2)
+    parser.add_argument("--short", action="store_true")
+    parser.add_argument("--own-clients", action="store_true")
     parser.add_argument("--build-only", action="store_true")
     stated = parser.parse_args()
+    length = Length(1, 1, 0.4) if stated.short else Length(stated.rounds, stated.seconds, 1)
     for name in stated.models:
         build(stated.repository, name)
     if stated.build_only:
@@ -72,7 +86,7 @@ def main() -> None:
     server = Served(str(stated.repository))
     try:
         for name in stated.models:
-            measure(stated, name, server)
+            measure(stated, name, server, length)
     finally:
         server.stop()
 
@@ -92,7 +106,7 @@ def build(repository: Path, name: str) -> None:
         )  # fmt: skip
 
 
-def measure(stated: argparse.Namespace, name: str, server: Served) -> None:
+def measure(stated: argparse.Namespace, name: str, server: Served, length: Length) -> None:
     """Print the rows of a model."""
     model = MODELS[name]
     question = Question(name, model.values)
@@ -102,22 +116,39 @@ def measure(stated: argparse.Namespace, name: str, server: Served) -> None:
         there = stated.triton.split(":")
         ports["triton"] = dict(zip(("http", "grpc"), map(int, there), strict=True))
     bare: dict[int, float] = {}
-    for load in stated.loads or model.loads:
+    generator = None if stated.own_clients else shutil.which("perf_analyzer")
+    for load in stated.loads or (model.loads if stated.short else LOADS):
         protocol, clients = load.split(":")[0], int(load.split(":")[1])
         batch = min(clients, model.largest)
         if batch not in bare:
-            bare[batch], contexts = bare_per_s(plan, batch, 1)
-            print(f"{name} bare, batch {batch}: {bare[batch]:.0f}/s ({contexts} contexts)")
+            bare[batch], contexts = bare_per_s(plan, batch, length.bare_seconds)
+            print(f"{name} bare, batch {batch}: {bare[batch]:.0f}/s ({contexts} contexts)",
+                  flush=True)  # fmt: skip
         seen: dict[str, list[Rate]] = {each: [] for each in ports}
-        with Watch(server, name) as watch:
-            for _ in range(stated.rounds):
-                for who, at in ports.items():
-                    rate = _load(protocol, at[protocol], question, clients, stated.seconds)
-                    if rate is not None:
-                        seen[who].append(rate)
-        print(f"{name} {load}: {_row(seen, bare[batch])} | batches of "
-              f"{watch.result.mean_batch:.1f}, loop {watch.result.loop_cpu:.2f} cores",
-              flush=True)  # fmt: skip
+        watched: list[Watched] = []
+        for _ in range(length.rounds):
+            for who, at in ports.items():
+                with Watch(server, name) as watch:
+                    rate = _load(generator, protocol, at[protocol], question,
+                                 (clients, length.seconds))  # fmt: skip
+                if rate is not None:
+                    seen[who].append(rate)
+                    if who == "trtbuild":
+                        watched.append(watch.result)
+        print(f"{name} {load}: {_row(seen, bare[batch])}{_work(watched)}", flush=True)
+
+
+def _work(watched: Sequence[Watched]) -> str:
+    """What the server did in the run that made the median number of images."""
+    if not watched:
+        return ""
+    found = sorted(watched, key=lambda each: each.images_per_s)[len(watched) // 2]
+    stages = " + ".join(f"{each:.2f}" for each in found.stages_ms)
+    loop, others = (each / found.images_per_s * 1e6 for each in (found.loop_cpu, found.other_cpu))
+    return (
+        f" | batches of {found.mean_batch:.1f}, {stages} ms to gather, run and scatter; a "
+        f"request takes {loop:.0f} us of the loop's processor, {others:.0f} of others"
+    )
 
 
 def _row(seen: dict[str, list[Rate]], bare: float) -> str:
@@ -139,20 +170,14 @@ def _row(seen: dict[str, list[Rate]], bare: float) -> str:
     return "; ".join(parts)
 
 
-def _load(protocol: str, port: int, question: Question, clients: int, seconds: float
-          ) -> Rate | None:  # fmt: skip
-    """One run; None: it did not settle, or no generator is there."""
+def _load(generator: str | None, protocol: str, port: int, question: Question,
+          how: tuple[int, float]) -> Rate | None:  # fmt: skip
+    """One run of so many clients and seconds; None: it did not settle, or no generator is there."""
+    clients, seconds = how
     with tempfile.TemporaryDirectory() as folder:
-        if shutil.which("perf_analyzer"):
+        if generator:
             return _perf_analyzer(Path(folder), protocol, port, question.model, clients, seconds)
-        if protocol == "http":
-            return http(port, question, clients, seconds)
-        if not shutil.which("h2load"):
-            return None
-        threads = min(4, clients)
-        calls = (threads, clients // threads)
-        found = h2load(Path(folder), port, question, calls, seconds, threads=threads)
-        return Rate(found.per_second, found.p99_ms)
+        return (http if protocol == "http" else grpc)(port, question, clients, seconds)
 
 
 def _perf_analyzer(folder: Path, protocol: str, port: int, model: str, clients: int, seconds: float

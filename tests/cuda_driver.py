@@ -24,7 +24,7 @@ typedef unsigned long long ptr;
 typedef struct { ptr to, from; size_t size; } copy;
 typedef struct { copy copies[64]; int count; } graph;
 typedef struct stream stream;
-typedef struct { int timed, recorded; struct timespec at; stream *on; long upto; } event;
+typedef struct { int timed, recorded, asked; struct timespec at; stream *on; long upto; } event;
 typedef struct { copy what; event *reached; stream *on; long upto; } work; /* one of the three */
 struct stream { graph *capture; int priority; work *works; long base, done, begun, room;
                 stream *next; };
@@ -33,7 +33,8 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int alive, launches;
 static __thread void *current;
 static char context;
-static int broken;
+static int broken, unready = 1;
+void stand_in_unready(int queries) { unready = queries; }
 void stand_in_break(int code) { broken = code; }
 int stand_in_alive(void) { return __sync_fetch_and_add(&alive, 0); }
 int stand_in_launches(void) { return __sync_fetch_and_add(&launches, 0); }
@@ -110,7 +111,8 @@ int cuEventCreate(event **e, unsigned flags) {
     *e = calloc(1, sizeof(event)); (*e)->timed = !(flags & 2); return made(); }
 int cuEventRecord(event *e, stream *s) {
     if (!e || s->capture) return e ? 900 : 400;
-    e->recorded = 1; e->on = s; later(s, (work){.reached = e}); e->upto = s->begun; return 0; }
+    e->recorded = 1; e->asked = 0; e->on = s;
+    later(s, (work){.reached = e}); e->upto = s->begun; return 0; }
 int cuEventElapsedTime(float *ms, event *from, event *to) {
     if (!from->timed || !to->timed || !from->recorded || !to->recorded) return 400;
     *ms = (to->at.tv_sec - from->at.tv_sec) * 1e3 + (to->at.tv_nsec - from->at.tv_nsec) / 1e6;
@@ -122,6 +124,12 @@ int cuStreamWaitEvent(stream *s, event *e, unsigned flags) {
 int cuEventSynchronize(event *e) {
     if (broken) return broken;
     return !e ? 400 : e->on ? until(e->on, e->upto) : 0; }
+int cuEventQuery(event *e) {
+    if (broken) return broken;
+    if (!e) return 400;
+    if (!e->on) return 0;
+    if (e->asked++ < unready) return 600;
+    return until(e->on, e->upto); }
 int cuEventDestroy_v2(event *e) { until(0, 0); return gone(e); }
 int cuGraphInstantiateWithFlags(graph **x, graph *g, unsigned long long flags) {
     *x = malloc(sizeof(graph)); **x = *g; return made(); }
@@ -161,6 +169,10 @@ class StandIn:
     def fault(self, code: int) -> None:
         """From now on a GPU whose kernel has faulted; 0: one that is whole again."""
         self._library.stand_in_break(code)
+
+    def answers_late(self, queries: int) -> None:
+        """From now on so many queries of an event find that it is not passed yet."""
+        self._library.stand_in_unready(queries)
 
     @property
     def launches(self) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,23 +11,7 @@ import pytest
 from tests.cuda_driver import StandIn
 from trtbuild import cuda as layer
 from trtbuild.cuda import Cuda, DeviceMemory, Event, PinnedMemory, Stream
-from trtbuild.device import gpus
 from trtbuild.errors import CudaError
-
-
-@pytest.fixture(scope="module")
-def stand_in(tmp_path_factory: pytest.TempPathFactory) -> StandIn | None:
-    return None if gpus().gpus else StandIn(tmp_path_factory.mktemp("driver"))
-
-
-@pytest.fixture
-def cuda(stand_in: StandIn | None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cuda]:
-    if stand_in is not None:
-        monkeypatch.setattr(layer, "LIBRARY", stand_in.path)
-    with Cuda() as opened:
-        yield opened
-    if stand_in is not None:
-        assert stand_in.alive == 0, "a test leaves something behind"
 
 
 def pinned(cuda: Cuda, values: np.ndarray) -> PinnedMemory:
@@ -116,8 +99,9 @@ def test_a_thread_has_to_say_that_it_uses_the_gpu(cuda: Cuda) -> None:
 
 
 def test_errors_name_the_call_and_give_the_drivers_text(cuda: Cuda) -> None:
-    with pytest.raises(CudaError, match=r"cuMemAlloc_v2 answered 2 \(out of memory\)"):
+    with pytest.raises(CudaError, match=r"cuMemAlloc_v2 answered 2 \(out of memory\)") as caught:
         DeviceMemory(cuda, 1 << 50)
+    assert caught.value.hint == "the GPU's memory is used up: nvidia-smi shows by whom"
     with pytest.raises(CudaError, match=r"cuDeviceGet answered 101 \(invalid device ordinal\)"):
         Cuda(4711)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +18,9 @@ from trtbuild.artifacts import (
     SurgeryResult,
     VerifyReport,
 )
+from trtbuild.capability import Capability
 from trtbuild.device import Devices, Gpu, visible_only
+from trtbuild.engine_from_plan import Loading
 from trtbuild.errors import SourceError
 from trtbuild.network_model import NetworkModel
 from trtbuild.plan.refit import RefittedPlan
@@ -36,6 +40,7 @@ class Accuracy(NamedTuple):
     surgery: SurgeryResult
     profile: Profile
     profiles: tuple[Profile, ...] = ()  # that `profile` is the envelope of; (): itself alone
+    trusted: bool = True  # the plans were built here: the code in version-compatible ones may run
 
     def of_graphs(self) -> VerifyReport:
         """Source framework against ONNX, with the very object that was exported."""
@@ -72,11 +77,17 @@ class Accuracy(NamedTuple):
         )
 
     def of_plans(
-        self, plans: tuple[Plan, ...], devices: Devices, precision: Precision | None = None
+        self,
+        plans: tuple[Plan, ...],
+        devices: Devices,
+        precision: Precision | None = None,
+        *,
+        known: bool = False,
     ) -> VerifyReport:
         """Each plan against ONNX, on the GPUs that are here. What has none is said.
 
-        `precision`: what the plans compute in, where that is coarser than the graph's own.
+        `precision`: what the plans compute in, where that is coarser than the graph's own; `known`:
+        what the store has of the same plan on the same kind of GPU will do.
         """
         targets = [(target, plan) for plan in plans for target in plan.targets]
         here = {gpu.capability: gpu for gpu in reversed(devices.gpus)}
@@ -90,10 +101,52 @@ class Accuracy(NamedTuple):
         if runnable and (why := self._no_graph()) and not self._given():
             not_run |= {f"plan {target}": why for target, _ in targets if target in here}
         elif runnable:
-            points, against = self._expected()
+            expected = cache(self._expected)
             for plan, gpu in runnable:
-                comparisons += self._compare_plan(plan, gpu, points, against, precision)
+                report = self._of_plan(plan, gpu, expected, precision, known=known)
+                comparisons += report.comparisons
         return VerifyReport(tuple(comparisons), not_run)
+
+    def _of_plan(
+        self,
+        plan: Plan,
+        gpu: Gpu,
+        expected: Callable[[], tuple[list[Point], str]],
+        precision: Precision | None,
+        *,
+        known: bool,
+    ) -> VerifyReport:
+        def make(_directory: Path | None = None) -> VerifyReport:
+            points, against = expected()
+            return VerifyReport(
+                tuple(self._compare_plan(plan, gpu, points, against, precision)), {}
+            )
+
+        if not known:
+            return make()
+        determines = {
+            "plan": plan.digest,
+            "stripped": plan.stripped,
+            "runtime": (plan.runtime, plan.runtime_version),
+            "gpu": (gpu.name, gpu.capability),
+            "exported": self.exported.digest,
+            "final": self.surgery.model.digest,
+            "names": (self.surgery.input_names, self.surgery.output_names),
+            "profiles": self.profiles or (self.profile,),
+            "precision": precision,
+            "options": self.run.options.verify,
+            "plugins": [each.digest for each in self.run.options.plan.plugins],
+        }
+        # What the user's function gives, or a file of samples holds, no digest knows.
+        own = self._given() or isinstance(self.surgery.model, NetworkModel)
+        key = None if own else stage_key("verify plan", determines, ONNX_PACKAGES)
+        return self.run.cached(f"verify {gpu.capability}", key, VerifyReport, make)
+
+    def load_runner(self, targets: tuple[Capability, ...], devices: Devices) -> None:
+        """Have a worker load TensorRT for the first comparison of a plan, while plans are built."""
+        here = [gpu for gpu in devices.gpus if gpu.capability in targets]
+        if here and self.run.runtime is not None:
+            self.run.warm_runner(visible_only(here[0]))
 
     def _given(self) -> bool:
         """The user names what plans are compared with."""
@@ -142,7 +195,7 @@ class Accuracy(NamedTuple):
         module = self.run.runtime.module
         if plan.stripped:
             plan = self._with_weights(plan, gpu)
-        with self.run.pool.worker(visible_only(gpu)) as worker:
+        with self.run.runner(visible_only(gpu)) as worker:
             return worker.call(
                 "trtbuild.verify.plan_run:compare_plan",
                 list[Comparison],
@@ -155,16 +208,19 @@ class Accuracy(NamedTuple):
                 options=self.run.options.verify,
                 label=str(gpu.capability),
                 precision=model.precision if isinstance(model, NetworkModel) else precision,
-                plugins=self.run.options.plan.plugins,
+                loading=self._loading(plan),
             )
+
+    def _loading(self, plan: Plan) -> Loading:
+        runs_code = self.trusted and bool(plan.version_compatible)
+        return Loading.of(plan, self.run.options.plan.plugins, runs_code=runs_code)
 
     def _no_graph(self) -> str:
         """Why no ONNX graph of this run can be run, "" where they can."""
         model = self.surgery.model
         if isinstance(model, NetworkModel):
             return f"not run: there is nothing to compare a network with; {_NAME_IT}"
-        if not self.run.options.plan.plugins:  # which are TensorRT's alone
-            return ""
+        # Ops that ONNX does not define are plugins, those that TensorRT brings among them.
         ops = self.run.call("trtbuild.verify.custom_ops:lacking", list[str], path=model.path)
         return f"not run: ONNX Runtime has no {', '.join(ops)}; {_NAME_IT}" if ops else ""
 
@@ -182,9 +238,11 @@ class Accuracy(NamedTuple):
                 plan=plan.path,
                 onnx=model.path,
                 output=output,
-                runs_code=bool(plan.version_compatible),
+                loading=self._loading(plan),
             )
-        return msgspec.structs.replace(plan, directory=output.parent, file=output.name)
+        return msgspec.structs.replace(
+            plan, directory=output.parent, file=output.name, stripped=False
+        )
 
     def points(self) -> list[Point]:
         """Seeded inputs for each set of shapes, made once a call."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from ctypes import POINTER, c_float, c_int, c_size_t, c_uint, c_uint64, c_void_p
 from types import TracebackType
@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from trtbuild.device import NEXT_STEPS
 from trtbuild.errors import CudaError
 
 Bytes = np.ndarray[Any, np.dtype[np.uint8]]
@@ -30,6 +31,7 @@ _CAPTURE_THREAD_LOCAL = 1  # CU_STREAM_CAPTURE_MODE: what other threads do does 
 # Memory that is not pinned is copied before the call returns: more than this takes its time.
 _QUICK_BYTES = 64 * 1024
 _EVENT_NO_TIMING, _EVENT_BLOCKING_SYNC = 2, 1  # CUevent_flags
+_NOT_READY = 600  # CUresult of a query
 # CUresults after which a context does no more work: each later call answers the same until the
 # process ends, which cuda.h says of each ("any further CUDA work will return the same error").
 CONTEXT_LOST = frozenset((
@@ -73,6 +75,7 @@ _CALLS: dict[str, tuple[Any, ...]] = {
     "cuEventCreate": (_HANDLE, c_uint),
     "cuEventRecord": (c_void_p, c_void_p),
     "cuEventSynchronize": (c_void_p,),
+    "cuEventQuery": (c_void_p,),
     "cuEventDestroy_v2": (c_void_p,),
     "cuEventElapsedTime": (POINTER(c_float), c_void_p, c_void_p),
     "cuStreamWaitEvent": (c_void_p, c_void_p, c_uint),
@@ -86,7 +89,7 @@ _CALLS: dict[str, tuple[Any, ...]] = {
 class _Driver:
     """The driver's library: `call(name, ...)` raises `CudaError` with the driver's own text.
 
-    `quick(name, ...)` does the same and keeps the GIL.
+    `quick(name, ...)` does the same and keeps the GIL. `prepared(name, ...)` returns such a call.
     """
 
     def __init__(self, library: str) -> None:
@@ -104,12 +107,32 @@ class _Driver:
     def call(self, name: str, *arguments: Any) -> None:
         code = self._functions[name](*arguments)
         if code:
-            raise CudaError(f"{name} answered {code} ({self._text(code)})", code=code)
+            raise self._error(name, code)
 
     def quick(self, name: str, *arguments: Any) -> None:
         code = self._quick[name](*arguments)
         if code:
-            raise CudaError(f"{name} answered {code} ({self._text(code)})")
+            raise self._error(name, code)
+
+    def prepared(self, name: str, *arguments: Any) -> Callable[[], None]:
+        function = self._quick[name]
+
+        def again() -> None:
+            code = function(*arguments)
+            if code:
+                raise self._error(name, code)
+
+        return again
+
+    def query(self, name: str, handle: c_void_p) -> bool:
+        code = self._quick[name](handle)
+        if code and code != _NOT_READY:
+            raise self._error(name, code)
+        return not code
+
+    def _error(self, name: str, code: int) -> CudaError:
+        said = f"{name} answered {code} ({self._text(code)})"
+        return CudaError(said, NEXT_STEPS.get(code, ""), code=code)
 
     def _text(self, code: int) -> str:
         text = ctypes.c_char_p()
@@ -143,7 +166,8 @@ class Cuda:
     def __init__(self, device: int = 0) -> None:
         self.device = device
         driver = _driver(LIBRARY)
-        self.call, self.quick = driver.call, driver.quick
+        self.call, self.quick, self.query = driver.call, driver.quick, driver.query
+        self.prepared = driver.prepared
         self._number, self._context = c_int(), c_void_p()
         self.call("cuDeviceGet", ctypes.byref(self._number), device)
         self.call("cuDevicePrimaryCtxRetain", ctypes.byref(self._context), self._number)
@@ -267,6 +291,20 @@ class Stream:
         """Begin to copy within the GPU, from address to address."""
         self._cuda.quick("cuMemcpyDtoDAsync_v2", target, source, size_bytes, self._stream)
 
+    def prepared_upload(self, address: int, array: Bytes) -> Callable[[], None]:
+        """`upload` as a call to make again and again, of up to 64 KiB of pinned memory."""
+        return self._cuda.prepared(
+            "cuMemcpyHtoDAsync_v2", c_uint64(address), c_void_p(array.ctypes.data),
+            c_size_t(array.nbytes), self._stream,
+        )  # fmt: skip
+
+    def prepared_download(self, array: Bytes, address: int) -> Callable[[], None]:
+        """`download` as a call to make again and again, of up to 64 KiB into pinned memory."""
+        return self._cuda.prepared(
+            "cuMemcpyDtoHAsync_v2", c_void_p(array.ctypes.data), c_uint64(address),
+            c_size_t(array.nbytes), self._stream,
+        )  # fmt: skip
+
     def wait(self, event: Event) -> None:
         """What is begun from here on begins after the point where `event` was last recorded."""
         self._cuda.quick("cuStreamWaitEvent", self._stream, event.handle, 0)
@@ -293,6 +331,10 @@ class Stream:
     def launch(self, graph: Graph) -> None:
         """Begin all that was captured."""
         self._cuda.quick("cuGraphLaunch", graph.executable, self._stream)
+
+    def prepared_launch(self, graph: Graph) -> Callable[[], None]:
+        """`launch` as a call to make again and again."""
+        return self._cuda.prepared("cuGraphLaunch", graph.executable, self._stream)
 
     def free(self) -> None:
         """Destroy it; work under way is finished first."""
@@ -348,9 +390,17 @@ class Event:
         """Be the point in `stream` behind all that was begun there by now."""
         self._cuda.quick("cuEventRecord", self._event, stream.handle)
 
+    def prepared_record(self, stream: Stream) -> Callable[[], None]:
+        """`record` as a call to make again and again."""
+        return self._cuda.prepared("cuEventRecord", self._event, c_void_p(stream.handle))
+
     def wait(self) -> None:
         """Wait until that point is reached; errors of the work before it are raised here."""
         self._cuda.call("cuEventSynchronize", self._event)
+
+    def passed(self) -> bool:
+        """Whether that point is reached; errors of the work before it are raised here."""
+        return self._cuda.query("cuEventQuery", self._event)
 
     def wait_for(self, stream: Stream) -> None:
         """Wait for all that was begun on `stream`; errors of that work are raised here."""

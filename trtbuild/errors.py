@@ -20,6 +20,8 @@ its parent as JSON and keep their type.
 
 from __future__ import annotations
 
+import re
+
 
 class TrtbuildError(Exception):
     """Something the user can act on: `message` says what happened, `hint` the next step."""
@@ -136,8 +138,21 @@ def error_from_json(value: dict[str, str]) -> TrtbuildError:
 _LONG_LINE = 300  # characters; frameworks put whole configurations behind a colon
 
 
+_TRACEBACK = re.compile(r"^Traceback\b.*\(most recent call last\)", re.MULTILINE)
+_NAMED_ERROR = re.compile(r"^(?:builtins\.)?([A-Za-z_][\w.]*(?:Error|Exception|Warning): \S.*)$")
+
+
 def first_line(error: BaseException) -> str:
-    """What `error` of a framework says, short enough for a message of ours: its first line."""
-    lines = str(error).strip().splitlines()
+    """What `error` of a framework says, short enough for a message of ours: its first line.
+
+    A text that is a traceback, as PyTorch's interpreter gives it for TorchScript, has the cause
+    last: there the line of the innermost error.
+    """
+    text = str(error).strip()
+    lines = text.splitlines()
+    if tracebacks := list(_TRACEBACK.finditer(text)):
+        lines = text[tracebacks[-1].end() :].strip().splitlines()
+        named = [match[1] for line in lines if (match := _NAMED_ERROR.match(line))]
+        lines = named or lines[-1:]
     line = lines[0].strip() if lines else type(error).__name__
     return line if len(line) <= _LONG_LINE else f"{line[:_LONG_LINE]} ..."

@@ -10,7 +10,7 @@ import msgspec
 from trtbuild import device
 from trtbuild.accuracy import Accuracy
 from trtbuild.artifacts import Conversion, OnnxModel, PlanOutcome, VerifyReport
-from trtbuild.content import Results, check_config, content_of
+from trtbuild.content import Results, check_config, content_of, with_graphs_of_config
 from trtbuild.errors import PlanError
 from trtbuild.plan.capture import check_capturable
 from trtbuild.plan.layers import left_in_fp32
@@ -41,10 +41,11 @@ def convert(request: ConvertRequest, on_progress: OnProgress = lambda _: None) -
     runtime = choose_runtime(request.runtime, devices)
     targets = targets_from_texts(request.targets, runtime, devices)
     source = identify(request.source, kind_of(request))
-    options = options_of_stages(request, source.kind)
     name = request.name or source.name
     check_destination(request.repo, name, request.mode, request.version)
-    with Run(source, runtime, options, on_progress) as run:
+    request = with_graphs_of_config(request, name)
+    options = options_of_stages(request, source.kind)
+    with Run(source, runtime, options, on_progress, targets) as run:
         exported = run.export()
         surgery = run.operate(exported)
         profiles = profiles_from_shapes(surgery.model.inputs, options.shapes)
@@ -54,7 +55,14 @@ def convert(request: ConvertRequest, on_progress: OnProgress = lambda _: None) -
             check_capturable(run.count_ops(surgery.model))
         accuracy = Accuracy(run, exported, surgery, profile, profiles)
         outcome, report = together(
-            lambda: run.plans(surgery.model, targets, profile, request.workers, profiles=profiles),
+            lambda: run.plans(
+                surgery.model,
+                targets,
+                profile,
+                request.workers,
+                profiles=profiles,
+                on_build=lambda: accuracy.load_runner(targets, devices) if request.verify else None,
+            ),
             lambda: accuracy.of_graphs() if request.verify else NOT_ASKED,
             meanwhile=_load_validator,
         )
@@ -62,7 +70,7 @@ def convert(request: ConvertRequest, on_progress: OnProgress = lambda _: None) -
         gate(report, exported.notes)
         if request.verify:
             weak = precision_of_weak(request.weak)
-            report = joined(report, accuracy.of_plans(outcome.plans, devices, weak))
+            report = joined(report, accuracy.of_plans(outcome.plans, devices, weak, known=True))
             gate(report, exported.notes)
         results = Results(name, source, exported, surgery, profile, outcome, report, profiles)
         content = content_of(results, request, options)

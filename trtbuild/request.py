@@ -67,6 +67,6 @@ class ConvertRequest(msgspec.Struct, frozen=True, kw_only=True):
     preferred_batch: tuple[int, ...] = ()
     labels: tuple[str, ...] = ()  # OUTPUT=FILE
     warmup: bool = False
-    cuda_graphs: bool = False
+    cuda_graphs: bool | None = None  # None: as the model's config has it
     graph_batch: tuple[int, ...] = ()  # batch sizes to capture; (): powers of two and the largest
     portable: bool = True  # keep model.onnx beside the plans

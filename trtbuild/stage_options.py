@@ -83,7 +83,7 @@ def options_of_stages(request: ConvertRequest, kind: str) -> StageOptions:
             refittable=request.refittable,
             strip_weights=request.strip_weights,
             tactic_sources=request.tactic_sources,
-            capturable=request.cuda_graphs,
+            capturable=bool(request.cuda_graphs),
             plugins=plugins_from_paths(request.plugins),
         ),
         verify=VerifyOptions(
@@ -99,7 +99,7 @@ def options_of_stages(request: ConvertRequest, kind: str) -> StageOptions:
             preferred_batch=request.preferred_batch,
             labels={output: path.name for output, path in labels.items()},
             warmup=request.warmup,
-            cuda_graphs=request.cuda_graphs,
+            cuda_graphs=bool(request.cuda_graphs),
             graph_batch=request.graph_batch,
         ),
         label_files={path.name: path for path in labels.values()},
@@ -107,8 +107,9 @@ def options_of_stages(request: ConvertRequest, kind: str) -> StageOptions:
 
 
 def kind_of(request: ConvertRequest) -> str:
-    """The kind that the user gave; weights beside code say that it defines a network."""
-    return NETWORK if request.weights is not None and request.kind == "auto" else request.kind
+    """The kind that the user gave; weights beside a function say that it defines a network."""
+    defines = request.weights is not None and split_factory(request.source)[1]
+    return NETWORK if defines and request.kind == "auto" else request.kind
 
 
 def _refuse_cuts(request: ConvertRequest, kind: str) -> None:

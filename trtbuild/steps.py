@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from importlib import metadata
 from pathlib import Path
 from types import TracebackType
@@ -35,7 +35,7 @@ from trtbuild.artifacts import (
 from trtbuild.capability import Capability
 from trtbuild.network_model import NetworkModel
 from trtbuild.plan.check import check
-from trtbuild.plan.plans import plans_from_onnx
+from trtbuild.plan.plans import build_environment, plans_from_onnx
 from trtbuild.plan.runtimes import RuntimeInfo
 from trtbuild.sources import NETWORK, PACKAGES
 from trtbuild.stage_options import StageOptions
@@ -58,8 +58,11 @@ class Run:
         runtime: RuntimeInfo | None,  # None: no plans will be built
         options: StageOptions,
         on_progress: OnProgress,
+        targets: tuple[Capability, ...] = (),
     ) -> None:
+        """`targets`: those that plans will be built for."""
         self.store = Store()
+        self.targets = targets
         self.stages: list[Stage] = []
         self.source = source
         self.runtime = runtime
@@ -68,6 +71,7 @@ class Run:
         self.pool = Pool()
         self._frameworks: Worker | None = None
         self._builder: WarmWorker | None = None
+        self._runner: WarmWorker | None = None
         self._starting = threading.Lock()
         self._ends = ExitStack()
 
@@ -117,7 +121,10 @@ class Run:
             self._framework_worker()
             if self.runtime is not None:  # a source that is new has no plan in the store either
                 self._builder = WarmWorker(
-                    self.pool, "trtbuild.plan.build:warm_up", runtime=self.runtime
+                    self.pool,
+                    build_environment(self.runtime, self.targets),
+                    "trtbuild.plan.build:warm_up",
+                    runtime=self.runtime,
                 )
             return self.call(
                 "trtbuild.sources.session:export",
@@ -156,10 +163,12 @@ class Run:
         workers: int | None,
         *,
         profiles: tuple[Profile, ...] = (),
+        on_build: Callable[[], None] = lambda: None,
     ) -> PlanOutcome:
         """Stage 3, in workers of its own; each plan has its own entry in the store.
 
-        `profiles`: those that `profile` is the envelope of, where there are several.
+        `profiles`: those that `profile` is the envelope of, where there are several; `on_build`:
+        called before a plan that the store has not.
         """
         assert self.runtime is not None
         started = time.monotonic()
@@ -174,6 +183,7 @@ class Run:
             workers=workers or os.cpu_count() or 1,
             on_progress=self.on_progress,
             warm=self._builder,
+            on_build=on_build,
             profiles=profiles,
         )
         hit = all(plan.cached for plan in outcome.plans) and not outcome.failures
@@ -203,6 +213,22 @@ class Run:
             on_progress=self.on_progress,
             profiles=profiles,
         )
+
+    def warm_runner(self, environment: dict[str, str]) -> None:
+        """Load the runtime where a plan will be run, in a process that sees its GPU alone."""
+        with self._starting:
+            if self._runner is None and self.runtime is not None:
+                self._runner = WarmWorker(
+                    self.pool,
+                    environment,
+                    "trtbuild.verify.plan_run:warm_up",
+                    module=self.runtime.module,
+                )
+
+    def runner(self, environment: dict[str, str]) -> AbstractContextManager[Worker]:
+        """A worker for one plan, to be run on the GPU that `environment` shows."""
+        warm = self._runner.take(environment) if self._runner is not None else None
+        return self.pool.worker(environment, warm)
 
     def describe(self, path: Path) -> OnnxModel:
         """An ONNX file as it is."""

@@ -181,7 +181,7 @@ class Endpoints:
 def _what_runs(version: Version) -> dict[str, str]:
     """Of a model with plans: whether a plan runs, on which GPU, or what runs instead and why.
 
-    Fields of our own, which JSON has room for and gRPC's messages have not.
+    Fields of our own, which JSON has room for; over gRPC the config's parameters say it.
     """
     if version.config.backend not in RUNTIMES:
         return {}

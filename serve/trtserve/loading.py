@@ -134,6 +134,8 @@ def _prepare_file(
             placed, chosen,
         )
     )  # fmt: skip
+    if model.config.backend in plans.RUNTIMES:  # the one place that gRPC's messages have for it
+        config.parameters["trtserve_runs_on"].string_value = loaded.runs_on
     if note:
         config.parameters["trtserve_note"].string_value = note
     completion.settle(config)

@@ -12,12 +12,14 @@ from trtbuild.errors import RepositoryError, UsageError
 from trtserve import memory
 from trtserve.endpoints import Endpoints
 from trtserve.faults import FAULTS
+from trtserve.grpc_access import guarded
 from trtserve.grpc_api import GrpcApi
 from trtserve.grpc_extras import extra_methods
 from trtserve.http_api import HttpApi
 from trtserve.logs import LogSettings
 from trtserve.metrics import MetricsApi
 from trtserve.models import Models
+from trtserve.origins import Origins
 from trtserve.protocols.budget import Budget
 from trtserve.protocols.grpc import GrpcApplication
 from trtserve.repositories import check_repositories
@@ -45,8 +47,9 @@ class Server:
         # more than it: up to six times its size are held then.
         self._budget = Budget(max(settings.max_held_bytes, 2 * settings.max_input_bytes))
         self.connections = Connections(
-            settings.max_connections, settings.stall_timeout_s, self._budget
-        )
+            settings.max_connections, settings.stall_timeout_s, self._budget,
+            max_per_peer=settings.max_connections_per_peer,
+        )  # fmt: skip
         self._metrics_connections = Connections(100, settings.stall_timeout_s)
         self._listeners: list[asyncio.Server] = []
         self.watchers: list[asyncio.Task[None]] = []  # end with the server
@@ -82,9 +85,13 @@ class Server:
 
     async def _listen(self) -> None:
         settings, loop = self._settings, self._loop
-        http = HttpApi(self.endpoints, settings.max_input_bytes)
+        http = HttpApi(
+            self.endpoints, settings.max_input_bytes, self._origins("http"),
+            settings.http_restricted,
+        )  # fmt: skip
+        methods = {**GrpcApi(self.endpoints).methods(), **extra_methods(self.endpoints)}
         grpc = GrpcApplication(
-            {**GrpcApi(self.endpoints).methods(), **extra_methods(self.endpoints)},
+            guarded(methods, self._origins("grpc"), settings.grpc_restricted),
             settings.max_input_bytes,
             self._budget,
         )
@@ -97,6 +104,9 @@ class Server:
         ):  # fmt: skip
             if port >= 0:
                 await self._listen_on(protocol, port, factory)
+
+    def _origins(self, protocol: str) -> Origins:
+        return Origins(self._settings.allow_hosts, [self._settings.host_of(protocol)])
 
     async def _listen_on(self, protocol: str, port: int, factory: Any) -> None:
         host = self._settings.host_of(protocol)

@@ -57,7 +57,6 @@ def test_what_it_is_here(given: list[str], taken: list[str]) -> None:
         (["--backend-config=tensorrt,version-compatible=maybe"], "version-compatible is 'maybe'"),
         (["--backend-config=tensorrt,coalesce-request-input=true"], "has no --backend-config"),
         (["--grpc-use-ssl=true"], "has no --grpc-use-ssl"),
-        (["--http-restricted-api=model-repository:key=value"], "has no --http-restricted-api"),
         (["--log-file", "x"], "redirect the log: 2> FILE"),
         (["--log-info=false"], "POST /v2/logging"),
     ],

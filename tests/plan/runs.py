@@ -54,7 +54,7 @@ def covered(outcome: PlanOutcome) -> list[tuple[str, ...]]:
 
 
 def warm_builder(run: Run) -> WarmWorker:
-    return WarmWorker(run.pool, "trtbuild.plan.build:warm_up", runtime=run.runtime)
+    return WarmWorker(run.pool, {}, "trtbuild.plan.build:warm_up", runtime=run.runtime)
 
 
 class WatchedPool(Pool):

@@ -44,19 +44,38 @@ def made(
 
 WRONG = {
     "DeformConv": made("DeformConv", [1, 3, 8, 8], opset=19),
+    "CastLike": made("CastLike", [1], {"like": np.zeros(1)}),
     "GRU": made("GRU", [3, 4, 2], layout=1, hidden_size=5),
+    "GridSample": made("GridSample", [1, 3, "h", "w"], opset=20, mode="cubic"),
+    "NonMaxSuppression": made("NonMaxSuppression", [1, 9, 4], {"s": np.zeros((1, 80, 9), "f4")}),
+    "SpaceToDepth": made("SpaceToDepth", [1, "c", 8, 8], opset=28, blocksize=2, mode="CRD"),
     "LSTM": made("LSTM", [3, 4, 2], layout=1, hidden_size=5),
     "RNN": made("RNN", [3, 4, 2], layout=1, hidden_size=5),
     "AveragePool": made("AveragePool", [1, 2, "h", "w"], **CEIL),
     "LpPool": made("LpPool", [1, 2, "h", 8], **CEIL),
     "MaxPool": made("MaxPool", [1, 2, 8, "w"], **CEIL),
     "Reshape": made("Reshape", ["n", 3], {"shape": np.array([0, 3])}, allowzero=1),
+    "Resize": made(
+        "Resize",
+        [1, 1, 2, 4],
+        {"roi": np.zeros(0, "f4"), "scales": np.array([1, 1, 0.6, 0.6], "f4")},
+        mode="linear",
+        coordinate_transformation_mode="align_corners",
+    ),
     "Scan": made("Scan", [1, 3, 2], opset=8),
     "Split": made("Split", [4], {"sizes": np.array([4, 0])}),
 }
 RIGHT = {
     "layout 0": made("GRU", [3, 4, 2], layout=0, hidden_size=5),
     "sizes that are known": made("MaxPool", [1, 2, 8, 8], **CEIL),
+    "a whole scale": made(
+        "Resize",
+        [1, 1, "h", "w"],
+        {"roi": np.zeros(0, "f4"), "scales": np.array([1, 1, 2, 2], "f4")},
+        mode="linear",
+        coordinate_transformation_mode="align_corners",
+    ),
+    "no type that is left out": made("CastLike", [1], {"like": np.zeros(1, "f4")}),
     "no ceil_mode": made("MaxPool", [1, 2, "h", "w"], kernel_shape=[1, 1], strides=[2, 2]),
     "a window of the stride": made(
         "MaxPool", [1, 2, "h", "w"], kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1
@@ -65,6 +84,9 @@ RIGHT = {
     "no zero": made("Reshape", ["n", 3], {"shape": np.array([-1, 3])}, allowzero=1),
     "parts": made("Split", [4], {"sizes": np.array([3, 1])}),
     "a newer scan": made("Scan", [1, 3, 2], opset=9),
+    "one class": made("NonMaxSuppression", [1, 9, 4], {"s": np.zeros((1, 1, 9), "f4")}),
+    "a mode of old": made("GridSample", [1, 3, "h", "w"], mode="bicubic"),
+    "the usual order": made("SpaceToDepth", [1, "c", 8, 8], blocksize=2),
     "another domain": made("DeformConv", [1], domain="com.acme"),
 }
 

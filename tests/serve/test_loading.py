@@ -128,11 +128,11 @@ def test_metadata_and_config_say_so(server: Running) -> None:
     for answer in (metadata, statistics):
         assert answer["trtserve_runs_on"] == "onnxruntime on cpu"
         assert_says(answer["trtserve_note"])
-    with grpc_client.InferenceServerClient(
-        server.grpc
-    ) as client:  # its messages have no such field
+    with grpc_client.InferenceServerClient(server.grpc) as client:
         assert client.get_model_metadata("m").platform == "onnxruntime_onnx"
-        assert client.get_inference_statistics("m").model_stats[0].name == "m"
+        said = client.get_model_config("m").config.parameters
+    assert said["trtserve_runs_on"].string_value == "onnxruntime on cpu"
+    assert_says(said["trtserve_note"].string_value)
     assert config["backend"] == "tensorrt_rtx"
     assert_says(config["parameters"]["trtserve_note"]["string_value"])
 

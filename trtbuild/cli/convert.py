@@ -230,8 +230,12 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
     ] = None,
     warmup: Annotated[bool, _option(_CONFIG, "--warmup", help="Write a warm-up request.")] = False,
     cuda_graphs: Annotated[
-        bool, _option(_CONFIG, "--cuda-graphs", help="Have runs captured in CUDA graphs at load.")
-    ] = False,
+        bool | None,
+        _option(
+            _CONFIG,
+            help="Have runs captured in CUDA graphs at load; default: as the config there has it.",
+        ),
+    ] = None,
     graph_batch: Annotated[
         list[int] | None,
         _option(

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from trtbuild.cli.loading import Plugins, RunsCode
+
 if TYPE_CHECKING:
     from trtbuild.inspection import Inspection
     from trtbuild.plan.layers import Layer
@@ -30,6 +32,8 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
     weights: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Of a network's function: as for convert.")
     ] = None,
+    plugins: Plugins = None,
+    version_compatible: RunsCode = False,
     json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
 ) -> None:
     """Show what a model or a plan takes, gives and is made of; a plan's layers need its GPU."""
@@ -45,9 +49,10 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         weights=weights,
         tags=tuple(tag or ()),
         input=tuple(input_ or ()),
+        plugins=tuple(plugins or ()),
     )
     with render.progress() as on_progress:
-        found = inspect(request, on_progress)
+        found = inspect(request, on_progress, runs_code=version_compatible)
     if json:
         render.json(found)
     else:

@@ -65,8 +65,6 @@ UNSERVED: dict[str, tuple[str, str]] = {
     "--trace-log-frequency": ("", "requests are not traced"),
     "--reuse-http-port": ("false", "give each server a port of its own"),
     "--reuse-grpc-port": ("false", "give each server a port of its own"),
-    "--http-restricted-api": ("", _PROXY),
-    "--grpc-restricted-protocol": ("", _PROXY),
     "--http-header-forward-pattern": ("", "send what a model needs as request parameters"),
     "--grpc-header-forward-pattern": ("", "send what a model needs as request parameters"),
     "--grpc-use-ssl": ("false", _PROXY),

@@ -8,6 +8,7 @@ blames (all of them where it blames none) are built one by one, and what is left
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -50,12 +51,14 @@ def plans_from_onnx(
     workers: int = 1,
     on_progress: OnProgress = lambda _: None,
     warm: WarmWorker | None = None,
+    on_build: Callable[[], None] = lambda: None,
     profiles: tuple[Profile, ...] = (),
 ) -> PlanOutcome:
     """Build, or take from the store, the plans for `targets`; each target fails alone.
 
     At most `workers` processes build at the same time; `on_progress` is called from their
-    threads, with the target as the work. `warm` is a worker that has TensorRT loaded already.
+    threads, with the target as the work. `warm` is a worker that has TensorRT loaded already;
+    `on_build` is called when a plan is not in the store, before it is built.
     `profiles` are those that `profile` is the envelope of, where there are several.
     Raises `PlanError` or `UsageError` for what is wrong for every target: the profile, the
     options, data types of inputs and outputs that TensorRT lacks.
@@ -64,8 +67,9 @@ def plans_from_onnx(
         model, profile, options, tuple(sorted(set(targets))), runtime, profiles=profiles
     )
     builds = Builds(
-        spec, store=store, pool=pool, workers=workers, on_progress=on_progress, warm=warm
-    )
+        spec, store=store, pool=pool, workers=workers, on_progress=on_progress, warm=warm,
+        on_build=on_build,
+    )  # fmt: skip
     outcome = builds.outcome()
     refused = builds.refused(outcome)
     if not refused:
@@ -90,6 +94,7 @@ class Builds:
         workers: int,
         on_progress: OnProgress,
         warm: WarmWorker | None = None,
+        on_build: Callable[[], None] = lambda: None,
     ) -> None:
         check_targets(spec.targets, spec.runtime)
         check_options(spec.options, spec.runtime, spec.targets)
@@ -99,7 +104,7 @@ class Builds:
         self._pool = pool
         self._workers = workers
         self._on_progress = on_progress
-        self._warm = warm
+        self._warm, self._on_build = warm, on_build
         self._refused: set[Capability] = set()  # by TensorRT, not by a fault of a worker
 
     def outcome(self) -> PlanOutcome:
@@ -132,7 +137,8 @@ class Builds:
         if isinstance(spec.model, NetworkModel):
             return Examination((), {})  # there is no ONNX graph to cut ops out of
         try:
-            with self._pool.worker(_environment(spec)) as worker:
+            environment = build_environment(spec.runtime, spec.targets)
+            with self._pool.worker(environment) as worker:
                 return worker.call(
                     "trtbuild.plan.probe:examine",
                     Examination,
@@ -220,8 +226,9 @@ class Builds:
 
     def _build(self, spec: PlanSpec, directory: Path) -> Plan:
         self._tell(spec.targets, "building")
-        environment = _environment(spec)
-        warm = None if self._warm is None or environment else self._warm.take()
+        environment = build_environment(spec.runtime, spec.targets)
+        self._on_build()
+        warm = self._warm.take(environment) if self._warm is not None else None
         with self._pool.worker(environment, warm) as worker:
             return worker.call(
                 "trtbuild.plan.build:plan",
@@ -239,10 +246,10 @@ class Builds:
             self._on_progress(Progress(str(target), phase, done, total))
 
 
-def _environment(spec: PlanSpec) -> dict[str, str]:
+def build_environment(runtime: RuntimeInfo, targets: Targets) -> dict[str, str]:
     """What a worker needs to build on the right GPU, where the runtime needs one."""
-    for gpu in spec.runtime.gpus:
-        if gpu.capability in spec.targets[:1]:
+    for gpu in runtime.gpus:
+        if gpu.capability in targets[:1]:
             return visible_only(gpu)
     return {}
 

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from trtbuild.artifacts import digest_of_files
+from trtbuild.engine_from_plan import Loading, engine_from_plan
 from trtbuild.errors import PlanError
 from trtbuild.plan.runtimes import RuntimeInfo
 from trtbuild.plan.session import Session, session
@@ -27,16 +28,15 @@ class RefittedPlan(msgspec.Struct, frozen=True):
 
 
 def refit(
-    *, runtime: RuntimeInfo, plan: Path, onnx: Path, output: Path, runs_code: bool
+    *, runtime: RuntimeInfo, plan: Path, onnx: Path, output: Path, loading: Loading
 ) -> RefittedPlan:
     """Write to `output` the plan `plan` with the weights of the ONNX file `onnx`.
 
-    It can be given weights again afterwards. `runs_code`: the plan is version-compatible and
-    trusted. Raises `PlanError` where the plan does not load here, takes no weights, or takes
-    others than the file has.
+    It can be given weights again afterwards. Raises `PlanError` where the plan does not load here
+    as `loading` says, takes no weights, or takes others than the file has.
     """
     loaded = session(runtime)
-    engine = _engine(loaded, plan, runs_code=runs_code)
+    engine, _runtime = engine_from_plan(loaded.trt, loaded.log, plan, loading)
     if not engine.refittable:
         raise PlanError(
             f"{plan} takes no weights: it was built without --refittable and --strip-weights",
@@ -45,19 +45,6 @@ def refit(
     _give_weights(loaded, engine, plan, onnx)
     _write(output, _serialized(loaded, engine))
     return RefittedPlan(output, digest_of_files(output), output.stat().st_size)
-
-
-def _engine(loaded: Session, plan: Path, *, runs_code: bool) -> Any:
-    runtime = loaded.trt.Runtime(loaded.logger)
-    runtime.engine_host_code_allowed = runs_code
-    loaded.forget_errors()
-    engine = runtime.deserialize_cuda_engine(plan.read_bytes())
-    if engine is None:
-        raise PlanError(
-            f"{loaded.name} cannot load the plan {plan}: {_said(loaded)}",
-            "refit it with the release and on a GPU that it was built for",
-        )
-    return engine
 
 
 def _give_weights(loaded: Session, engine: Any, plan: Path, onnx: Path) -> None:

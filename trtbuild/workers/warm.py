@@ -12,8 +12,11 @@ from trtbuild.workers.pool import Pool, Worker, WorkerBugError
 class WarmWorker:
     """Starts a worker of `pool` and calls `function` in it at once; the first `take` gets it."""
 
-    def __init__(self, pool: Pool, function: str, **arguments: Any) -> None:
-        self._worker: Worker | None = pool.start()
+    def __init__(
+        self, pool: Pool, environment: dict[str, str], function: str, **arguments: Any
+    ) -> None:
+        self._environment = environment
+        self._worker: Worker | None = pool.start(environment)
         self._lock = threading.Lock()
         self._loading = threading.Thread(
             target=self._load, args=(self._worker, function, arguments)
@@ -27,8 +30,13 @@ class WarmWorker:
             with self._lock:
                 self._worker = None  # the work itself says what is wrong, in another worker
 
-    def take(self) -> Worker | None:
-        """The worker, once; None when it was taken before or its frameworks did not load."""
+    def take(self, environment: dict[str, str]) -> Worker | None:
+        """The worker, once; None when it was taken before or its frameworks did not load.
+
+        None too where it runs in another `environment`: it sees other GPUs.
+        """
+        if environment != self._environment:
+            return None
         self._loading.join()
         with self._lock:
             worker, self._worker = self._worker, None

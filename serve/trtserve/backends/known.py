@@ -18,18 +18,27 @@ from trtserve.request import Call, Form, InferRequest, InferResponse
 from trtserve.schedulers.policy import Batch
 from trtserve.tensors import Array
 
-_MAX_BYTES = 64 * 1024  # of a tensor: a copy of more would cost more than it saves
+MAX_BYTES = 64 * 1024  # of a tensor: a copy of more would cost more than it saves
 _MAX_SIZES = 128  # clients choose the rows, and each number of them has memory of its own
 
 
 class Bound(Protocol):
-    """A run of an executor in memory of its own; arrays are C-contiguous."""
+    """A run of an executor in memory of its own; arrays are C-contiguous. All may raise anything.
+
+    Where runs share that memory, nobody begins one before the one before it has ended.
+    """
 
     inputs: Sequence[Array]
     outputs: Sequence[Array]
 
-    def run(self) -> None:
-        """Compute `outputs` of `inputs`. May raise anything."""
+    def begin(self) -> None:
+        """Begin to compute `outputs` of `inputs`."""
+
+    def passed(self) -> bool:
+        """Whether outputs are there."""
+
+    def wait(self) -> None:
+        """Wait until they are, with the GIL released."""
 
 
 # Prepares runs with tensors like those given: inputs and outputs, in their order.
@@ -45,11 +54,16 @@ class KnownBatch(NamedTuple):
     form: Form
     size: int  # bytes of one answer
 
-    def run(self, requests: Sequence[InferRequest]) -> None:
+    def begin(self, requests: Sequence[InferRequest]) -> None:
         """Raises what the executor raises; then the batch has to be run as any other."""
         for index, whole in enumerate(self.inputs):
             whole[:] = b"".join([request.data[index] for request in requests])
-        self.bound.run()
+        self.bound.begin()
+
+    def run(self, requests: Sequence[InferRequest]) -> None:
+        """Begin, and wait for the end. Raises as `begin` does."""
+        self.begin(requests)
+        self.bound.wait()
 
     def answers(self) -> list[InferResponse | ServeError]:
         """The answers of the last run."""
@@ -116,7 +130,7 @@ class KnownBatches:
             and not any(
                 rule.dtype in ("BYTES", "BF16") or rule.reshape is not None for rule in rules
             )
-            and all(0 < each.nbytes <= _MAX_BYTES for each in (*inputs.values(), *outputs.values()))
+            and all(0 < each.nbytes <= MAX_BYTES for each in (*inputs.values(), *outputs.values()))
         )
 
 

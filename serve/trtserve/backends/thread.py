@@ -8,7 +8,7 @@ What takes less time than handing it to a thread runs on the event loop's own th
 thread costs two switches and two hand-overs of the GIL a batch: measured, half of the time of a
 request to a small model. Only executors whose time depends on the batch's size alone come into
 question, so that no client can make one of their executions long, and only at sizes (within a
-power of two) that were short when last run.
+power of two) that were short when last run. What a GPU does in less is waited for there: `glance`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from queue import SimpleQueue
 
 from trtserve.backends.base import Executor, Place
+from trtserve.backends.glance import Flight, Glances
 from trtserve.backends.known import KnownBatch, KnownBatches
 from trtserve.batch import gather, scatter
 from trtserve.contract import Contract
@@ -36,7 +37,7 @@ _SHORT_NS = 60_000
 # One that was that much longer was interrupted, or something has changed: a thread will tell.
 _LONG_NS = 5 * _SHORT_NS
 
-_Work = SimpleQueue[tuple[Batch, Done] | None]
+_Work = SimpleQueue[tuple[Batch, Done, Flight | None] | None]
 
 
 def instances(executors: Sequence[Executor], place: Place) -> list[ThreadInstance]:
@@ -64,6 +65,9 @@ class ThreadInstance:
             {} if executor.steady and contract.one_group else None
         )
         self._known = KnownBatches(contract, executor.bind)
+        waits = executor.bind is not None and not executor.steady
+        self._glances = Glances(self._known) if waits else None
+        self._learning = threading.Lock()
         self.here = False
         # One for each thread. The last one that was done comes first: it is the least asleep.
         works = [_Work() for _ in range(self.capacity)]
@@ -79,9 +83,15 @@ class ThreadInstance:
         if self._short(batch):
             self.here = True
             done(self, batch, self._outcome(batch, here=True))
+            return
+        # Known batches share memory: nothing else may be under way.
+        alone = self._glances is not None and len(self._waiting) == self.capacity
+        flight = self._glances.begin(batch) if alone and self._glances is not None else None
+        self.here = flight is not None and flight.over
+        if flight is not None and flight.over:
+            done(self, batch, _landed(flight))
         else:
-            self.here = False
-            self._waiting.pop().put((batch, done))
+            self._waiting.pop().put((batch, done, flight))
 
     def _short(self, batch: Batch) -> bool:
         took = self._took_ns
@@ -95,19 +105,24 @@ class ThreadInstance:
     def _run(self, work: _Work) -> None:
         while (given := work.get()) is not None:
             batch: Batch | None
-            batch, done = given
+            batch, done, flight = given
             del given
             while batch is not None:
-                batch = self._run_one(batch, done, work)
+                batch = self._run_one(batch, done, work, flight)
+                flight = None
         with self._ending:
             self._at_work -= 1
             last = not self._at_work
         if last:
             self._executor.unload()
 
-    def _run_one(self, batch: Batch, done: Done, work: _Work) -> Batch | None:
+    def _run_one(
+        self, batch: Batch, done: Done, work: _Work, flight: Flight | None
+    ) -> Batch | None:
         """Returns what is to run next, as far as that is known here."""
-        outcome = self._outcome(batch, here=False)
+        outcome = self._awaited(flight) if flight is not None else None
+        if outcome is None:
+            outcome = self._outcome(batch, here=False)
         following = self._following()
         if following is not None:
             outcome = outcome._replace(goes_on=True)
@@ -115,6 +130,15 @@ class ThreadInstance:
             self._waiting.append(work)  # before the loop hears of it, which may have the next
         self._loop.call_soon_threadsafe(done, self, batch, outcome)
         return following
+
+    def _awaited(self, flight: Flight) -> Outcome | None:
+        """What became of a batch that the loop has begun; None: it has to be run as any other."""
+        try:
+            flight.known.bound.wait()
+        except Exception:
+            self._known.end()
+            return None
+        return _landed(flight)
 
     def _following(self) -> Batch | None:
         assert self.ahead is not None
@@ -141,7 +165,7 @@ class ThreadInstance:
             return _all_failed(batch, ServeError(Kind.INTERNAL, message), started)
 
     def _execute(self, batch: Batch, started: int, *, here: bool) -> Outcome:
-        known = self._known.like(batch)
+        known = self._known.like(batch) if self._glances is None else None
         if known is not None:
             try:
                 return self._execute_known(known, batch, started, here=here)
@@ -170,6 +194,9 @@ class ThreadInstance:
         answers = scatter(batch, outputs, self._contract, self._forms)
         if learn:  # for what takes longer, on the thread, it saves nothing
             self._known.learn(batch, wanted.inputs, outputs, answers[0])
+        elif self._glances is not None and self._known.like(batch) is None:
+            with self._learning:
+                self._known.learn(batch, wanted.inputs, outputs, answers[0])
         return Outcome(answers, started, gathered, executed, time.monotonic_ns())
 
     def _note(self, rows: int, began: int, ended: int, cpu: int, *, here: bool) -> None:
@@ -194,6 +221,12 @@ class ThreadInstance:
             answers += self._outcome(alone, here=here).answers
         now = time.monotonic_ns()
         return Outcome(answers, started, started, now, now)
+
+
+def _landed(flight: Flight) -> Outcome:
+    executed = time.monotonic_ns()
+    started = flight.started_ns
+    return Outcome(flight.known.answers(), started, started, executed, time.monotonic_ns())
 
 
 def _all_failed(batch: Batch, error: ServeError, started: int) -> Outcome:

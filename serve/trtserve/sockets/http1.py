@@ -54,7 +54,7 @@ class HttpProtocol(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports do all that asyncio.Transport does without being its subclass.
         self._transport = transport = cast("asyncio.Transport", transport)
-        if not self._connections.enter(self):
+        if not self._connections.enter(self, transport):
             transport.abort()
 
     def data_received(self, data: bytes) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -154,12 +154,18 @@ class Bound:
         self.fails_after = 1000
         self._clock = clock
 
-    def run(self) -> None:
+    def begin(self) -> None:
         self.runs += 1
         self._clock.now += SHORT
         if self.fails or self.runs > self.fails_after:
             raise RuntimeError("other shapes than expected")
         np.multiply(self.inputs[0], 2, out=self.outputs[0])
+
+    def passed(self) -> bool:
+        return True
+
+    def wait(self) -> None:
+        pass
 
 
 class Binding(Doubling):
@@ -230,6 +236,155 @@ def test_what_is_the_requests_fault_is_not_the_batches(clock: Clock) -> None:
     asyncio.run(run())
     assert len(executor.ran_on) == 3
     assert [each.runs for each in executor.bound] == [1 + 5]
+
+
+class OfAGpu(Bound):
+    """A run that is over once it was asked for that so often, or waited for."""
+
+    def __init__(self, clock: Clock, inputs: Mapping[str, Any], outputs: Mapping[str, Any]) -> None:
+        super().__init__(clock, inputs, outputs)
+        self.asks, self.awaited_on = 3, list[int]()
+        self.wait_fails = False
+        self._asked = 0
+
+    def begin(self) -> None:
+        super().begin()
+        self._result = self.outputs[0].copy()
+        self.outputs[0].fill(-1)
+        self._asked = 0
+
+    def passed(self) -> bool:
+        self._clock.now += SHORT
+        self._asked += 1
+        return self._asked > self.asks and self._done()
+
+    def _done(self) -> bool:
+        self.outputs[0][:] = self._result
+        return True
+
+    def wait(self) -> None:
+        self.awaited_on.append(threading.get_ident())
+        if self.wait_fails:
+            raise RuntimeError("the GPU has failed")
+        self._done()
+
+
+class Gpu(Binding):
+    """An executor that waits for a GPU, and takes two batches at once."""
+
+    depth = 2
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(clock)
+        self.steady = False
+
+    def _bind(self, inputs: Mapping[str, Any], outputs: Mapping[str, Any]) -> Bound:
+        self.bound.append(OfAGpu(self._clock, inputs, outputs))
+        return self.bound[-1]
+
+
+def gpu_rounds(executor: Gpu, before: Sequence[Callable[[OfAGpu], None] | None]) -> list[bool]:
+    """Whether each batch ran on the loop; before some, something is done to the bound run."""
+    model = contract()
+    call = model.call("", [CallInput("x", "FP32", (1, 2))], [], {}, binary=True)
+    here: list[bool] = []
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        (instance,) = thread.instances([executor], Place(model, "1", loop))
+        for number, change in enumerate(before):
+            if change is not None:
+                change(executor.bound[-1])  # type: ignore[arg-type]
+            finished: asyncio.Future[Outcome] = loop.create_future()
+
+            def done(_i: Instance, _b: Batch, outcome: Outcome, to: Any = finished) -> None:
+                to.set_result(outcome)
+
+            values = np.full((1, 2), number, np.float32)
+            request = InferRequest(call, [values.tobytes()], lambda *_: None, 0)
+            instance.start(Batch([request], 1, call), done)
+            here.append(finished.done() and instance.here)
+            (answer,) = (await asyncio.wait_for(finished, 30)).answers
+            (output,) = answer.outputs  # type: ignore[union-attr]  # no error here
+            assert bytes(output.data) == (2 * values).tobytes(), number
+        instance.close()
+
+    asyncio.run(run())
+    return here
+
+
+def test_a_gpu_that_answers_at_once_is_waited_for_on_the_loop(clock: Clock) -> None:
+    executor = Gpu(clock)
+    assert gpu_rounds(executor, [None] * 5) == [False, False, True, True, True]
+    assert len(executor.ran_on) == 2
+    assert [each.runs for each in executor.bound] == [1 + 3]
+
+
+def test_one_that_does_not_is_waited_for_by_a_thread_and_the_loop_goes_on(clock: Clock) -> None:
+    """The next batches go to a thread at once: 4, then 8, as long as it stays so."""
+    executor = Gpu(clock)
+
+    def late(run: OfAGpu) -> None:
+        run.asks = 1 << 30
+
+    def early(run: OfAGpu) -> None:
+        run.asks = 3
+
+    here = gpu_rounds(executor, [None, None, late, *[None] * 4, None, *[None] * 8, early, None])
+    assert here == [False] * (3 + 4 + 1 + 8) + [True, True]
+    (run,) = executor.bound
+    assert isinstance(run, OfAGpu)
+    assert run.runs == 1 + 4
+    assert threading.get_ident() not in run.awaited_on
+    assert len(run.awaited_on) == 3  # its trial and the two that were late
+    assert len(executor.ran_on) == 2 + 4 + 8
+
+
+def test_one_that_fails_is_run_as_any_other_batch_and_ends_it(clock: Clock) -> None:
+    def in_begin(run: OfAGpu) -> None:
+        run.fails = True
+
+    def in_wait(run: OfAGpu) -> None:
+        run.asks, run.wait_fails = 1 << 30, True
+
+    for fault in (in_begin, in_wait):
+        executor = Gpu(clock)
+        assert gpu_rounds(executor, [None, None, None, fault, None, None]) == (
+            [False, False, True, False, False, False]
+        )
+        assert len(executor.ran_on) == 5
+        assert len(executor.bound) == 1
+
+
+def test_nothing_is_begun_on_the_loop_beside_a_batch_under_way(clock: Clock) -> None:
+    """Runs in memory of their own share that memory."""
+    model, executor = contract(), Gpu(clock)
+    call = model.call("", [CallInput("x", "FP32", (1, 2))], [], {}, binary=True)
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        (instance,) = thread.instances([executor], Place(model, "1", loop))
+
+        def start(value: int) -> asyncio.Future[Outcome]:
+            finished: asyncio.Future[Outcome] = loop.create_future()
+            data = np.full((1, 2), value, np.float32).tobytes()
+            request = InferRequest(call, [data], lambda *_: None, 0)
+            instance.start(Batch([request], 1, call), lambda *given: finished.set_result(given[2]))
+            return finished
+
+        for value in range(2):
+            await asyncio.wait_for(start(value), 30)
+        (bound,) = executor.bound
+        assert isinstance(bound, OfAGpu)
+        bound.asks = 1 << 30
+        first, second = start(5), start(6)  # which the loop cannot know to be over
+        for value, finished in ((5, first), (6, second)):
+            (answer,) = (await asyncio.wait_for(finished, 30)).answers
+            assert bytes(answer.data[0]) == np.full((1, 2), 2 * value, np.float32).tobytes()  # type: ignore[union-attr]
+        assert bound.runs == 1 + 1
+        instance.close()
+
+    asyncio.run(run())
 
 
 class Two:

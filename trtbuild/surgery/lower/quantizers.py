@@ -54,19 +54,39 @@ class Quantizers(Lowering):
             return False
         if number == _T.INT4 and isinstance(node.inputs[0], gs.Constant):
             return False
-        if node.attrs.get("block_size", 0):
+        if node.attrs.get("block_size", 0) and not _has_known_blocks(node):
             return False
         if node.op == "DequantizeLinear" and number in (*_RANGES, _T.INT32):
             write = writer()
-            value = _dequantized(write, node, *node.inputs[:3])
+            grid = [_over_blocks(write, node, tensor) for tensor in node.inputs[1:3]]
+            value = _dequantized(write, node, node.inputs[0], *grid)
             write.finish(value)
             return True
         if node.op == "QuantizeLinear" and number in _RANGES:
             write = writer()
             axis = int(node.attrs.get("axis", 1))
-            write.finish(_quantized(write, node.inputs[0], node.inputs[1:3], number, axis))
+            grid = [_over_blocks(write, node, tensor) for tensor in node.inputs[1:3]]
+            write.finish(_quantized(write, node.inputs[0], grid, number, axis))
             return True
         return False
+
+
+def _has_known_blocks(node: gs.Node) -> bool:
+    shape = node.inputs[0].shape
+    axis = int(node.attrs.get("axis", 1))
+    return shape is not None and axis < len(shape) and isinstance(shape[axis], int)
+
+
+def _over_blocks(write: Writer, node: gs.Node, tensor: gs.Tensor) -> gs.Tensor:
+    """A scale or zero point, where there is one for each block along the axis repeated over it."""
+    size = int(node.attrs.get("block_size", 0))
+    if not size or not tensor.name:
+        return tensor
+    axis = int(node.attrs.get("axis", 1))
+    blocks = np.arange(node.inputs[0].shape[axis]) // size
+    wide = write.op("Gather", _floats(write, tensor), write.constant(blocks, np.int64), axis=axis)
+    wide.dtype, wide.shape = np.float32, list(node.inputs[0].shape)
+    return wide
 
 
 def _floats(write: Writer, tensor: gs.Tensor, number: int = _T.FLOAT) -> gs.Tensor:
@@ -94,7 +114,7 @@ def _dequantized(
     if zero is not None and zero.name:
         value = write.op("Sub", value, _along(write, zero, axis, rank))
     value = write.op("Mul", value, _along(write, scale, axis, rank))
-    number = int(node.attrs.get("output_dtype", 0)) or elem_type(scale)
+    number = int(node.attrs.get("output_dtype", 0)) or elem_type(node.inputs[1])
     return value if number == _T.FLOAT else write.op("Cast", value, to=number)
 
 

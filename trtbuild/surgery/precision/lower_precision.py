@@ -14,6 +14,7 @@ import onnx_graphsurgeon as gs
 from onnx import version_converter
 
 from trtbuild.errors import first_line
+from trtbuild.onnx_ops import HIGHEST_OPSET, first_opset
 from trtbuild.surgery.contract import ContractError, Done, Job, Pass, skipped
 from trtbuild.surgery.drop_dead import lower_constants
 from trtbuild.surgery.graph import (
@@ -29,11 +30,10 @@ from trtbuild.surgery.graph import (
 from trtbuild.surgery.precision.keep import CONTROL, Kept, float_slots, kept_nodes
 from trtbuild.surgery.precision.ranges import largest_values
 from trtbuild.surgery.precision.rewrite import rewrite
-from trtbuild.surgery.precision.types import FP16, FP32, PARAMETERS, first_opset, may_be
+from trtbuild.surgery.precision.types import FP16, FP32, PARAMETERS, may_be
 from trtbuild.surgery.precision.unify_floats import typed_inputs
 from trtbuild.tensor import DTYPES
 
-_HIGHEST_OPSET = 22  # where the last common ops took bf16; every TensorRT from 10.8 reads it
 _PARAMETER_OPSET = 15  # from here BatchNormalization's parameters may stay fp32
 _NAMES_SHOWN = 12  # of the nodes kept for one reason
 
@@ -126,7 +126,7 @@ def _raise_opset(job: Job, low: int) -> str:
         slots = float_slots(node)
         if slots and not any(may_be(node, have, low, index, out) for index, _, out in slots):
             needed = first_opset(node.op, have, low) if is_standard(node) else 0
-            wanted = max(wanted, needed if needed <= _HIGHEST_OPSET else 0)
+            wanted = max(wanted, needed if needed <= HIGHEST_OPSET else 0)
         elif node.op in PARAMETERS:
             wanted = max(wanted, _PARAMETER_OPSET)
     if wanted == have:

@@ -19,7 +19,9 @@ import numpy as np
 
 from trtbuild.cuda import Cuda, DeviceMemory, PinnedMemory, Stream
 from trtbuild.errors import CudaError
+from trtserve.backends.known import Binder, Bound
 from trtserve.backends.pool import Pool
+from trtserve.backends.tensorrt.bound import BoundRuns, bindable
 from trtserve.backends.tensorrt.buffers import BufferSet, size_of
 from trtserve.backends.tensorrt.engine import Engine
 from trtserve.backends.tensorrt.graphs import Graph
@@ -70,6 +72,7 @@ class TensorRtExecutor:
         self._last: Lane | None = None  # that of the last batch's shapes
         self._replays = Replays(engine.signature, allowed)
         self._memory: DeviceMemory | None = None
+        self._bound: BoundRuns | None = None
         self._pool = Pool(self._pinned, _MAX_PINNED_BYTES)
         cuda.use()
         self._stream = Stream(cuda, urgency=options.urgency)
@@ -106,6 +109,20 @@ class TensorRtExecutor:
                     if size <= _RESERVED_BYTES or self._options.graphs:
                         each.buffers[name].reserve(size)
                         held.append(self._host(name, size))  # pinned now, not amid a request
+        if self._binds():
+            (index,) = self._allowed
+            self._bound = BoundRuns(
+                self._engine, self._cuda, index, self._stream,
+                largest_bytes=self._lanes[index].largest_bytes, captured=self._replays.has,
+            )  # fmt: skip
+
+    def _binds(self) -> bool:
+        """Whether there may be batches for `BoundRuns`."""
+        lanes = [*self._lanes.items()]
+        pinned = self._options.pinned_inputs and self._options.pinned_outputs
+        if len(lanes) > 1 or not pinned or lanes[0][1].sized_by_data:
+            return False
+        return bindable(self._engine, lanes[0][0], lanes[0][1].largest_bytes)
 
     def _add_set(self) -> None:
         self._sets.append(BufferSet(self._cuda, self._tensors, spin=self._options.spin))
@@ -119,7 +136,15 @@ class TensorRtExecutor:
         self._cuda.use()
         return PinnedMemory(self._cuda, size_bytes)
 
-    bind = None
+    @property
+    def bind(self) -> Binder | None:
+        """For small batches of a model that takes no time to speak of."""
+        return self._bind if self._bound is not None else None
+
+    def _bind(self, inputs: Mapping[str, Array], outputs: Mapping[str, Array]) -> Bound:
+        assert self._bound is not None
+        with self._begin_one:  # a capture records whatever is begun on the stream
+            return self._bound.bind(inputs, outputs)
 
     @property
     def room(self) -> Room | None:
@@ -142,7 +167,7 @@ class TensorRtExecutor:
             finally:
                 self._unused.append(used)
         except CudaError as error:
-            raise ServeError(Kind.INTERNAL, f"the GPU failed: {error}") from None
+            raise ServeError(Kind.INTERNAL, f"the GPU failed: {error.message}") from None
         return made
 
     def _begin(
@@ -240,6 +265,8 @@ class TensorRtExecutor:
         """Free what the instance holds; the engine goes with its last instance."""
         self._cuda.use()
         self._replays.free()
+        if self._bound is not None:
+            self._bound.free()
         self._lanes.clear()
         self._last = None
         if self._memory is not None:

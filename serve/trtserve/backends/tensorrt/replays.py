@@ -51,6 +51,11 @@ class Replays:
             profile = choose(self._signature, self._allowed, graph.shapes)
             self._wide.setdefault(profile, []).append(graph)
 
+    def has(self, shapes: Shapes) -> bool:
+        """Whether these very shapes were captured."""
+        key = key_of(self._signature, shapes)
+        return any(each == key for _, each in self._exact)
+
     def find(self, used: BufferSet, shapes: Shapes) -> Replay | None:
         """What runs a batch of these input shapes, None: no graph. Raises `ServeError`."""
         found = self._exact.get((used, key_of(self._signature, shapes)))

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from trtserve.backends.known import Bound
 from trtserve.backends.tensorrt.engine import Engine, Library
 from trtserve.backends.tensorrt.executor import TensorRtExecutor
 from trtserve.backends.tensorrt.graphs import Graph
@@ -285,12 +286,72 @@ def outputs_sized_by_the_data_come_one_batch_at_a_time(cuda: Cuda) -> None:
     instance.unload()
 
 
+def bound(instance: TensorRtExecutor, given: np.ndarray[Any, Any]) -> Bound:
+    """A run in memory of its own for batches like this one."""
+    assert instance.bind is not None
+    return instance.bind({"x": given}, {"y": given})
+
+
+def again(run: Bound, given: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    run.inputs[0][:] = given
+    run.outputs[0][:] = 77
+    run.begin()
+    while not run.passed():
+        pass
+    found: np.ndarray[Any, Any] = run.outputs[0].copy()
+    return found
+
+
+def runs_in_memory_of_their_own_answer_alike(cuda: Cuda) -> None:
+    """More sizes than there are contexts, in turn, and other batches between them."""
+    for options in (DEFAULT, Options(graphs=True)):
+        handle = one_tensor(cuda)
+        instance = executor(cuda, handle, options)
+        if options.graphs:
+            instance.capture([Graph({"x": (rows, 4)}, rows) for rows in range(1, 8)])
+        runs = {rows: bound(instance, values((rows, 4))) for rows in range(1, 9)}
+        before = handle.enqueued
+        for seed, rows in enumerate((1, 1, 2, 3, 4, 5, 8, 6, 7, 1, 2, 8, 8, 1)):
+            given = values((rows, 4), seed=seed)
+            np.testing.assert_array_equal(again(runs[rows], given), given)
+            np.testing.assert_array_equal(run(instance, given + 1), given + 1)
+        if options.graphs:  # 8 was not captured
+            assert handle.enqueued - before == 2 * 3
+        instance.unload()
+
+
+def a_run_of_its_own_is_waited_for_by_another_thread(cuda: Cuda) -> None:
+    instance = executor(cuda, one_tensor(cuda))
+    run_of_3 = bound(instance, values((3, 4)))
+    given = values((3, 4), seed=5)
+    run_of_3.inputs[0][:] = given
+    run_of_3.begin()
+    thread = threading.Thread(target=run_of_3.wait)
+    thread.start()
+    thread.join()
+    np.testing.assert_array_equal(run_of_3.outputs[0], given)
+    instance.unload()
+
+
+def large_models_have_none(cuda: Cuda) -> None:
+    instance = executor(cuda, one_tensor(cuda, {"x": ((1, 4), (4, 4), (1 << 21, 4))}))
+    assert instance.bind is None
+    instance.unload()
+    instance = executor(cuda, one_tensor(cuda), Options(pinned_inputs=False))
+    assert instance.bind is None
+    instance.unload()
+    instance = executor(cuda, one_tensor(cuda, UP_TO_8, UP_TO_64), allowed=(0, 1))
+    assert instance.bind is None
+    instance.unload()
+
+
 def nothing_is_left_when_an_instance_has_gone(cuda: Cuda) -> None:
     """On the stand-in driver its user counts; on a GPU the driver's free memory is what counts."""
     for _ in range(3):
         instance = executor(cuda, one_tensor(cuda), Options(graphs=True))
         instance.capture([Graph({"x": (8, 4)}, 8)])
         run(instance, values((8, 4)))
+        bound(instance, values((8, 4)))
         instance.unload()
     gc.collect()
 
@@ -310,5 +371,8 @@ CHECKS: tuple[Callable[[Cuda], None], ...] = (
     two_in_flight_have_nothing_in_common,
     one_that_fails_leaves_the_other_alone,
     outputs_sized_by_the_data_come_one_batch_at_a_time,
+    runs_in_memory_of_their_own_answer_alike,
+    a_run_of_its_own_is_waited_for_by_another_thread,
+    large_models_have_none,
     nothing_is_left_when_an_instance_has_gone,
 )

@@ -30,6 +30,13 @@ class Severity(enum.Enum):
     WARNING = 9
 
 
+__version__ = "10.6.0"
+
+
+def init_libnvinfer_plugins(logger: object, namespace: str) -> bool:
+    return True
+
+
 class ILogger:
     Severity = Severity
 
@@ -128,6 +135,8 @@ def copies(
 
 
 class ICudaEngine:
+    refittable = False
+
     def __init__(
         self,
         tensors: Sequence[Tensor],

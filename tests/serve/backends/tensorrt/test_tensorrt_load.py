@@ -12,6 +12,7 @@ from unittest.mock import Mock
 
 import numpy as np
 import pytest
+import tritonclient.grpc as grpc_client
 import tritonclient.http as http_client
 from tritonclient.utils import InferenceServerException
 from trtserve import plans
@@ -96,7 +97,29 @@ def test_a_plan_answers_and_the_server_says_what_runs(
     assert "trtserve_note" not in metadata | statistics
     assert config["max_batch_size"] == 8
     assert config["instance_group"][0]["kind"] == "KIND_GPU"
-    assert "trtserve_note" not in config.get("parameters", {})
+    assert config["parameters"] == {"trtserve_runs_on": {"string_value": said}}
+    with grpc_client.InferenceServerClient(server.grpc) as client:
+        assert client.get_model_metadata("m").platform == "tensorrt_rtx"
+        over_grpc = client.get_model_config("m").config.parameters
+    assert {name: each.string_value for name, each in over_grpc.items()} == {
+        "trtserve_runs_on": said
+    }
+    server.stop()
+
+
+@pytest.mark.parametrize("late", [1, 1 << 30])
+def test_one_client_that_asks_again_and_again_has_its_own_answers(
+    start: Callable[..., Running], tmp_path: Path, driver: StandIn, late: int
+) -> None:
+    """On the loop, which waits for the GPU for a moment, and where the GPU is not done by then."""
+    server = start(repository(tmp_path))
+    driver.answers_late(late)
+    try:
+        for turn in range(20):
+            given = values((1 + turn // 5 % 2, 16), seed=turn)
+            np.testing.assert_array_equal(ask(server, given), given)
+    finally:
+        driver.answers_late(1)
     server.stop()
 
 
@@ -226,7 +249,9 @@ def test_a_plan_with_a_runtime_of_its_own_needs_consent(tmp_path: Path) -> None:
     plan = repo / "m" / "1" / "a.plan"
     plan.write_bytes(plan.read_bytes().replace(b'{"tensors"', b'{"host_code": true, "tensors"'))
     (row,) = check(Settings(repositories=(repo,)))
-    assert "Engine host code is not allowed: serve --version-compatible loads such" in row.problem
+    assert (
+        "Engine host code is not allowed (its code is run with --version-compatible" in row.problem
+    )
     (row,) = check(Settings(repositories=(repo,), version_compatible=True))
     assert row.runs_on.startswith("tensorrt_rtx on cuda:0")
 
@@ -235,7 +260,8 @@ def test_a_refusal_says_how_much_memory_the_gpu_has(tmp_path: Path) -> None:
     repo = repository(tmp_path)
     (repo / "m" / "1" / "a.plan").write_bytes(rtx_plan("8.9") + b"{")
     (row,) = check(Settings(repositories=(repo,)))
-    assert "it is no engine; 3 of 24576 MiB are free on cuda:0" in row.problem
+    assert "it is no engine (the file is damaged: " in row.problem
+    assert "; 3 of 24576 MiB are free on cuda:0" in row.problem
 
 
 @pytest.fixture
