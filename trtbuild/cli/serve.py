@@ -280,7 +280,7 @@ def _check(chosen: Any) -> int:
     check_repositories(chosen.repositories)
     rules = Settings(server="trtbuild", strict_config=chosen.strict_config)
     report = validate(list(dict.fromkeys(chosen.repositories)), rules)
-    typer.echo(text.render(report, color=sys.stdout.isatty()))
+    typer.echo(text.render(report, color=text.in_color(sys.stdout)))
     rows = check(chosen)
     for row in rows:
         typer.echo(str(row))
