@@ -25,6 +25,7 @@ from trtbuild.plan.runtimes import (
 from trtbuild.store import Store
 from trtbuild.temporary import can_write, choose, usual
 from trtbuild.workers.pool import Pool
+from trtbuild.workers.sandbox import Support, support
 
 
 class Framework(msgspec.Struct, frozen=True):
@@ -45,6 +46,7 @@ class Diagnosis(msgspec.Struct, frozen=True):
     devices: Devices
     runtimes: tuple[RuntimeInfo, ...]
     frameworks: tuple[Framework, ...]
+    sandbox: Support  # of workers that run models of others
     cache: str  # "": there is no home folder to keep one in
     cache_bytes: int
     cache_limit_bytes: int | None  # None: it may grow
@@ -119,6 +121,7 @@ def diagnose() -> Diagnosis:
         devices=devices,
         runtimes=installed_runtimes(devices),
         frameworks=frameworks,
+        sandbox=support(),
         cache=str(root or ""),
         cache_bytes=sum(entry.size_bytes for entry in Store().entries()) if root else 0,
         cache_limit_bytes=size_limit(),

@@ -190,10 +190,15 @@ def read_inside(folder: Path, name: str, most: int, fence: Fence | None = None) 
 
 def digest_inside(folder: Path, name: str, fence: Fence | None = None) -> str:
     """SHA-256 of the regular file `folder / name`: see `open_inside`. Memory stays at one chunk."""
-    digest = hashlib.sha256()
     with open_inside(folder, name, fence) as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            digest.update(chunk)
+        return digest_of(file)
+
+
+def digest_of(file: BinaryIO) -> str:
+    """SHA-256 of what is left to read of an open file. Memory stays at one chunk."""
+    digest = hashlib.sha256()
+    while chunk := file.read(_CHUNK_BYTES):
+        digest.update(chunk)
     return digest.hexdigest()
 
 

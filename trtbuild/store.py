@@ -27,11 +27,11 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from trtbuild.artifacts import digest_of_files, from_json, to_json
+from trtbuild.artifacts import from_json, to_json
 from trtbuild.cache_folder import DIRECTORY, default_root, doubt, is_ours, size_limit
 from trtbuild.errors import ForeignNameError, StoreError
 from trtbuild.folder_lock import alone, shared
-from trtbuild.foreign import check_name, digest_inside, read_inside
+from trtbuild.foreign import check_name, digest_inside, digest_of, open_inside, read_inside
 
 T = TypeVar("T")
 _ENTRY = "entry.json"
@@ -39,6 +39,7 @@ _MOST_ENTRY_BYTES = 64 << 20  # a report on thousands of ops has some megabytes
 _PARTIAL = "partial"  # the folder of entries being written, and of those being dropped
 _TRIES = 100  # to publish what others publish and drop at the same time
 _STALE_S = 3600.0  # what nobody has held in there for so long was left by a killed run
+_OTHERS_WRITE = 0o022
 _MAKE_ROOM = f"make room there, or name another folder with {DIRECTORY}"
 _ANOTHER = f"name a folder with {DIRECTORY}"
 _log = logging.getLogger("trtbuild")
@@ -77,6 +78,7 @@ class Store:
         self._spare = spare
         self._limit = size_limit()
         self._without = False  # the spare folder is used
+        self._staging: Path | None = None
         self._held: list[int] | None = None  # descriptors of folders, with locks
         self._deciding = threading.Lock()
 
@@ -102,6 +104,22 @@ class Store:
         """The folder that is used, after it was found out which can be. Raises `StoreError`."""
         self._decide()
         return self.root
+
+    @contextlib.contextmanager
+    def staging(self) -> Iterator[Path]:
+        """While this lasts, what this object's entries are made in: a folder that no other run
+        writes to, so that a worker may be let into it alone. Raises `OSError`.
+        """
+        partial = self._folder(self.folder() / _PARTIAL)
+        with tempfile.TemporaryDirectory(dir=partial, ignore_cleanup_errors=True) as folder:
+            self._staging = Path(folder)
+            lock = shared(self._staging)
+            try:
+                yield self._staging
+            finally:
+                self._staging = None
+                if lock is not None:
+                    os.close(lock)
 
     def cached(
         self, kind: str, key: str | None, type_: type[T], make: Callable[[Path], T]
@@ -146,16 +164,15 @@ class Store:
         with self._deciding:
             if not self._without:
                 _log.warning("%s is not used: %s\n  hint: %s", named, problem, hint)
-            self._without = True
+            self._without, self._staging = True, None
 
     def _made(self, kind: str, key: str | None, type_: type[T], make: Callable[[Path], T]) -> T:
         with self._partial() as partial:
             value = make(partial)
-            for path in partial.iterdir():
-                path.chmod(path.stat().st_mode & ~0o022)  # as `_get` wants them
-            files = {path.name: digest_of_files(path) for path in sorted(partial.iterdir())}
-            record = _Record(msgspec.Raw(to_json(value)), files)
-            (partial / _ENTRY).write_bytes(msgspec.json.encode(record))
+            files = _sealed(partial)
+            _check_files(value, files)
+            with (partial / _ENTRY).open("xb") as file:  # where a link lies, an error
+                file.write(msgspec.json.encode(_Record(msgspec.Raw(to_json(value)), files)))
             (partial / _ENTRY).chmod(0o600)
             place = self.root / kind / (key or key_of(files))
             for _ in range(_TRIES):
@@ -191,7 +208,7 @@ class Store:
 
     @contextlib.contextmanager
     def _partial(self) -> Iterator[Path]:
-        folder = self._folder(self.root / _PARTIAL)
+        folder = self._staging or self._folder(self.root / _PARTIAL)
         partial = Path(tempfile.mkdtemp(dir=folder))
         lock = shared(partial)
         try:
@@ -295,6 +312,25 @@ class Store:
             return False
         shutil.rmtree(aside, ignore_errors=True)
         return True
+
+
+def _sealed(folder: Path) -> dict[str, str]:
+    """The digest of every file that was made in `folder`, to which nobody else can write now.
+
+    A worker may have run a model of somebody else's: what it leaves are plain files. Raises
+    `StoreError` for anything else.
+    """
+    files = {}
+    for path in sorted(folder.iterdir()):
+        try:
+            if path.is_symlink():
+                raise ForeignNameError(f"'{path.name}' is a link")
+            with open_inside(folder, path.name) as file:
+                os.fchmod(file.fileno(), os.fstat(file.fileno()).st_mode & ~_OTHERS_WRITE)
+                files[path.name] = digest_of(file)
+        except (OSError, ForeignNameError) as error:
+            raise StoreError(f"a worker left what is no plain file: {error}") from None
+    return files
 
 
 def _read(folder: Path, type_: type[T]) -> T:

@@ -13,6 +13,7 @@ import pytest
 from trtserve import running
 from trtserve.restrictions import restrictions_from_options
 from trtserve.settings import Settings
+from trtserve.tls import TlsFiles
 from typer.testing import CliRunner
 
 from tests.cli.conftest import Trtbuild
@@ -84,6 +85,9 @@ def test_every_option_reaches_the_server(tmp_path: Path, monkeypatch: pytest.Mon
         "--version-compatible", f"--plugins={plugin}", "--exit-timeout-secs=6", "--log-verbose=8",
         "--follow-links", "--require-lock",
         "--allow-model-overrides",
+        "--http-tls-cert=a", "--http-tls-key=b", "--http-tls-client-ca=c",
+        "--grpc-use-ssl=1", "--grpc-use-ssl-mutual=true", "--grpc-server-cert=d",
+        "--grpc-server-key=e", "--grpc-root-cert=f",
         "--max-connections-per-peer=9", "--allow-host=one", "--allow-host", "two",
         "--http-restricted-api=health:k=v", "--grpc-restricted-protocol=health:k=v",
     ]  # fmt: skip
@@ -98,6 +102,8 @@ def test_every_option_reaches_the_server(tmp_path: Path, monkeypatch: pytest.Mon
         gpu_fault="stay", version_compatible=True, plugins=plugins_from_paths([plugin]),
         exit_timeout_s=6, log_verbose=8, follow_links=True, require_lock=True,
         allow_overrides=True,
+        http_tls=TlsFiles(Path("a"), Path("b"), Path("c")),
+        grpc_tls=TlsFiles(Path("d"), Path("e"), Path("f")),
         max_connections_per_peer=9, allow_hosts=("one", "two"),
         http_restricted=restrictions_from_options("http", ["health:k=v"]),
         grpc_restricted=restrictions_from_options("grpc", ["health:k=v"]),

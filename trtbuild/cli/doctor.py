@@ -8,6 +8,7 @@ import typer
 
 if TYPE_CHECKING:
     from trtbuild.doctor import Diagnosis
+    from trtbuild.workers.sandbox import Support
 
 
 def command(json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False) -> None:
@@ -24,6 +25,7 @@ def command(json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")
         f"cache {_cache(diagnosis)}\n"
         f"temporary files in {diagnosis.temporary or 'no folder: none can be written'}\n"
     )
+    _show_sandbox(diagnosis.sandbox)
     devices = diagnosis.devices
     driver = f"driver {devices.driver or 'unknown'}, CUDA up to {devices.cuda or 'unknown'}"
     if devices.gpus:
@@ -68,3 +70,12 @@ def _cache(diagnosis: Diagnosis) -> str:
     if diagnosis.cache_problem:
         return f"{diagnosis.cache or 'none'}, not used: {diagnosis.cache_problem}"
     return f"{diagnosis.cache}, {size}{of}"
+
+
+def _show_sandbox(sandbox: Support) -> None:
+    landlock = f"Landlock (ABI {sandbox.landlock})" if sandbox.landlock else ""
+    used = ", ".join(filter(None, [landlock, sandbox.network]))
+    typer.echo(f"sandbox of workers: {used or 'none'}")
+    for missing in sandbox.missing:
+        typer.echo(f"  {missing}")
+    typer.echo()

@@ -56,6 +56,13 @@ class Directory:
             found = self._children[name] = Directory(self.path / name, self.fence)
         return found
 
+    def foresee(self, name: str) -> None:
+        """List an empty folder that is still to be made."""
+        if name not in self.folders:
+            self.folders.append(name)
+            made = self._children[name] = Directory(self.path / name)
+            made.problem = ""
+
     def has_entry(self, name: str) -> bool:
         """Whether anything called `name` is in here."""
         return any(name in kind for kind in (self.files, self.folders, self.others, self.links_out))

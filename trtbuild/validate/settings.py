@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+
 import msgspec
 
 from trtbuild.capability import Capability
@@ -9,6 +12,13 @@ from trtbuild.validate.finding import Severity
 from trtbuild.validate.python_model import SERVER_PYTHON
 
 SERVERS = ("triton", "trtbuild")
+
+
+class Draft(msgspec.Struct, frozen=True):
+    """What the files would be after repairs that are not written."""
+
+    texts: Mapping[Path, str] = msgspec.field(default_factory=dict)  # config file -> its text
+    folders: frozenset[Path] = frozenset()  # that would be made
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -23,4 +33,5 @@ class Settings(msgspec.Struct, frozen=True):
     min_severity: Severity = Severity.ERROR
     follow_links: bool = False  # also those that lead out of the repository
     require_lock: bool = False  # what is not exactly as its lock says is an error
+    draft: Draft = Draft()
     digests: bool = True  # read every locked file whole to compare its digest

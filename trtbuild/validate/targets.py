@@ -11,10 +11,12 @@ from trtbuild.errors import ConfigError, UsageError
 from trtbuild.foreign import ANYWHERE, Fence, fence_of, open_file
 from trtbuild.modelconfig.explain import ConfigSyntaxError
 from trtbuild.modelconfig.read import MAX_BYTES, ParsedConfig, parse_config, read_config
+from trtbuild.modelconfig.recover import recover
 from trtbuild.repository.directory import Directory
 from trtbuild.repository.layout import (
     CONFIG,
     VARIANTS,
+    check_level,
     check_no_version,
     has_versions,
     is_config,
@@ -22,6 +24,7 @@ from trtbuild.repository.layout import (
     with_a_name,
 )
 from trtbuild.validate.bounded import content_of
+from trtbuild.validate.lfs import is_pointer_text
 from trtbuild.validate.model import Model
 from trtbuild.validate.settings import Settings
 
@@ -117,6 +120,9 @@ class Repository:
         if not directory.fence.holds(directory.path):
             yield _left_out(name, self.config_path(name), directory, settings)
             return
+        for made in settings.draft.folders:
+            if made.parent == directory.path:
+                directory.foresee(made.name)
         paths = [self.config_path(name)]
         if VARIANTS in directory.folders:
             variants = directory.child(VARIANTS)
@@ -215,6 +221,7 @@ def _target(path: Path) -> Repository:
         return Repository(model.parent, frozenset({model.name}), named=(model,))
     if path.is_dir():
         check_no_version(path)
+        check_level(path)
         return Repository(path)
     if not os.path.lexists(path):
         raise UsageError(f"there is no {path}", "give a repository, a model or a config.pbtxt")
@@ -250,11 +257,12 @@ def open_model(name: str, path: Path, directory: Directory | None, settings: Set
     if directory is not None and not directory.fence.holds(path):
         return _left_out(name, path, directory, settings)
     try:
-        document = read_config(path)
+        text = settings.draft.texts.get(path)
+        document = read_config(path) if text is None else parse_config(text, str(path))
     except ConfigSyntaxError as error:
-        return Model(name, _document(path, _text(path)), directory, path, settings, problem=error)
+        return _broken(name, directory, path, settings, error)
     except ConfigError as error:
-        return Model(name, _document(path, ""), directory, path, settings, problem=error)
+        return Model(name, _document(path, ""), directory, path, settings, problems=(error,))
     return Model(
         document.message.name or name if directory is None else name,
         document,
@@ -271,7 +279,26 @@ def _left_out(name: str, path: Path, directory: Directory, settings: Settings) -
         f"{link} is a link that leads out of the repository, to '{os.path.realpath(link)}'",
         "put the real one there, or follow such links with --follow-links",
     )
-    return Model(name, _document(path, ""), None, path, settings, problem=problem)
+    return Model(name, _document(path, ""), None, path, settings, problems=(problem,))
+
+
+def _broken(
+    name: str, directory: Directory | None, path: Path, settings: Settings, error: ConfigError
+) -> Model:
+    """A model whose config has faults: with all of them, and with what it says beside them."""
+    text = settings.draft.texts.get(path, _text(path))
+    if is_pointer_text(text.encode("utf-8", "surrogateescape")):
+        return Model(name, _document(path, text), directory, path, settings, problems=(error,))
+    recovered = recover(text, str(path))
+    problems = recovered.problems or (error,)  # none: it was written to in between
+    if not recovered.readings:
+        return Model(name, _document(path, text), directory, path, settings, problems=problems)
+    model, other = (
+        Model(name, document, directory, path, settings, problems=problems)
+        for document in recovered.readings
+    )
+    model.other = other
+    return model
 
 
 def _document(path: Path, text: str) -> ParsedConfig:

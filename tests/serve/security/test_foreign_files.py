@@ -101,7 +101,7 @@ def test_a_clients_config_is_in_no_lock(start: Callable[..., Running], model: Pa
 
 
 def test_no_comment_in_a_config_allows_it(model: Path) -> None:
-    (model / "config.pbtxt").write_text("# trtbuild: allow K008, K007, L016, F018\n" + LOCKED)
+    (model / "config.pbtxt").write_text("# trtbuild: allow K008, K007, L017, F019\n" + LOCKED)
     validate = ["repo", "validate", str(model.parent), "--require-lock", "--server", "trtbuild"]
     done = CliRunner().invoke(app, validate)
     assert (done.exit_code, "error K008" in done.output) == (1, True), done.output
@@ -142,4 +142,4 @@ def test_a_model_file_lies_in_its_folder(tmp_path: Path, name: str) -> None:
     (row,) = check(Settings(repositories=(tmp_path / "repository",)))
     assert "must stay within the model's directory" in row.problem, row
     done = CliRunner().invoke(app, ["repo", "validate", str(tmp_path / "repository")])
-    assert (done.exit_code, "F018" in done.output) == (1, True), done.output
+    assert (done.exit_code, "F019" in done.output) == (1, True), done.output

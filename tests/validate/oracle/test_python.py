@@ -209,7 +209,7 @@ REFUSED = {
     "a file above the version": (
         model(config='default_model_filename: "../model.py"', file="model.py") + "-- demo/1/ --\n",
         "No module named '.'",
-        "F018",
+        "F019",
     ),
     "a folder": (
         f"-- demo/config.pbtxt --\n{IO}-- demo/1/model.py/ --\n",

@@ -34,6 +34,7 @@ from pathlib import Path
 from trtbuild.errors import ForeignNameError
 from trtbuild.foreign import read_inside
 from trtbuild.validate.finding import Finding, Severity
+from trtbuild.validate.lfs import is_pointer_text
 from trtbuild.validate.model import Model
 from trtbuild.validate.words import elements
 
@@ -62,6 +63,7 @@ def check(model: Model) -> Iterator[Finding]:
 
 def _lines(folder: Path, name: str) -> int | None:
     try:
-        return len(read_inside(folder, name, _MAX_BYTES).splitlines())
+        content = read_inside(folder, name, _MAX_BYTES)
     except (OSError, ForeignNameError):  # which has a rule of its own
         return None
+    return None if is_pointer_text(content) else len(content.splitlines())
