@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from trtbuild.cli import say
+
 
 def command(json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False) -> None:
     """Show the runtimes, GPUs and frameworks found here, and how to install what is missing."""
@@ -16,10 +18,9 @@ def command(json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")
     if json:
         render.json(diagnosis)
         return
-    typer.echo(
-        f"trtbuild {diagnosis.trtbuild}, Python {diagnosis.python}, {diagnosis.platform}\n"
-        f"cache {diagnosis.cache}, {render.size_text(diagnosis.cache_bytes)}\n"
-    )
+    say.line(f"trtbuild {diagnosis.trtbuild}, Python {diagnosis.python}, {diagnosis.platform}")
+    say.line(f"cache {diagnosis.cache}, {render.size_text(diagnosis.cache_bytes)}")
+    say.line()
     devices = diagnosis.devices
     driver = f"driver {devices.driver or 'unknown'}, CUDA up to {devices.cuda or 'unknown'}"
     if devices.gpus:
@@ -28,17 +29,20 @@ def command(json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")
             for gpu in devices.gpus
         ]
         render.table(("GPU", "NAME", "CAPABILITY", "MEMORY"), rows, right=("MEMORY",))
-        typer.echo(f"{driver}\n")
+        say.line(driver)
+        say.line()
     elif devices.problem:
-        typer.echo(f"no GPU that can be used: {devices.problem} ({driver})\n")
+        say.line(f"no GPU that can be used: {devices.problem} ({driver})")
+        say.line()
     else:
-        typer.echo("no GPU and no driver: plans are built with tensorrt-rtx, which needs none\n")
+        say.line("no GPU and no driver: plans are built with tensorrt-rtx, which needs none")
+        say.line()
     broken = {name for each in diagnosis.frameworks if each.problem for name in each.packages}
     for runtime in diagnosis.runtimes:
         builds = ", ".join(map(str, runtime.capabilities)) or "nothing here: it needs a GPU"
         does = "does not load: see below" if runtime.package in broken else f"builds for {builds}"
-        typer.echo(f"{runtime.name} {runtime.version} {does}")
-    typer.echo()
+        say.line(f"{runtime.name} {runtime.version} {does}")
+    say.line()
     render.table(
         ("FOR", "PACKAGES", "INSTALL"),
         [
@@ -52,4 +56,4 @@ def command(json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")
     )
     for framework in diagnosis.frameworks:
         if framework.problem:
-            typer.echo(f"{framework.purpose}: {framework.problem}")
+            say.line(f"{framework.purpose}: {framework.problem}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from trtbuild.cli import say
 from trtbuild.errors import UsageError
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
     _check_diff(diff, {"--fix": fix, f"--format {format_}": format_ != "text", "--output": output})
     report = validate(paths, settings)
     if not report.models:
-        typer.echo(f"there are no models in {', '.join(map(str, paths))}", err=True)
+        say.line(f"there are no models in {', '.join(map(str, paths))}", err=True)
     if diff:
         _show_diff(report)
     elif fix:
@@ -164,7 +165,7 @@ def _write(report: Report, format_: str, output: Path | None) -> None:
     else:
         rendered = load(FORMATS[format_])(report)
     if output is None:
-        typer.echo(rendered, nl=False)
+        say.document(rendered)
         return
     try:
         output.write_text(rendered, encoding="utf-8")
@@ -174,12 +175,11 @@ def _write(report: Report, format_: str, output: Path | None) -> None:
 
 def _show_diff(report: Report) -> None:
     from trtbuild.validate.apply import diff, plan_repair
-    from trtbuild.validate.formats.text import printable
 
     repair = plan_repair(report.findings)
     for line in diff(repair).splitlines():
-        typer.echo(printable(line))
-    typer.echo(f"{len(repair.fixed)} of {len(report.findings)} findings have a repair", err=True)
+        say.line(line)
+    say.line(f"{len(repair.fixed)} of {len(report.findings)} findings have a repair", err=True)
 
 
 def _repair(report: Report, paths: list[Path], settings: Settings) -> Report:
@@ -187,5 +187,5 @@ def _repair(report: Report, paths: list[Path], settings: Settings) -> Report:
     from trtbuild.validate.apply import repair_all
 
     fixed, report = repair_all(report, paths, settings)
-    typer.echo(f"repaired {fixed} finding{'s' if fixed != 1 else ''}", err=True)
+    say.line(f"repaired {fixed} finding{'s' if fixed != 1 else ''}", err=True)
     return report
