@@ -37,6 +37,11 @@ def test_graphs_are_compared_once_and_plans_without_a_gpu_are_named(
             "plan 8.6": "not run: no GPU of 8.6",
             "plan 12.0": "not run: no GPU of 12.0",
         }
+    with Run(source, None, options, lambda _: None) as again:
+        accuracy = Accuracy(again, exported, surgery, profile)
+        assert accuracy.of_graphs() == report
+        assert accuracy._no_graph() == ""
+        assert again._frameworks is None, "what is known takes no worker"
 
 
 def test_an_onnx_source_that_cannot_be_run_is_a_reason_and_no_failure(

@@ -221,7 +221,14 @@ class Accuracy(NamedTuple):
         if isinstance(model, NetworkModel):
             return f"not run: there is nothing to compare a network with; {_NAME_IT}"
         # Ops that ONNX does not define are plugins, those that TensorRT brings among them.
-        ops = self.run.call("trtbuild.verify.custom_ops:lacking", list[str], path=model.path)
+        ops, _ = self.run.store.cached(
+            "custom-ops",
+            stage_key("custom ops", {"onnx": model.digest}, ONNX_PACKAGES),
+            list[str],
+            lambda _: self.run.call(
+                "trtbuild.verify.custom_ops:lacking", list[str], path=model.path
+            ),
+        )
         return f"not run: ONNX Runtime has no {', '.join(ops)}; {_NAME_IT}" if ops else ""
 
     def _with_weights(self, plan: Plan, gpu: Gpu) -> Plan:

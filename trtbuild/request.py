@@ -26,6 +26,7 @@ class ConvertRequest(msgspec.Struct, frozen=True, kw_only=True):
     inputs: tuple[str, ...] = ()  # cut points, [NEW=]TENSOR
     outputs: tuple[str, ...] = ()
     input: tuple[str, ...] = ()  # NAME=DTYPE[DIMS]
+    trust_source: bool = False  # run it unchecked, with all that the user may do
     opset: int | None = None
     weights: Path | None = None  # of a function that defines a TensorRT network
 

@@ -177,6 +177,7 @@ def _source_options(
         outputs=request.outputs if kind == "graphdef" else (),
         overrides=overrides,
         output_names=request.outputs if kind in _NAMED_BY_EXPORTER else (),
+        trust_source=request.trust_source,
         opset=request.opset,
         weights=request.weights,
         example_shapes=dict(shapes.opt),

@@ -44,6 +44,9 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
     plugins: Annotated[
         list[Path] | None, typer.Option(metavar="FILE", help="As for convert. Repeatable.")
     ] = None,
+    trust_source: Annotated[
+        bool, typer.Option("--trust-source", help="As for convert: run it unchecked.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
@@ -59,6 +62,7 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         input=tuple(input_ or ()),
         signature=signature,
         weights=weights,
+        trust_source=trust_source,
         precision=precision,
         targets=tuple(target or ()),
         runtime=runtime,

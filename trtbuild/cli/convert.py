@@ -92,6 +92,15 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
             "weights, a .npz, .safetensors or .wts.",
         ),
     ] = None,
+    trust_source: Annotated[
+        bool,
+        _option(
+            _SOURCE,
+            "--trust-source",
+            help="Run a model of TensorFlow or PyTorch even where its ops may touch files, "
+            "processes or the network: it may then do all that you may.",
+        ),
+    ] = False,
     opset: Annotated[
         int | None, _option(_SOURCE, min=7, help="The ONNX opset to convert to.")
     ] = None,
@@ -276,6 +285,7 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         inputs=_many(inputs),
         outputs=_many(outputs),
         input=tuple(input_ or ()),
+        trust_source=trust_source,
         opset=opset,
         precision=precision,
         io_precision=io_precision,

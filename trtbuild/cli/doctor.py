@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from trtbuild.cli import say
+
+if TYPE_CHECKING:
+    from trtbuild.workers.sandbox import Support
 
 
 def command(json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False) -> None:
@@ -21,6 +24,7 @@ def command(json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")
     say.line(f"trtbuild {diagnosis.trtbuild}, Python {diagnosis.python}, {diagnosis.platform}")
     say.line(f"cache {diagnosis.cache}, {render.size_text(diagnosis.cache_bytes)}")
     say.line()
+    _show_sandbox(diagnosis.sandbox)
     devices = diagnosis.devices
     driver = f"driver {devices.driver or 'unknown'}, CUDA up to {devices.cuda or 'unknown'}"
     if devices.gpus:
@@ -57,3 +61,12 @@ def command(json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")
     for framework in diagnosis.frameworks:
         if framework.problem:
             say.line(f"{framework.purpose}: {framework.problem}")
+
+
+def _show_sandbox(sandbox: Support) -> None:
+    landlock = f"Landlock (ABI {sandbox.landlock})" if sandbox.landlock else ""
+    used = ", ".join(filter(None, [landlock, sandbox.network]))
+    say.line(f"sandbox of workers: {used or 'none'}")
+    for missing in sandbox.missing:
+        say.line(f"  {missing}")
+    say.line()

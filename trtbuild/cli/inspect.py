@@ -33,6 +33,9 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
     weights: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Of a network's function: as for convert.")
     ] = None,
+    trust_source: Annotated[
+        bool, typer.Option("--trust-source", help="As for convert: run it unchecked.")
+    ] = False,
     plugins: Plugins = None,
     version_compatible: RunsCode = False,
     json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
@@ -48,6 +51,7 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         kind=kind,
         signature=signature,
         weights=weights,
+        trust_source=trust_source,
         tags=tuple(tag or ()),
         input=tuple(input_ or ()),
         plugins=tuple(plugins or ()),

@@ -281,7 +281,7 @@ def _check(chosen: Any) -> int:
     check_repositories(chosen.repositories)
     rules = Settings(server="trtbuild", strict_config=chosen.strict_config)
     report = validate(list(dict.fromkeys(chosen.repositories)), rules)
-    say.document(text.render(report, color=sys.stdout.isatty()) + "\n")
+    say.document(text.render(report, color=text.in_color(sys.stdout)) + "\n")
     rows = check(chosen)
     for row in rows:
         say.line(str(row))
