@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from trtbuild.cli import say
 from trtbuild.errors import UsageError
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
     _check_diff(diff, {"--fix": fix, f"--format {format_}": format_ != "text", "--output": output})
     report = validate(paths, settings)
     if not report.models:
-        typer.echo(f"there are no models in {', '.join(map(str, paths))}", err=True)
+        say.line(f"there are no models in {', '.join(map(str, paths))}", err=True)
     if diff:
         _show_diff(report, paths, settings)
     elif fix:
@@ -165,7 +166,7 @@ def _write(report: Report, format_: str, output: Path | None) -> None:
     else:
         rendered = load(FORMATS[format_])(report)
     if output is None:
-        typer.echo(rendered, nl=False)
+        say.document(rendered)
         return
     try:
         output.write_text(rendered, encoding="utf-8")
@@ -175,12 +176,11 @@ def _write(report: Report, format_: str, output: Path | None) -> None:
 
 def _show_diff(report: Report, paths: list[Path], settings: Settings) -> None:
     from trtbuild.validate.apply import diff, repair_all
-    from trtbuild.validate.formats.text import printable
 
     repair, left = repair_all(report, paths, settings)
     for line in diff(repair).splitlines():
-        typer.echo(printable(line))
-    typer.echo(f"{_counted(repair)} a repair; {_findings(len(left.findings))} left", err=True)
+        say.line(line)
+    say.line(f"{_counted(repair)} a repair; {_findings(len(left.findings))} left", err=True)
 
 
 def _repair(report: Report, paths: list[Path], settings: Settings) -> Report:
@@ -189,7 +189,7 @@ def _repair(report: Report, paths: list[Path], settings: Settings) -> Report:
 
     repair, left = repair_all(report, paths, settings)
     write_repair(repair)
-    typer.echo(f"repaired {_findings(len(repair.fixed))}", err=True)
+    say.line(f"repaired {_findings(len(repair.fixed))}", err=True)
     return left
 
 
