@@ -45,14 +45,15 @@ class BoundRuns:
     """The runs of one instance; one of them is under way at a time."""
 
     def __init__(
-        self, engine: Engine, cuda: Cuda, profile: int, stream: Stream, *,
+        self, engine: Engine, cuda: Cuda, profile: int, *, urgency: int,
         largest_bytes: Mapping[str, int], captured: Callable[[Shapes], bool],
     ) -> None:  # fmt: skip
         """`captured`: whether batches of these shapes are to run as CUDA graphs.
 
         Raises `CudaError`, `PlanRefused`.
         """
-        self._engine, self._cuda, self._stream = engine, cuda, stream
+        self._engine, self._cuda = engine, cuda
+        self._stream = Stream(cuda, urgency=urgency)
         self._profile, self._captured = profile, captured
         self._done = Event(cuda, spin=True)
         self._tensors = {
@@ -148,6 +149,7 @@ class BoundRuns:
             pinned.free()
         self._memory.free()
         self._done.free()
+        self._stream.free()
 
 
 class BoundRun:

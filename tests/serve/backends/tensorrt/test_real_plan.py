@@ -103,9 +103,8 @@ def batches(*rows: int, seed: int = 0) -> list[np.ndarray[Any, Any]]:
     "options",
     [
         Options(),
-        Options(output_stream=True),
         Options(graphs=True),
-        Options(graphs=True, output_stream=True, spin=True, urgency=1),
+        Options(graphs=True, spin=True, urgency=1),
         Options(pinned_inputs=False, pinned_outputs=False),
     ],
     ids=str,
