@@ -43,6 +43,7 @@ class Slot:
         self.buffers = {each.name: Buffer(cuda) for each in (*signature.inputs, *signature.outputs)}
         self.computed = Event(cuda)  # outputs are there
         self.done = Event(cuda, spin=options.spin)  # outputs are on the host
+        self.done_awake = Event(cuda, spin=True)  # the same
         self._lanes: dict[int, Lane] = {}
         self._last: Lane | None = None  # that of the last batch's shapes
         try:
@@ -96,6 +97,10 @@ class Slot:
         lane.place(self.buffers)
         return lane
 
+    def wait(self, *, awake: bool) -> None:
+        """Wait for all that was begun, without the GIL; errors of that work are raised here."""
+        (self.done_awake if awake else self.done).wait_for(self.stream)
+
     def settle(self) -> None:
         """Wait until the GPU has nothing more to do here, after a failure."""
         try:
@@ -111,7 +116,7 @@ class Slot:
             self._memory.free()
         for buffer in self.buffers.values():
             buffer.free()
-        for each in (self.computed, self.done, self.stream):
+        for each in (self.computed, self.done, self.done_awake, self.stream):
             each.free()
 
 
