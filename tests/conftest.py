@@ -1,9 +1,19 @@
 """Names of tests: short, and the same in every process that collects them. What they inherit."""
 
+import gc
 import signal
 import zlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import settings
+
+from tests.cuda_driver import StandIn
+from trtbuild import device
+
+if TYPE_CHECKING:
+    from trtbuild.cuda import Cuda
 
 # A shell starts what it puts in the background with SIGINT ignored, and processes inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -22,3 +32,29 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     if isinstance(val, bytes):
         return f"{argname} of {len(val)} bytes"
     return f"{shown[:_LONGEST]}~{zlib.crc32(val.encode('utf-8', 'surrogatepass')):08x}"
+
+
+@pytest.fixture(scope="session")
+def stand_in(tmp_path_factory: pytest.TempPathFactory) -> StandIn | None:
+    """A stand-in for the CUDA driver where there is no GPU; None: the driver itself is there."""
+    return None if device.gpus().gpus else StandIn(tmp_path_factory.mktemp("driver"))
+
+
+@pytest.fixture
+def cuda_driver(stand_in: StandIn | None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The CUDA layer has a driver, and of a stand-in nothing may be left that is not freed."""
+    if stand_in is not None:
+        monkeypatch.setattr("trtbuild.cuda.LIBRARY", stand_in.path)
+    yield
+    if stand_in is not None:
+        gc.collect()
+        assert stand_in.alive == 0, "a test leaves something behind"
+
+
+@pytest.fixture
+def cuda(cuda_driver: None) -> "Iterator[Cuda]":
+    """A GPU, or the stand-in's."""
+    from trtbuild.cuda import Cuda
+
+    with Cuda() as opened:
+        yield opened

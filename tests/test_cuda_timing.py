@@ -1,31 +1,11 @@
 """On the real driver where there is a GPU, else on a stand-in for it (see `cuda_driver.py`)."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 
-from tests.cuda_driver import StandIn
-from trtbuild import cuda as layer
 from trtbuild.cuda import Cuda, DeviceMemory, PinnedMemory, Stream
 from trtbuild.cuda_timing import Mark
-from trtbuild.device import gpus
 from trtbuild.errors import CudaError
-
-
-@pytest.fixture(scope="module")
-def stand_in(tmp_path_factory: pytest.TempPathFactory) -> StandIn | None:
-    return None if gpus().gpus else StandIn(tmp_path_factory.mktemp("driver"))
-
-
-@pytest.fixture
-def cuda(stand_in: StandIn | None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cuda]:
-    if stand_in is not None:
-        monkeypatch.setattr(layer, "LIBRARY", stand_in.path)
-    with Cuda() as opened:
-        yield opened
-    if stand_in is not None:
-        assert stand_in.alive == 0, "a test leaves something behind"
 
 
 def test_marks_tell_how_long_the_work_between_them_took(cuda: Cuda) -> None:

@@ -1,5 +1,7 @@
+import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ _DRIVER = """
 #include <string.h>
 int cuInit(unsigned flags) { return FAILS; }
 int cuDriverGetVersion(int *v) { *v = 12080; return 0; }
-int cuDeviceGetCount(int *n) { *n = 2; return 0; }
+int cuDeviceGetCount(int *n) { *n = COUNT; return 0; }
 int cuDeviceGet(int *d, int i) { *d = i + 40; return 0; }
 int cuDeviceGetName(char *s, int n, int d) {
     strncpy(s, d == 40 ? "NVIDIA A10" : "NVIDIA L4", n); return 0; }
@@ -25,13 +27,14 @@ int cuGetErrorString(int code, const char **s) { *s = "no CUDA-capable device"; 
 """
 
 
-def stand_in(tmp_path: Path, fails: int) -> str:
+def stand_in(tmp_path: Path, fails: int, count: int = 2) -> str:
     compiler = shutil.which("cc")
     if compiler is None:
         pytest.skip("no C compiler")
     source, library = tmp_path / "driver.c", tmp_path / "libdriver.so"
     source.write_text(_DRIVER)
-    command = [compiler, "-shared", "-fPIC", f"-DFAILS={fails}", "-o", str(library), str(source)]
+    defined = [f"-DFAILS={fails}", f"-DCOUNT={count}"]
+    command = [compiler, "-shared", "-fPIC", *defined, "-o", str(library), str(source)]
     subprocess.run(command, check=True)
     return str(library)
 
@@ -64,6 +67,17 @@ def test_a_driver_that_refuses_says_why(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(device, "_LIBRARY", stand_in(tmp_path, fails=100))
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     assert device.gpus().problem == "cuInit answered 100 (no CUDA-capable device)"
+
+
+def test_a_driver_that_shows_no_gpu_is_a_problem(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device, "_LIBRARY", stand_in(tmp_path, fails=0, count=0))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    assert device.gpus().problem == (
+        "the driver shows no GPU; CUDA_VISIBLE_DEVICES is '-1': unset it, or name GPUs that "
+        "nvidia-smi -L lists"
+    )
 
 
 @pytest.mark.parametrize("visible", ["", "7", "MIG-28282828-2828-2828-2828-282828282828"])
@@ -110,6 +124,19 @@ def test_a_worker_sees_one_gpu_of_those_its_parent_sees(
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     gpu = Gpu(index, "NVIDIA A10", "GPU-0", Capability(8, 6), 1)
     assert device.visible_only(gpu) == {"CUDA_VISIBLE_DEVICES": seen}
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not device.gpus().gpus, reason="no GPU")
+@pytest.mark.parametrize("visible", ["", "-1", "99", "MIG-28282828-2828-2828-2828-282828282828"])
+def test_the_drivers_own_words_where_gpus_are_hidden(visible: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "from trtbuild import device; print(device.gpus())"],
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": visible},
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    assert "gpus=()" in done.stdout
+    assert f"CUDA_VISIBLE_DEVICES is '{visible}': unset it" in done.stdout
 
 
 @pytest.mark.gpu

@@ -28,9 +28,11 @@ TESTED_BY_TABLE = ("trtbuild/validate/rules/",)
 
 WORDS = {
     "errors", "tensor", "capability", "registry", "artifacts", "device", "store", "workers",
-    "tensorfile", "protowire", "onnx_files", "onnx_model", "onnx_weights", "onnx_session",
-    "onnx_write", "samples", "request", "columns", "cuda", "cuda_timing",
+    "tensorfile", "protowire", "onnx_files", "onnx_model", "onnx_ops", "onnx_weights",
+    "onnx_session", "onnx_write", "samples", "request", "columns",
+    "cuda_driver", "cuda", "cuda_timing",
     "plugins", "plugin_files", "plugin_registry", "users_code", "weights_file", "network_model",
+    "engine_from_plan", "tensorrt_log",
 }  # fmt: skip
 STAGES = {"sources", "surgery", "plan", "verify", "modelconfig", "repository", "validate"}
 # What each part may import besides the words: one way, so that a stage can be read alone.

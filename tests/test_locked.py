@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import msgspec
 import pytest
 
 import trtbuild
@@ -7,7 +8,8 @@ from tests.models import linear
 from trtbuild.capability import Capability
 from trtbuild.device import Devices, Gpu
 from trtbuild.errors import MissingPackageError, RepositoryError, UsageError
-from trtbuild.locked import check_any_runs, locked_version, runnable, runtime_of
+from trtbuild.locked import check_any_runs, locked_version, runnable, runtime_of, targets_of
+from trtbuild.plan.header import plan_header
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +55,17 @@ def test_a_plan_runs_on_the_first_gpu_of_each_of_its_targets(model: Path) -> Non
 def test_where_no_plan_runs_both_sides_are_said(model: Path, devices: Devices, here: str) -> None:
     with pytest.raises(RepositoryError, match=f"the plans are for 8.6, 8.9; {here}"):
         check_any_runs(locked_version(model, 1).plans(), devices)
+
+
+def test_a_plan_file_is_for_what_its_header_or_its_lock_says(model: Path, tmp_path: Path) -> None:
+    plan = model / "1/model.sm86-sm89.plan"
+    header = plan_header(plan)
+    assert targets_of(plan, header) == (Capability(8, 6), Capability(8, 9))
+    silent = msgspec.structs.replace(header, targets=None)
+    assert targets_of(plan, silent) == (Capability(8, 6), Capability(8, 9))
+    assert targets_of(tmp_path / "alone.plan", silent) is None
+    undeclared = msgspec.structs.replace(header, any_later=True)
+    assert targets_of(plan, undeclared) is None
 
 
 def test_what_is_no_version_that_trtbuild_wrote(model: Path, tmp_path: Path) -> None:

@@ -287,8 +287,6 @@ def test_cuda_graphs_reach_the_config_where_a_model_can_have_them(tmp_path: Path
     assert cuda.graph_spec[3].graph_lower_bound.batch_size == 5
     assert list(cuda.graph_spec[3].graph_lower_bound.input["x"].dim) == [4]
     assert result.findings == ()
-    later = trtbuild.convert(model, repo, targets=("8.6",), profiles=one)
-    assert read_config(later.directory / "config.pbtxt").message.optimization.cuda.graphs
     waits = save(
         tmp_path / "waits.onnx",
         [onnx.helper.make_node("NonZero", ["x"], ["z"])],
@@ -298,6 +296,24 @@ def test_cuda_graphs_reach_the_config_where_a_model_can_have_them(tmp_path: Path
     with pytest.raises(UsageError, match="since NonZero waits for values from the GPU"):
         trtbuild.convert(waits, repo, targets=("8.6",), profiles=one, cuda_graphs=True)
     assert not (repo / "waits").exists()
+
+
+def test_a_later_version_has_cuda_graphs_of_its_own_plans(tmp_path: Path) -> None:
+    model, repo = sequences(tmp_path / "seq.onnx"), tmp_path / "repo"
+
+    def graphs(profile: str, **options: object) -> list[tuple[int, int]]:
+        result = trtbuild.convert(model, repo, targets=("8.6",), profiles=(profile,), **options)
+        cuda = read_config(result.directory / "config.pbtxt").message.optimization.cuda
+        assert cuda.graphs == bool(cuda.graph_spec)
+        return [(spec.batch_size, spec.input["x"].dim[0]) for spec in cuda.graph_spec]
+
+    assert graphs("batch=1x4x4,seq=1x4x16", cuda_graphs=True) == [(1, 4), (2, 4), (4, 4)]
+    assert graphs("batch=1x4x4,seq=1x8x16") == [(1, 8), (2, 8), (4, 8)]
+    assert graphs("batch=1x4x8,seq=1x8x16") == [(1, 8), (2, 8), (4, 8), (8, 8)]
+    assert graphs("batch=1x4x8,seq=1x8x16", graph_batch=(8,)) == [(8, 8)]
+    assert graphs("batch=1x4x16,seq=1x8x16") == [(8, 8)]
+    assert graphs("batch=1x4x16,seq=1x8x16", cuda_graphs=False) == []
+    assert graphs("batch=1x4x16,seq=1x8x16") == []
 
 
 def test_plans_can_be_split_by_target(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ from tests.plugins import stand_in
 from trtbuild import plugin_registry
 from trtbuild.errors import PlanError
 from trtbuild.plugin_files import plugins_from_paths
-from trtbuild.plugin_registry import creators_of, load_plugin
-from trtbuild.plugins import PluginCreator, PluginFile
+from trtbuild.plugin_registry import creators_of, fill_registry, load_plugin, missing_creators
+from trtbuild.plugins import PluginCreator, PluginFile, UsedPlugin
 
 LIBRARY = Path(msgspec._core.__file__)
 REGISTERS = """
@@ -25,6 +25,7 @@ tensorrt.get_plugin_registry().register_creator(tensorrt.Creator("Roll", "2", "a
 def trt(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A TensorRT with nothing loaded; what plugins do to this process is undone."""
     monkeypatch.setattr(plugin_registry, "_loaded", {})
+    monkeypatch.setattr(plugin_registry, "_whole", set())
     monkeypatch.setattr(sys, "path", list(sys.path))
     modules = dict(sys.modules)
     sys.modules.pop("tensorrt", None)
@@ -48,6 +49,29 @@ def test_a_python_file_may_import_its_neighbours(tmp_path: Path, trt: Any) -> No
     text = REGISTERS.replace('"Roll"', "beside_the_plugin.NAME")
     loaded = load_plugin(trt, file(tmp_path / "ops.py", f"import beside_the_plugin\n{text}"))
     assert loaded.creators[0].name == "Roll"
+
+
+def test_tensorrts_own_come_once_and_after_the_users(tmp_path: Path, trt: Any) -> None:
+    text = REGISTERS.replace('"Roll", "2", "acme"', '"EfficientNMS_TRT", "9"')
+    files = (file(tmp_path / "ops.py", text), file(tmp_path / "more.py", REGISTERS))
+    loaded = fill_registry(trt, None, files)
+    assert [each.creators[0].name for each in loaded] == ["EfficientNMS_TRT", "Roll"]
+    assert fill_registry(trt, None, files) == loaded
+    names = [each.name for each in trt.get_plugin_registry().all_creators]
+    assert names == ["InstanceNormalization_TRT", "EfficientNMS_TRT", "Roll", "EfficientNMS_TRT"]
+
+
+def test_a_file_is_named_before_its_code_runs(
+    tmp_path: Path, trt: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = f"import sys; sys.stderr.write('running')\n{REGISTERS}"
+    load_plugin(trt, file(tmp_path / "ops.py", text))
+    assert capsys.readouterr().err == f"loading plugin {tmp_path}/ops.py\nrunning"
+
+
+def test_creators_that_a_plan_needs_and_nothing_registers(trt: Any) -> None:
+    needs = (PluginCreator("InstanceNormalization_TRT", "1", ""), PluginCreator("Roll", "1", ""))
+    assert missing_creators(trt, UsedPlugin("a.so", "", "opening", needs)) == needs[1:]
 
 
 def test_a_file_is_loaded_once(tmp_path: Path, trt: Any) -> None:

@@ -41,6 +41,12 @@ class Worker:
 
 @pytest.fixture(autouse=True)
 def machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_a_gpu(monkeypatch)
+
+
+def with_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An A10, TensorRT, and a worker that is none."""
+
     @contextlib.contextmanager
     def worker(_: object, __: dict[str, str]) -> Iterator[Worker]:
         yield Worker()
@@ -151,6 +157,22 @@ def test_a_plan_file_is_written_by_one_rename(tmp_path: Path) -> None:
     assert done.plans == (tmp_path / "out.plan",)
     assert (tmp_path / "out.plan").read_bytes() == PLAN + b"weights"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["m.onnx", "out.plan", "p.plan"]
+
+
+def test_a_plan_file_of_another_gpu_or_release(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = repository(tmp_path, target="9.0") / "1" / "model.sm90.plan"
+    (tmp_path / "m.onnx").write_bytes(b"weights")
+    with pytest.raises(PlanError, match=r"is for 9\.0, and is refitted there; .* has 8\.6"):
+        refit_plan(plan, tmp_path / "m.onnx", tmp_path / "out.plan")
+    old = msgspec.structs.replace(TRT, version="10.5.0.18")
+    monkeypatch.setattr(module, "choose_runtime", lambda *_: old)
+    with pytest.raises(PlanError, match=r"10\.6\.0\.26, and 10\.5\.0\.18 is installed here"):
+        refit_plan(plan, tmp_path / "m.onnx", tmp_path / "out.plan")
+    with pytest.raises(PlanError, match=r"10\.6\.0\.26, and 10\.5\.0\.18 is installed here"):
+        refit_model(repository(tmp_path / "near"))
+    assert not (tmp_path / "out.plan").exists()
 
 
 def test_a_plan_file_that_takes_none(tmp_path: Path) -> None:

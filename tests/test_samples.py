@@ -93,6 +93,43 @@ def test_masks_are_zero_or_one() -> None:
     assert set(values(IDS, [node])) == {0, 1}
 
 
+@pytest.mark.parametrize(
+    "reads",
+    [
+        [helper.make_node("Cast", ["mask"], ["y"], to=1)],
+        [helper.make_node("GreaterOrEqual", ["mask", "one"], ["y"])],
+        [
+            helper.make_node("Unsqueeze", ["mask", "axis"], ["u"]),
+            helper.make_node("Greater", ["u", "zero"], ["y"]),
+        ],
+        [helper.make_node("Cast", ["mask"], ["y"], to=9)],
+    ],
+    ids=["cast", "compared", "through unsqueeze", "as bool"],
+)
+@pytest.mark.parametrize("shape", [(8, 12), (3, 1), (2, 1, 6, 6), (7,)], ids=str)
+def test_masks_are_those_of_padded_sequences(
+    reads: list[onnx.NodeProto], shape: tuple[int, ...]
+) -> None:
+    """A causal model attends to nothing in the rows before the first one: 0/0, which differs."""
+    graph = helper.make_graph(reads, "g", [], [])
+    spec = TensorSpec("mask", "int64", tuple(f"d{axis}" for axis in range(len(shape))))
+    found = sample(helper.make_model(graph), [spec], {"mask": shape}, 0)["mask"]
+    assert found.shape == shape
+    assert np.all(found[..., 0] == 1)
+    assert np.all(np.diff(found, axis=-1) <= 0)
+    assert found.size < 20 or 0 in found
+
+
+@pytest.mark.parametrize(
+    ("name", "first"), [("attention_mask", True), ("key_padding_mask", False), ("pad_mask", False)]
+)
+def test_boolean_masks_say_what_is_real_or_what_is_padding(name: str, first: bool) -> None:
+    spec = TensorSpec(name, "bool", ("batch", "sequence"))
+    found = sample(EMPTY, [spec], {name: (16, 12)}, 0)[name]
+    assert np.all(found[:, 0] == first)
+    assert set(found.ravel()) == {True, False}
+
+
 def test_other_integers_are_small() -> None:
     found = values(IDS, [helper.make_node("Add", ["ids", "ids"], ["y"])])
     assert (found.min(), found.max()) == (0, 9)

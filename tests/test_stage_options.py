@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from trtbuild.errors import UsageError
@@ -69,8 +70,10 @@ def test_labels_are_files_that_exist_under_names_of_their_own(tmp_path: Path) ->
 
 def test_weights_beside_code_say_that_it_defines_a_network(tmp_path: Path) -> None:
     weights = tmp_path / "w.npz"
-    assert kind_of(request(weights=weights)) == "network"
-    assert kind_of(request(weights=weights, kind="onnx")) == "onnx"
+    of_code = msgspec.structs.replace(request(weights=weights), source="net.py:define")
+    assert kind_of(of_code) == "network"
+    assert kind_of(msgspec.structs.replace(of_code, kind="torch")) == "torch"
+    assert kind_of(request(weights=weights)) == "auto"  # a file is what it is, and is told so
     assert kind_of(request()) == "auto"
     with pytest.raises(UsageError, match=r"--weights belongs to a function .* is a onnx model"):
         options_of_stages(request(weights=weights), "onnx")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-import msgspec
+from msgspec.structs import replace
 
 from trtbuild.artifacts import (
     Comparison,
@@ -20,6 +20,7 @@ from trtbuild.artifacts import (
 )
 from trtbuild.capability import Capability
 from trtbuild.device import Devices, Gpu, visible_only
+from trtbuild.engine_from_plan import Loading
 from trtbuild.errors import SourceError
 from trtbuild.network_model import NetworkModel
 from trtbuild.plan.refit import RefittedPlan
@@ -40,6 +41,7 @@ class Accuracy:
     surgery: SurgeryResult
     profile: Profile
     profiles: tuple[Profile, ...] = ()  # that `profile` is the envelope of; (): itself alone
+    trusted: bool = True  # the plans were built here: the code in version-compatible ones may run
     made: list[Point] = field(default_factory=list)  # the points, once they are
 
     def of_graphs(self) -> VerifyReport:
@@ -54,7 +56,8 @@ class Accuracy:
             "reference": surgery.reference and surgery.reference.digest,
             "names": (surgery.input_names, surgery.output_names),
             "profile": self.profiles if len(self.profiles) > 1 else self.profile,
-            "options": (options.source, options.verify),
+            # Samples and a reference are what plans are compared with.
+            "options": (options.source, replace(options.verify, samples=None, reference=None)),
         }
         packages = (*PACKAGES[source.kind], *ONNX_PACKAGES)
         key = source.digest and stage_key("verify", determines, packages)
@@ -213,17 +216,27 @@ class Accuracy:
                 options=self.run.options.verify,
                 label=str(gpu.capability),
                 precision=model.precision if isinstance(model, NetworkModel) else precision,
-                plugins=self.run.options.plan.plugins,
+                loading=self._loading(plan),
             )
+
+    def _loading(self, plan: Plan) -> Loading:
+        runs_code = self.trusted and bool(plan.version_compatible)
+        return Loading.of(plan, self.run.options.plan.plugins, runs_code=runs_code)
 
     def _no_graph(self) -> str:
         """Why no ONNX graph of this run can be run, "" where they can."""
         model = self.surgery.model
         if isinstance(model, NetworkModel):
             return f"not run: there is nothing to compare a network with; {_NAME_IT}"
-        if not self.run.options.plan.plugins:  # which are TensorRT's alone
-            return ""
-        ops = self.run.call("trtbuild.verify.custom_ops:lacking", list[str], path=model.path)
+        # Ops that ONNX does not define are plugins, those that TensorRT brings among them.
+        ops, _ = self.run.store.cached(
+            "custom-ops",
+            stage_key("custom ops", {"onnx": model.digest}, ONNX_PACKAGES),
+            list[str],
+            lambda _: self.run.call(
+                "trtbuild.verify.custom_ops:lacking", list[str], path=model.path
+            ),
+        )
         return f"not run: ONNX Runtime has no {', '.join(ops)}; {_NAME_IT}" if ops else ""
 
     def _with_weights(self, plan: Plan, gpu: Gpu) -> Plan:
@@ -240,9 +253,9 @@ class Accuracy:
                 plan=plan.path,
                 onnx=model.path,
                 output=output,
-                runs_code=bool(plan.version_compatible),
+                loading=self._loading(plan),
             )
-        return msgspec.structs.replace(plan, directory=output.parent, file=output.name)
+        return replace(plan, directory=output.parent, file=output.name, stripped=False)
 
     def points(self) -> list[Point]:
         """Seeded inputs for each set of shapes, made once."""

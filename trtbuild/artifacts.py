@@ -43,6 +43,7 @@ class OnnxModel(msgspec.Struct, frozen=True, tag="onnx"):
     opset: int  # of the default domain
     producer: str  # who exported it, with version: "pytorch 2.13.0"
     notes: tuple[str, ...] = ()  # what the exporter had to do that a user should know
+    unbatched: tuple[str, ...] = ()  # outputs whose first dim was seen not to follow the batch
 
     @property
     def path(self) -> Path:
@@ -51,9 +52,16 @@ class OnnxModel(msgspec.Struct, frozen=True, tag="onnx"):
 
     @property
     def batchable(self) -> bool:
-        """Every input and output has a varying first dim: the rule of Triton's ONNX backend."""
+        """Every input and output has a varying first dim: the rule of Triton's ONNX backend.
+
+        Not where running the graph showed that such a dim is another one.
+        """
         tensors = self.inputs + self.outputs
-        return bool(tensors) and all(t.shape and isinstance(t.shape[0], str) for t in tensors)
+        return (
+            bool(tensors)
+            and not self.unbatched
+            and all(t.shape and isinstance(t.shape[0], str) for t in tensors)
+        )
 
 
 Model = OnnxModel | NetworkModel  # what plans are built from

@@ -19,6 +19,7 @@ from trtbuild.artifacts import (
     SurgeryResult,
     VerifyReport,
 )
+from trtbuild.modelconfig.cuda_graphs import usual_sizes
 from trtbuild.modelconfig.derive import config_from_plans
 from trtbuild.modelconfig.inherit import keep_settings
 from trtbuild.modelconfig.options import ConfigOptions
@@ -36,7 +37,7 @@ from trtbuild.stage_options import StageOptions
 # Of a request: what says where and how fast, and so nothing about the model.
 _NOT_OF_THE_MODEL = {
     "source", "repo", "name", "version", "mode", "workers", "timing_cache", "require_timing_cache",
-    "plugins",
+    "plugins", "verify_timeout_s",
 }  # fmt: skip
 _HEADING = (
     f"Written by trtbuild {__version__}. Edit it freely: trtbuild overwrites an edited config\n"
@@ -59,6 +60,26 @@ class Results(msgspec.Struct, frozen=True):
     outcome: PlanOutcome
     report: VerifyReport
     profiles: tuple[Profile, ...] = ()  # that `profile` is the envelope of; (): itself alone
+
+
+def with_graphs_of_config(request: ConvertRequest, name: str) -> ConvertRequest:
+    """`request`, with CUDA graphs where it says nothing of them and the model's config has some.
+
+    They are captured in shapes of the plans, so each version's are derived anew: only whether there
+    are any is kept, and their batch sizes where they are not those that all models have.
+    """
+    path = request.repo / name / CONFIG
+    if request.cuda_graphs is not None or request.mode == "replace" or not path.exists():
+        return request
+    config = read_config(path).message
+    cuda = config.optimization.cuda
+    sizes = {spec.batch_size for spec in cuda.graph_spec}
+    given = sizes - {0} if sizes != usual_sizes(config.max_batch_size) else set[int]()
+    return msgspec.structs.replace(
+        request,
+        cuda_graphs=cuda.graphs,
+        graph_batch=request.graph_batch or (tuple(sorted(given)) if cuda.graphs else ()),
+    )
 
 
 def check_config(
@@ -137,7 +158,6 @@ def _settings_asked(request: ConvertRequest) -> set[str]:
         "instance_group": request.instances is not None,
         "dynamic_batching": bool(request.preferred_batch) or request.max_queue_delay_us is not None,
         "model_warmup": request.warmup,
-        "optimization": request.cuda_graphs,
     }
     return {field for field, is_given in given.items() if is_given}
 

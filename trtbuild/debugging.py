@@ -17,6 +17,7 @@ from trtbuild import device
 from trtbuild.accuracy import Accuracy
 from trtbuild.artifacts import Comparison, OnnxModel, Plan, Profile, convert_to
 from trtbuild.device import visible_only
+from trtbuild.engine_from_plan import Loading
 from trtbuild.errors import CudaError, PlanError, UsageError
 from trtbuild.locked import locked_version
 from trtbuild.plan.profiles import profile_from_shapes
@@ -38,7 +39,7 @@ _DONE = {
     "source", "repo", "name", "version", "mode", "kind", "signature", "tags", "inputs", "outputs",
     "input", "opset", "verify", "targets", "plans", "runtime", "max_batch", "min_shapes",
     "opt_shapes", "max_shapes", "workers", "instances", "max_queue_delay_us", "preferred_batch",
-    "labels", "warmup", "portable", "keep_layers",
+    "labels", "warmup", "portable", "keep_layers", "strip_weights",
 }  # fmt: skip
 
 
@@ -67,16 +68,18 @@ def debug(
     profile: Profile | None = None
     if Path(request.source).is_dir():
         found = locked_version(Path(request.source), version)
-        request, profile = request_of(found.lock, portable_of(found)), found.lock.profile
+        asked = request_of(found.lock, portable_of(found))
+        request = msgspec.structs.replace(asked, plugins=request.plugins)
+        profile = found.lock.profile
     devices = device.gpus()
     runtime = choose_runtime(request.runtime, devices)
+    source = identify(request.source, request.kind)
+    options = options_of_stages(request, source.kind)
     if not devices.gpus:
         raise CudaError(
             "a plan is run to be looked at, and this machine has no GPU",
             "run it on a machine with a GPU that the plan is for",
         )
-    source = identify(request.source, request.kind)
-    options = options_of_stages(request, source.kind)
     with Run(source, runtime, options, on_progress) as run:
         exported = run.export()
         model = run.operate(exported).model
@@ -90,6 +93,8 @@ def debug(
 def request_of(lock: Lock, portable: Path) -> ConvertRequest:
     """How the plans of `lock` were built, from its model.onnx on."""
     kept: dict[str, Any] = {k: v for k, v in lock.options.items() if k not in _DONE}
+    if kept.get("refittable") == "identical":  # it changes no kernel
+        del kept["refittable"]
     runtime = lock.plans[0].runtime
     whole = {**kept, "source": str(portable), "repo": ".", "kind": "onnx", "runtime": runtime}
     return convert_to(whole, ConvertRequest)  # type: ignore[no-any-return] # it is of that type
@@ -174,6 +179,7 @@ class _Looks:
                 model=model.path,
                 points=self._points,
                 options=self._run.options.verify,
+                loading=Loading.of(plan, self._run.options.plan.plugins, runs_code=True),
             )
 
     def _plan(self, model: OnnxModel) -> Plan:

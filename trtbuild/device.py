@@ -21,6 +21,14 @@ _CAPABILITY_MAJOR, _CAPABILITY_MINOR = 75, 76  # CUdevice_attribute
 _NAME_BYTES, _UUID_BYTES = 256, 16
 _DRIVER_FILE = Path("/proc/driver/nvidia/version")
 
+# CUresults that say how the machine is -> what to do about it. Source: cuda.h, NVIDIA's documents.
+NEXT_STEPS = {
+    2: "the GPU's memory is used up: nvidia-smi shows by whom",
+    46: "another process has the GPU for itself: `nvidia-smi -c 0` lets several use it",
+    802: "NVIDIA's fabric manager does not run: systemctl start nvidia-fabricmanager",
+    803: "the driver was updated under a running kernel: restart the machine",
+}
+
 
 class Gpu(msgspec.Struct, frozen=True):
     """One GPU that CUDA programs started from here can use."""
@@ -60,7 +68,8 @@ def gpus() -> Devices:
     try:
         _call(cuda, "cuInit", 0)
         found = tuple(_gpu(cuda, index) for index in range(_count(cuda)))
-        return Devices(found, driver, _cuda_version(cuda))
+        problem = "" if found else f"the driver shows no GPU{_restricted()}"
+        return Devices(found, driver, _cuda_version(cuda), problem)
     except (_DriverError, AttributeError) as error:  # AttributeError: a driver without that call
         return Devices(driver=driver, problem=f"{error}{_restricted()}")
 
@@ -130,7 +139,8 @@ def _driver_version(file: Path) -> str:
 def _call(cuda: ctypes.CDLL, name: str, *arguments: object) -> None:
     code = getattr(cuda, name)(*arguments)
     if code != 0:
-        raise _DriverError(f"{name} answered {code}{_error_text(cuda, code)}")
+        step = f": {NEXT_STEPS[code]}" if code in NEXT_STEPS else ""
+        raise _DriverError(f"{name} answered {code}{_error_text(cuda, code)}{step}")
 
 
 def _error_text(cuda: ctypes.CDLL, code: int) -> str:

@@ -11,7 +11,8 @@
     ├── CudaError             a GPU cannot be used: no driver, or a call of it failed
     ├── RepositoryError       the repository cannot be read or written
     ├── MissingPackageError        a framework is not installed: the pip command is the hint
-    └── WorkerDiedError            a worker process ended without an answer
+    ├── WorkerDiedError            a worker process ended without an answer
+    └── OutOfTimeError             work with a time limit took longer, and was ended
 
 Anything else that reaches the command line is our own bug (exit 3). A message says what was
 given and what was possible; `hint` says the next step. Errors cross from a worker process to
@@ -19,6 +20,8 @@ its parent as JSON and keep their type.
 """
 
 from __future__ import annotations
+
+import re
 
 
 class TrtbuildError(Exception):
@@ -126,6 +129,10 @@ class WorkerDiedError(TrtbuildError):
     """A worker process ended without an answer (crash in a native library, kill -9)."""
 
 
+class OutOfTimeError(TrtbuildError):
+    """Work that has a time limit took longer, and its process was ended."""
+
+
 def error_from_json(value: dict[str, str]) -> TrtbuildError:
     """The error that `TrtbuildError.to_json` wrote, as its own type again."""
     types = {cls.__name__: cls for cls in TrtbuildError.__subclasses__()}
@@ -136,8 +143,21 @@ def error_from_json(value: dict[str, str]) -> TrtbuildError:
 _LONG_LINE = 300  # characters; frameworks put whole configurations behind a colon
 
 
+_TRACEBACK = re.compile(r"^Traceback\b.*\(most recent call last\)", re.MULTILINE)
+_NAMED_ERROR = re.compile(r"^(?:builtins\.)?([A-Za-z_][\w.]*(?:Error|Exception|Warning): \S.*)$")
+
+
 def first_line(error: BaseException) -> str:
-    """What `error` of a framework says, short enough for a message of ours: its first line."""
-    lines = str(error).strip().splitlines()
+    """What `error` of a framework says, short enough for a message of ours: its first line.
+
+    A text that is a traceback, as PyTorch's interpreter gives it for TorchScript, has the cause
+    last: there the line of the innermost error.
+    """
+    text = str(error).strip()
+    lines = text.splitlines()
+    if tracebacks := list(_TRACEBACK.finditer(text)):
+        lines = text[tracebacks[-1].end() :].strip().splitlines()
+        named = [match[1] for line in lines if (match := _NAMED_ERROR.match(line))]
+        lines = named or lines[-1:]
     line = lines[0].strip() if lines else type(error).__name__
     return line if len(line) <= _LONG_LINE else f"{line[:_LONG_LINE]} ..."

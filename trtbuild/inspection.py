@@ -12,10 +12,18 @@ import msgspec
 from trtbuild import device
 from trtbuild.artifacts import OnnxModel, Profile, layers_file_of
 from trtbuild.device import visible_only
+from trtbuild.engine_from_plan import Loading
 from trtbuild.errors import PlanError, RepositoryError, WorkerDiedError
+from trtbuild.locked import locked_plan
 from trtbuild.plan.header import plan_header
 from trtbuild.plan.layers import Inside, Layer, counts, layers_from_text
-from trtbuild.plan.runtimes import TENSORRT, choose_runtime, installed_runtimes
+from trtbuild.plan.runtimes import (
+    TENSORRT,
+    choose_runtime,
+    installed_runtimes,
+    why_release_refuses,
+)
+from trtbuild.plugin_files import plugins_from_paths
 from trtbuild.repository.lock import Lock, read_lock
 from trtbuild.request import ConvertRequest
 from trtbuild.sources import NETWORK
@@ -24,6 +32,8 @@ from trtbuild.stage_options import kind_of, options_of_stages
 from trtbuild.steps import Run
 from trtbuild.tensor import TensorSpec
 from trtbuild.workers.pool import OnProgress, Pool
+
+_STRIPPED = "it has no weights and runs nowhere until `trtbuild refit` gives it some"
 
 
 class Inspection(msgspec.Struct, frozen=True):
@@ -49,15 +59,24 @@ class Inspection(msgspec.Struct, frozen=True):
     profiles: tuple[dict[str, dict[str, tuple[int, ...]]], ...] = ()  # in order; `profile` around
 
 
-def inspect(request: ConvertRequest, on_progress: OnProgress = lambda _: None) -> Inspection:
+def inspect(
+    request: ConvertRequest,
+    on_progress: OnProgress = lambda _: None,
+    *,
+    runs_code: bool = False,
+) -> Inspection:
     """Look at `request.source`; its options of the source stage say how to read it.
 
+    `request.plugins` are loaded before a plan is; `runs_code`: the code in a version-compatible one
+    may run.
     A source of another framework is exported to ONNX for that (the store keeps it). Raises
     `TrtbuildError` for what cannot be read.
     """
     path = Path(request.source)
     if path.is_file() and _is_plan(path):
-        return _with_layers(path, _plan(path), on_progress)
+        files = plugins_from_paths(request.plugins)
+        loading = Loading.of(locked_plan(path), files, runs_code=runs_code)
+        return _with_layers(path, _plan(path), loading, on_progress)
     source = identify(request.source, kind_of(request))
     runtime = choose_runtime(request.runtime, device.gpus()) if source.kind == NETWORK else None
     with Run(source, runtime, options_of_stages(request, source.kind), on_progress) as run:
@@ -109,7 +128,9 @@ def _plan(path: Path) -> Inspection:
     )
 
 
-def _with_layers(path: Path, found: Inspection, on_progress: OnProgress) -> Inspection:
+def _with_layers(
+    path: Path, found: Inspection, loading: Loading, on_progress: OnProgress
+) -> Inspection:
     """`found` with what the plan's own engine says, where one can be made here; else what is kept.
 
     The engine is made in a worker: a plan is code, and a bad one takes its process with it.
@@ -119,6 +140,9 @@ def _with_layers(path: Path, found: Inspection, on_progress: OnProgress) -> Insp
     runtimes = [each for each in installed_runtimes(devices) if each.name == found.runtime]
     if not gpus or not runtimes:
         return _with_kept_layers(path, found, runtimes != [])
+    if why := why_release_refuses(found.version, runtimes[0]):
+        kept = _with_kept_layers(path, found, has_runtime=False)
+        return msgspec.structs.replace(kept, notes=(*kept.notes, f"it {why}"))
     try:
         with Pool() as pool, pool.worker(visible_only(gpus[0])) as worker:
             inside = worker.call(
@@ -127,16 +151,19 @@ def _with_layers(path: Path, found: Inspection, on_progress: OnProgress) -> Insp
                 on_progress,
                 plan=path,
                 module=runtimes[0].module,
+                loading=loading,
             )
     except (PlanError, WorkerDiedError) as error:
         kept = _with_kept_layers(path, found, True)
-        return msgspec.structs.replace(kept, notes=(*kept.notes, error.message))
+        said = f"{error.message} ({error.hint})" if error.hint else error.message
+        return msgspec.structs.replace(kept, notes=(*kept.notes, said))
     return msgspec.structs.replace(
         found,
         layers=inside.layers,
         layer_types=counts(inside.layers),
         activations_bytes=inside.activations_bytes,
         weights_bytes=inside.weights_bytes,
+        notes=(*found.notes, *([_STRIPPED] if inside.stripped else [])),
     )
 
 

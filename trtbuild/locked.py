@@ -8,10 +8,16 @@ from typing import NamedTuple
 from trtbuild.artifacts import Plan, digest_of_files
 from trtbuild.capability import Capability
 from trtbuild.device import Devices, Gpu
-from trtbuild.errors import MissingPackageError, RepositoryError
-from trtbuild.plan.runtimes import TENSORRT_RTX, RuntimeInfo, installed_runtimes
+from trtbuild.errors import MissingPackageError, PlanError, RepositoryError
+from trtbuild.plan.header import PlanHeader
+from trtbuild.plan.runtimes import (
+    TENSORRT_RTX,
+    RuntimeInfo,
+    installed_runtimes,
+    why_release_refuses,
+)
 from trtbuild.repository.layout import check_no_version, versions_of
-from trtbuild.repository.lock import Lock, read_lock
+from trtbuild.repository.lock import Lock, LockedPlan, read_lock
 
 
 class LockedVersion(NamedTuple):
@@ -49,6 +55,7 @@ class LockedVersion(NamedTuple):
             version_compatible=locked.version_compatible,
             refit=locked.refit,
             stripped=locked.stripped,
+            plugins=locked.plugins,
         )
 
 
@@ -78,6 +85,16 @@ def locked_version(model: Path, number: int | None) -> LockedVersion:
             "convert the model with trtbuild, or give a plan file where one will do",
         )
     return LockedVersion(path, lock)
+
+
+def locked_plan(path: Path) -> LockedPlan | None:
+    """What the lock beside the plan file `path` says of it; None where nothing does."""
+    try:
+        lock = read_lock(path.parent)
+    except RepositoryError:
+        return None  # `trtbuild repo validate` says what is wrong with it
+    plans = () if lock is None else lock.plans
+    return next((plan for plan in plans if plan.file == path.name), None)
 
 
 class Runnable(NamedTuple):
@@ -110,6 +127,26 @@ def check_any_runs(plans: tuple[Plan, ...], devices: Devices) -> None:
         f"the plans are for {built or 'no GPU'}; this machine has {here}",
         "run it on a machine with a GPU of such a compute capability",
     )
+
+
+def targets_of(path: Path, header: PlanHeader) -> tuple[Capability, ...] | None:
+    """The GPUs that a plan file is for; None where neither it nor the lock beside it tells.
+
+    One that was built to run on more GPUs than its target tells none of them.
+    """
+    if header.targets is not None:
+        return None if header.any_later else header.targets
+    told = locked_plan(path)
+    return None if told is None or told.hardware == "ampere-plus" else told.targets
+
+
+def check_release(path: Path, version: str, runtime: RuntimeInfo) -> None:
+    """Raise `PlanError` where the installed `runtime` does not run the plan `path` of `version`."""
+    if why := why_release_refuses(version, runtime):
+        raise PlanError(
+            f"the plan {path} {why}",
+            f"install {runtime.name} {version}, or convert the model again",
+        )
 
 
 def runtime_of(name: str, devices: Devices) -> RuntimeInfo:

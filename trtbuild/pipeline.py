@@ -10,7 +10,7 @@ import msgspec
 from trtbuild import device
 from trtbuild.accuracy import Accuracy
 from trtbuild.artifacts import Conversion, OnnxModel, PlanOutcome, VerifyReport
-from trtbuild.content import Results, check_config, content_of
+from trtbuild.content import Results, check_config, content_of, with_graphs_of_config
 from trtbuild.errors import PlanError
 from trtbuild.plan.capture import check_capturable
 from trtbuild.plan.layers import left_in_fp32
@@ -41,9 +41,10 @@ def convert(request: ConvertRequest, on_progress: OnProgress = lambda _: None) -
     runtime = choose_runtime(request.runtime, devices)
     targets = targets_from_texts(request.targets, runtime, devices)
     source = identify(request.source, kind_of(request))
-    options = options_of_stages(request, source.kind)
     name = request.name or source.name
     check_destination(request.repo, name, request.mode, request.version)
+    request = with_graphs_of_config(request, name)
+    options = options_of_stages(request, source.kind)
     with Run(source, runtime, options, on_progress, targets) as run:
         exported = run.export()
         surgery = run.operate(exported)

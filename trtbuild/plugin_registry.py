@@ -4,6 +4,10 @@ TensorRT has one registry a process; what is in it stays until the process ends.
 creators get there in one of two ways: its own static objects put them there when it is opened
 (the macro REGISTER_TENSORRT_PLUGIN; Triton and `trtexec --staticPlugins` rely on it), or it exports
 `getCreators` (V3) or `getPluginCreators` (V2), which `IPluginRegistry::loadLibrary` calls.
+
+About half of TensorRT's own plugins (libnvinfer_plugin) are there from the start; the others come
+with `initLibNvInferPlugins`, which Triton's backend and trtexec call as well. Here they come after
+the user's: who brings another version of one of them means it.
 """
 
 from __future__ import annotations
@@ -11,11 +15,13 @@ from __future__ import annotations
 import ctypes
 import os
 import re
+import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from trtbuild.errors import PlanError, first_line
-from trtbuild.plugins import LoadedBy, PluginCreator, PluginFile
+from trtbuild.plugins import LoadedBy, PluginCreator, PluginFile, UsedPlugin
 from trtbuild.users_code import import_code, tensorrt_is, told
 
 _EXPORTS = ("getCreators", "getPluginCreators")
@@ -31,6 +37,26 @@ class LoadedPlugin(NamedTuple):
 
 
 _loaded: dict[Path, LoadedPlugin] = {}
+_whole: set[str] = set()  # modules whose registries have TensorRT's own plugins
+
+
+def fill_registry(trt: Any, logger: Any, files: Iterable[PluginFile]) -> tuple[LoadedPlugin, ...]:
+    """Have the creators of `files`, and then all of TensorRT's own, in the registry of `trt`.
+
+    `logger`: TensorRT's, of this process. Raises `PlanError` for a file that does not load or
+    brings nothing.
+    """
+    loaded = tuple(load_plugin(trt, file) for file in files)
+    if trt.__name__ not in _whole:
+        _whole.add(trt.__name__)
+        trt.init_libnvinfer_plugins(logger, "")
+    return loaded
+
+
+def missing_creators(trt: Any, used: UsedPlugin) -> tuple[PluginCreator, ...]:
+    """Those that a plan was built with and the registry has not."""
+    here = creators_of(trt)
+    return tuple(creator for creator in used.creators if creator not in here)
 
 
 def load_plugin(trt: Any, file: PluginFile) -> LoadedPlugin:
@@ -39,6 +65,7 @@ def load_plugin(trt: Any, file: PluginFile) -> LoadedPlugin:
     Raises `PlanError` where it does not load or brings no creator.
     """
     if file.path not in _loaded:
+        sys.stderr.write(f"loading plugin {file.path}\n")  # the last words, should it crash
         before = creators_of(trt)
         loaded_by = _import(trt, file.path) if file.is_python else _open(trt, file.path, before)
         came = creators_of(trt) - before

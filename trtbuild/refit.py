@@ -6,8 +6,14 @@ beside them, and the version is written as a whole, as by `convert`.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import glob
+import os
+import shutil
 import tempfile
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -15,14 +21,17 @@ import msgspec
 from trtbuild import device
 from trtbuild.artifacts import Progress, digest_of_files
 from trtbuild.capability import Capability
-from trtbuild.device import Gpu, visible_only
+from trtbuild.device import Devices, Gpu, visible_only
+from trtbuild.engine_from_plan import Loading
 from trtbuild.errors import PlanError, RepositoryError, UsageError
+from trtbuild.locked import check_release, locked_plan, targets_of
 from trtbuild.onnx_files import external_data
-from trtbuild.plan.header import plan_header
+from trtbuild.plan.header import PlanHeader, plan_header
 from trtbuild.plan.refit import RefittedPlan
 from trtbuild.plan.runtimes import TENSORRT, RuntimeInfo, choose_runtime
+from trtbuild.plugin_files import plugins_from_paths
 from trtbuild.repository.layout import PORTABLE, versions_of, with_a_name
-from trtbuild.repository.lock import Lock, LockedPlan, read_lock
+from trtbuild.repository.lock import Lock, read_lock
 from trtbuild.repository.write import Content, write_version
 from trtbuild.workers.pool import OnProgress, Pool
 
@@ -36,23 +45,34 @@ class Refitted(msgspec.Struct, frozen=True):
 
 
 def refit_plan(
-    plan: Path, onnx: Path, output: Path, on_progress: OnProgress = lambda _: None
+    plan: Path,
+    onnx: Path,
+    output: Path,
+    on_progress: OnProgress = lambda _: None,
+    *,
+    plugins: Iterable[Path] = (),
+    runs_code: bool = False,
 ) -> Refitted:
     """Write to `output` the plan file `plan` with the weights of `onnx`; by one rename.
 
+    `plugins` are loaded first; `runs_code`: the code in a version-compatible plan may run.
     Raises `PlanError` where this machine cannot load it, or the weights do not fit.
     """
     started = time.monotonic()
-    _check_header(plan)
+    files = plugins_from_paths(plugins)
+    header = _header(plan)
     _check_onnx(onnx)
+    loading = Loading.of(locked_plan(plan), files, runs_code=runs_code)
     devices = device.gpus()
     runtime = choose_runtime(TENSORRT, devices)
+    check_release(plan, header.version, runtime)
+    gpu = _gpu_for(plan, targets_of(plan, header), devices)
     folder = with_a_name(output).parent
     if not folder.is_dir():
         raise UsageError(f"--output '{output}': there is no folder '{folder}'", "make it first")
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".trtbuild-") as made, Pool() as pool:
-        here = _Here(runtime, {}, pool, on_progress)
-        done = here.refit(plan, onnx, Path(made) / output.name, devices.gpus[0], runs_code=False)
+    with _beside(output) as made, Pool() as pool:
+        here = _Here(runtime, pool, on_progress)
+        done = here.refit(plan, onnx, made / output.name, gpu, loading)
         done.path.replace(output)
     return Refitted((output,), {}, time.monotonic() - started)
 
@@ -62,14 +82,19 @@ def refit_model(
     onnx: Path | None = None,
     version: int | None = None,
     on_progress: OnProgress = lambda _: None,
+    *,
+    plugins: Iterable[Path] = (),
+    runs_code: bool = False,
 ) -> Refitted:
     """Give the plans of `model`, a model's folder in a repository, the weights they lack.
 
-    `version` None: the latest. `onnx` None: the `model.onnx` beside the plans. Raises
-    `RepositoryError` where the version is none of trtbuild's or the ONNX file is not the model
-    its plans were built from, `PlanError` where no plan can be refitted here.
+    `plugins` and `runs_code` as for `refit_plan`. `version` None: the latest. `onnx` None: the
+    `model.onnx` beside the plans. Raises `RepositoryError` where the version is none of trtbuild's
+    or the ONNX file is not the model its plans were built from, `PlanError` where no plan can be
+    refitted here.
     """
     started = time.monotonic()
+    files = plugins_from_paths(plugins)
     folder, lock = _version_of(model, version)
     stripped = [plan for plan in lock.plans if plan.stripped]
     if not stripped:
@@ -91,28 +116,57 @@ def refit_model(
         why = "; ".join(f"{file}: {reason}" for file, reason in left.items())
         raise PlanError(f"nothing was refitted: {why}", "run it on a machine with such a GPU")
     with tempfile.TemporaryDirectory(prefix="trtbuild-") as made, Pool() as pool:
-        here = _Here(runtime, gpus, pool, on_progress)
-        done = {plan.file: here.of_lock(plan, folder, weights, Path(made)) for plan in ready}
+        here = _Here(runtime, pool, on_progress)
+        for plan in ready:
+            check_release(folder / plan.file, _header(folder / plan.file).version, runtime)
+        done = {
+            plan.file: here.refit(
+                folder / plan.file,
+                weights,
+                Path(made) / plan.file,
+                gpus[plan.targets[0]],
+                Loading.of(plan, files, runs_code=runs_code),
+            )
+            for plan in ready
+        }
         _write(with_a_name(model), folder, lock, done)
     return Refitted(tuple(folder / file for file in done), left, time.monotonic() - started)
 
 
+@contextlib.contextmanager
+def _beside(output: Path) -> Iterator[Path]:
+    """A folder on the file system of `output`; one that a killed run has left there goes first.
+
+    It is locked, which ends with its process: who is at work keeps its own.
+    """
+    prefix = f".{output.name}.trtbuild-"
+    for old in output.parent.glob(f"{glob.escape(prefix)}*"):
+        with contextlib.suppress(OSError), _locked(old):
+            shutil.rmtree(old, ignore_errors=True)
+    made = tempfile.TemporaryDirectory(dir=output.parent, prefix=prefix)
+    with made as name, _locked(Path(name)):
+        yield Path(name)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(handle)
+
+
 class _Here(msgspec.Struct):
-    """What is on this machine: a runtime, GPUs by capability; and workers."""
+    """What is on this machine: a runtime; and workers."""
 
     runtime: RuntimeInfo
-    gpus: dict[Capability, Gpu]
     pool: Pool
     on_progress: OnProgress
 
-    def of_lock(self, plan: LockedPlan, folder: Path, onnx: Path, made: Path) -> RefittedPlan:
-        """A plan that trtbuild wrote: one that runs code is ours, and its digest was checked."""
-        gpu = self.gpus[plan.targets[0]]
-        runs_code = bool(plan.version_compatible)
-        return self.refit(folder / plan.file, onnx, made / plan.file, gpu, runs_code=runs_code)
-
     def refit(
-        self, plan: Path, onnx: Path, output: Path, gpu: Gpu, *, runs_code: bool
+        self, plan: Path, onnx: Path, output: Path, gpu: Gpu, loading: Loading
     ) -> RefittedPlan:
         """In a worker that sees `gpu` alone."""
         self.on_progress(Progress(plan.name, "refitting"))
@@ -124,7 +178,7 @@ class _Here(msgspec.Struct):
                 plan=plan,
                 onnx=onnx,
                 output=output,
-                runs_code=runs_code,
+                loading=loading,
             )
         self.on_progress(Progress(plan.name, "refitted", 1, 1))
         return done
@@ -187,12 +241,26 @@ def _write(model: Path, folder: Path, lock: Lock, done: dict[str, RefittedPlan])
     write_version(model.parent, content, "replace", lock.version)
 
 
-def _check_header(plan: Path) -> None:
+def _gpu_for(plan: Path, targets: tuple[Capability, ...] | None, devices: Devices) -> Gpu:
+    for gpu in devices.gpus:
+        if targets is None or gpu.capability in targets:
+            return gpu
+    here = ", ".join(map(str, devices.capabilities))
+    raise PlanError(
+        f"'{plan}' is for {', '.join(map(str, targets or ()))}, and is refitted there; "
+        f"this machine has {here}",
+        "run it on a machine with such a GPU",
+    )
+
+
+def _header(plan: Path) -> PlanHeader:
+    """Of a plan that can be given weights. Raises `PlanError` for what is none."""
     if (header := plan_header(plan)).runtime != TENSORRT:
         raise PlanError(
             f"'{plan}' is a plan of {header.runtime}, which has its weights inside",
             "convert with --runtime tensorrt --strip-weights for one that is refitted",
         )
+    return header
 
 
 def _check_onnx(onnx: Path) -> None:

@@ -26,6 +26,7 @@ class ConvertRequest(msgspec.Struct, frozen=True, kw_only=True):
     inputs: tuple[str, ...] = ()  # cut points, [NEW=]TENSOR
     outputs: tuple[str, ...] = ()
     input: tuple[str, ...] = ()  # NAME=DTYPE[DIMS]
+    trust_source: bool = False  # run it unchecked, with all that the user may do
     opset: int | None = None
     weights: Path | None = None  # of a function that defines a TensorRT network
 
@@ -33,6 +34,7 @@ class ConvertRequest(msgspec.Struct, frozen=True, kw_only=True):
     precision: Literal["keep", "fp32", "fp16", "bf16"] = "keep"
     io_precision: Literal["keep", "match"] = "keep"
     verify: bool = True
+    verify_timeout_s: float = 3600  # of each step that runs the model, its loading too
     reference: str | None = None  # file.py:function, inputs -> outputs in NumPy
     samples: Path | None = None  # .npz with inputs and the outputs that belong to them
     rtol: float | None = None  # None: by precision
@@ -67,6 +69,6 @@ class ConvertRequest(msgspec.Struct, frozen=True, kw_only=True):
     preferred_batch: tuple[int, ...] = ()
     labels: tuple[str, ...] = ()  # OUTPUT=FILE
     warmup: bool = False
-    cuda_graphs: bool = False
+    cuda_graphs: bool | None = None  # None: as the model's config has it
     graph_batch: tuple[int, ...] = ()  # batch sizes to capture; (): powers of two and the largest
     portable: bool = True  # keep model.onnx beside the plans

@@ -1,11 +1,13 @@
 """Seeded input values that a model can be run with, whatever its inputs mean.
 
 Numbers alone decide whether two runs agree, so the values only have to be ones the model
-takes: indices stay within what they index, masks are 0 or 1. Runs in worker processes only.
+takes: indices stay within what they index, masks are those of padded sequences. Runs in worker
+processes only.
 """
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -36,7 +38,12 @@ _INDEXES = {
     "OneHot": 0,
 }
 # Integers that are compared, or computed with as floats, are masks more often than not.
-_MASKED = {"And", "Or", "Not", "Where", "Equal", "Greater", "Less", "Mul", "Sub"}
+_MASKED = {
+    "And", "Or", "Not", "Xor", "Where", "Equal", "Greater", "GreaterOrEqual", "Less",
+    "LessOrEqual", "Mul", "Sub",
+}  # fmt: skip
+# In names of masks that are true where there is padding (PyTorch: key_padding_mask).
+_TRUE_AT_PADDING = re.compile(r"pad(ding)?_?mask", re.IGNORECASE)
 _INTEGERS = frozenset(row.onnx for row in DTYPES.values() if row.name.startswith(("int", "uint")))
 _MASK_BELOW = 2
 _INTEGER_BELOW = 10
@@ -52,8 +59,11 @@ def sample(
 ) -> dict[str, Array]:
     """Values for `inputs` of the skeleton `model`, in the shapes given by name.
 
-    Floats are standard normal, bytes cover their range, booleans are even odds, integers are
-    bounded by what they index (masks: 0 and 1). The same seed, name and shape give the same values.
+    Floats are standard normal, bytes cover their range, integers are bounded by what they index.
+    Masks and booleans are those of sequences padded at their end, 1 or more ones and then zeros
+    along the last dim (zeros and then ones where the name says that padding is marked): a causal
+    model has something to attend to in every row. The same seed, name and shape give the same
+    values.
     """
     bounds = _Bounds(model)
     return {spec.name: _values(spec, shapes[spec.name], bounds.of(spec), seed) for spec in inputs}
@@ -67,16 +77,27 @@ def _values(spec: TensorSpec, shape: tuple[int, ...], below: int, seed: int) -> 
     numpy_type = onnx.helper.tensor_dtype_to_np_dtype(dtype.onnx)
     if dtype.name.startswith(("int", "uint")):
         low, high = 0, below
+        if below == _MASK_BELOW:
+            return _padding(spec.name, shape, random).astype(numpy_type)
         if below == _WHOLE_RANGE:
             low = 0 if dtype.name.startswith("uint") else -(2 ** (dtype.bits - 1))
             high = low + 2**dtype.bits
         return random.integers(low, high, size=shape).astype(numpy_type)
     if dtype.name == "bool":
-        return random.integers(2, size=shape).astype(bool)
+        return _padding(spec.name, shape, random)
     numbers = random.standard_normal(shape)
     if dtype.name.startswith("complex"):
         return np.asarray(numbers + 1j * random.standard_normal(shape), numpy_type)
     return np.asarray(numbers, np.float32).astype(numpy_type)
+
+
+def _padding(name: str, shape: tuple[int, ...], random: np.random.Generator) -> Array:
+    """Which elements of sequences along the last dim are no padding; a lone flag is even odds."""
+    if shape in ((), (1,)):
+        return random.integers(2, size=shape).astype(bool)
+    lengths = random.integers(1, shape[-1] + 1, size=(*shape[:-1], 1))
+    real: Array = np.arange(shape[-1]) < lengths
+    return ~real if _TRUE_AT_PADDING.search(name) else real
 
 
 class _Bounds:

@@ -41,6 +41,7 @@ class StageOptions(msgspec.Struct, frozen=True):
     plan: PlanOptions
     verify: VerifyOptions
     config: ConfigOptions
+    step_limit_s: float  # of each step that loads, exports, operates on or compares the model
     label_files: dict[str, Path]  # name in the model's folder -> where it lies now
 
 
@@ -83,7 +84,7 @@ def options_of_stages(request: ConvertRequest, kind: str) -> StageOptions:
             refittable=request.refittable,
             strip_weights=request.strip_weights,
             tactic_sources=request.tactic_sources,
-            capturable=request.cuda_graphs,
+            capturable=bool(request.cuda_graphs),
             plugins=plugins_from_paths(request.plugins),
         ),
         verify=VerifyOptions(
@@ -99,16 +100,18 @@ def options_of_stages(request: ConvertRequest, kind: str) -> StageOptions:
             preferred_batch=request.preferred_batch,
             labels={output: path.name for output, path in labels.items()},
             warmup=request.warmup,
-            cuda_graphs=request.cuda_graphs,
+            cuda_graphs=bool(request.cuda_graphs),
             graph_batch=request.graph_batch,
         ),
+        step_limit_s=request.verify_timeout_s,
         label_files={path.name: path for path in labels.values()},
     )
 
 
 def kind_of(request: ConvertRequest) -> str:
-    """The kind that the user gave; weights beside code say that it defines a network."""
-    return NETWORK if request.weights is not None and request.kind == "auto" else request.kind
+    """The kind that the user gave; weights beside a function say that it defines a network."""
+    defines = request.weights is not None and split_factory(request.source)[1]
+    return NETWORK if defines and request.kind == "auto" else request.kind
 
 
 def _refuse_cuts(request: ConvertRequest, kind: str) -> None:
@@ -176,6 +179,7 @@ def _source_options(
         outputs=request.outputs if kind == "graphdef" else (),
         overrides=overrides,
         output_names=request.outputs if kind in _NAMED_BY_EXPORTER else (),
+        trust_source=request.trust_source,
         opset=request.opset,
         weights=request.weights,
         example_shapes=dict(shapes.opt),

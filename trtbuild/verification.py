@@ -16,7 +16,16 @@ from trtbuild import device
 from trtbuild.accuracy import Accuracy
 from trtbuild.artifacts import Comparison, OnnxModel, SurgeryResult, VerifyReport
 from trtbuild.errors import RepositoryError
-from trtbuild.locked import LockedVersion, check_any_runs, locked_version, runtime_of
+from trtbuild.locked import (
+    LockedVersion,
+    check_any_runs,
+    check_release,
+    locked_version,
+    runnable,
+    runtime_of,
+)
+from trtbuild.plan.header import plan_header
+from trtbuild.plugin_files import plugins_from_paths
 from trtbuild.repository.layout import PORTABLE
 from trtbuild.repository.lock import Lock
 from trtbuild.request import ConvertRequest
@@ -46,29 +55,43 @@ def verify(
     *,
     rtol: float | None = None,
     atol: float | None = None,
+    reference: str | None = None,
+    samples: Path | None = None,
+    plugins: tuple[Path, ...] = (),
+    runs_code: bool = False,
     on_progress: OnProgress = lambda _: None,
 ) -> Verification:
     """Run the plans of a version on this machine's GPUs, against its model.onnx.
 
     `model` is the model's folder; tolerances that are not given are those of its conversion.
+    `reference` and `samples` take the place of model.onnx, which ONNX Runtime cannot run where its
+    ops are those of `plugins`. `runs_code`: the code in version-compatible plans may run.
     Raises a `TrtbuildError` where nothing can be compared; whether the figures pass is in the
     report, which `verify.report.gate` judges.
     """
+    plugins_from_paths(plugins)
     found = locked_version(model, version)
     lock, devices = found.lock, device.gpus()
     plans = found.plans()
     check_any_runs(plans, devices)
     runtime = runtime_of(plans[0].runtime, devices)
+    for one in runnable(plans, devices):
+        check_release(one.plan.path, plan_header(one.plan.path).version, runtime)
     request = ConvertRequest(
         source=str(portable_of(found)),
         repo=Path(),
         rtol=lock.options.get("rtol") if rtol is None else rtol,
         atol=lock.options.get("atol") if atol is None else atol,
+        reference=reference,
+        samples=samples,
+        plugins=plugins,
     )
     source = identify(request.source, "onnx")
     with Run(source, runtime, options_of_stages(request, source.kind), on_progress) as run:
         graph = run.describe(Path(request.source))
-        accuracy = Accuracy(run, graph, unchanged(graph), lock.profile, lock.each_profile)
+        accuracy = Accuracy(
+            run, graph, unchanged(graph), lock.profile, lock.each_profile, runs_code
+        )
         on_gpu = accuracy.of_plans(plans, devices, precision_of_plans(lock))
     return Verification(
         name=lock.name,

@@ -23,6 +23,7 @@ class Kind(Enum):
     CANCELLED = "Cancelled"
     DEADLINE = "Deadline exceeded"  # ours: Triton leaves the client's deadline to the client
     TOO_LARGE = "Too large"  # ours: Triton says INVALID_ARG
+    FORBIDDEN = "Forbidden"  # ours: a page of another site, code that nobody let in
 
 
 class Status(NamedTuple):
@@ -44,6 +45,7 @@ STATUS: dict[Kind, Status] = {
     Kind.CANCELLED: Status(400, 1, "CANCELED"),
     Kind.DEADLINE: Status(504, 4, "CANCELED"),
     Kind.TOO_LARGE: Status(413, 8, "OTHER"),
+    Kind.FORBIDDEN: Status(403, 7, "OTHER"),
 }
 
 REASONS = ("REJECTED", "CANCELED", "BACKEND", "OTHER")

@@ -18,15 +18,18 @@ import orjson
 from trtserve.endpoints import Endpoints
 from trtserve.errors import Kind, ServeError, invalid
 from trtserve.http_infer import HttpInference, bug, plain_body, respond_error
+from trtserve.origins import Origins
 from trtserve.protocols.http1 import HttpRequest
 from trtserve.protocols.json_fields import object_of, parsed
 from trtserve.protocols.large_json import at_once, bounded
 from trtserve.protocols.v2_json import error_body
+from trtserve.restrictions import Restriction, Restrictions
 from trtserve.sockets.http1 import JSON, HttpProtocol
 from trtserve.version import Version
 
 _log = logging.getLogger("trtserve")
 _MODEL = r"/v2/models/(?P<model>[^/]+)(?:/versions/(?P<version>[0-9]+))?"
+_REPOSITORY = r"/v2/repository(?:/(?P<repository>[^/]+))?"
 _BINARY = "application/octet-stream"
 
 
@@ -34,13 +37,21 @@ class _Route(NamedTuple):
     pattern: re.Pattern[str]
     methods: tuple[str, ...]
     handler: Callable[..., Any]
+    restriction: Restriction | None
 
 
 class HttpApi:
     """Serves the requests of all HTTP connections."""
 
-    def __init__(self, endpoints: Endpoints, max_body_bytes: int) -> None:
+    def __init__(
+        self, endpoints: Endpoints, max_body_bytes: int,
+        origins: Origins | None = None, restricted: Restrictions | None = None,
+    ) -> None:  # fmt: skip
+        """`origins`: of requests that change the server; `restricted`: by category."""
         self._endpoints = endpoints
+        self._origins = origins or Origins()
+        self._restricted = restricted or {}
+        self._restricted_inference = self._restricted.get("inference")
         self._models = endpoints.models
         self.max_body_bytes = max_body_bytes
         self._inference = HttpInference(endpoints, max_body_bytes, self.handle)
@@ -52,22 +63,26 @@ class HttpApi:
     def _table(self) -> list[_Route]:
         ends = self._endpoints
         get, both, post = ("GET", "HEAD"), ("GET", "HEAD", "POST"), ("POST",)
-        rows: list[tuple[str, tuple[str, ...], Callable[..., Any]]] = [
-            (rf"{_MODEL}/infer", post, self._infer_by_path),
-            (r"/v2", get, ends.server_metadata),
-            (r"/v2/health/live", get, lambda: True),
-            (r"/v2/health/ready", get, ends.server_ready),
-            (r"/v2/models/stats", get, lambda: ends.statistics("", "")),
-            (rf"{_MODEL}", get, ends.model_metadata),
-            (rf"{_MODEL}/ready", get, self._model_ready),
-            (rf"{_MODEL}/config", get, ends.model_config_json),
-            (rf"{_MODEL}/stats", get, ends.statistics),
-            (r"/v2/logging", both, self._logging),
-            (r"/v2/repository(?:/(?P<repository>[^/]+))?/index", post, self._index),
-            (r"/v2/repository(?:/(?P<repository>[^/]+))?/models/(?P<model>[^/]+)/(?P<verb>load|unload)",
+        # Categories are those of the restrictions: as in tritonserver, `ready` is health.
+        rows: list[tuple[str, str, tuple[str, ...], Callable[..., Any]]] = [
+            ("inference", rf"{_MODEL}/infer", post, self._infer_by_path),
+            ("metadata", r"/v2", get, ends.server_metadata),
+            ("health", r"/v2/health/live", get, lambda: True),
+            ("health", r"/v2/health/ready", get, ends.server_ready),
+            ("statistics", r"/v2/models/stats", get, lambda: ends.statistics("", "")),
+            ("metadata", rf"{_MODEL}", get, ends.model_metadata),
+            ("health", rf"{_MODEL}/ready", get, self._model_ready),
+            ("model-config", rf"{_MODEL}/config", get, ends.model_config_json),
+            ("statistics", rf"{_MODEL}/stats", get, ends.statistics),
+            ("logging", r"/v2/logging", both, self._logging),
+            ("model-repository", rf"{_REPOSITORY}/index", post, self._index),
+            ("model-repository", rf"{_REPOSITORY}/models/(?P<model>[^/]+)/(?P<verb>load|unload)",
              post, self._control),
         ]  # fmt: skip
-        return [_Route(re.compile(pattern), methods, handler) for pattern, methods, handler in rows]
+        return [
+            _Route(re.compile(pattern), methods, handler, self._restricted.get(category))
+            for category, pattern, methods, handler in rows
+        ]
 
     def handle(self, request: HttpRequest, exchange: HttpProtocol, started_ns: int) -> None:
         """Answer a request through `exchange`, now or later."""
@@ -76,7 +91,11 @@ class HttpApi:
             self._generation = self._models.generation
         version = self._paths.get(request.head.path)
         try:
-            if version is not None and request.head.method == "POST":
+            if (
+                version is not None
+                and request.head.method == "POST"
+                and self._restricted_inference is None
+            ):
                 self._inference.infer(version, request, exchange, started_ns)
             else:
                 self._route(request, exchange, started_ns)
@@ -87,10 +106,15 @@ class HttpApi:
 
     def _route(self, request: HttpRequest, exchange: HttpProtocol, started_ns: int) -> None:
         head = request.head
-        for pattern, methods, handler in self._routes:
+        for pattern, methods, handler, restriction in self._routes:
             match = pattern.fullmatch(head.path)
             if match is None:
                 continue
+            if restriction is not None and not restriction.lets(
+                head.headers.get(restriction.header)
+            ):
+                exchange.respond(403, JSON, [error_body(restriction.refusal)])
+                return
             if head.method not in methods:
                 allowed = (*JSON, ("Allow", ", ".join(methods)))
                 exchange.respond(405, allowed, [error_body(f"{head.method} is not allowed here")])
@@ -98,6 +122,10 @@ class HttpApi:
             if handler == self._infer_by_path:
                 self._infer_by_path(match, request, exchange, started_ns)
             elif handler in (self._logging, self._index, self._control):
+                if handler != self._index and (head.method == "POST" or len(request.body)):
+                    self._origins.refuse_foreign(
+                        *map(head.headers.get, ("host", "origin", "sec-fetch-site"))
+                    )
                 self._answer(exchange, handler(match, self._body(request)))
             else:
                 self._answer(exchange, handler(*map(_segment, match.groups())))

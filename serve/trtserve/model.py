@@ -78,6 +78,8 @@ class Model:
         try:
             found = await self._loader.candidate(self.name, directory, config)
             tried = found.versions
+            if override is not None:
+                override.require(found.config.backend)
             _log.debug("loading '%s' from %s: versions %s", self.name, directory, tried)
             new = await self._loader.versions(found)
         except BaseException as error:

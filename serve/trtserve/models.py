@@ -154,7 +154,9 @@ class Models:
         `config` stands in for the directory's config.pbtxt, `files` for the whole directory.
         """
         if files:
-            override = await self._loader.in_thread(Override, name, files)
+            override = await self._loader.in_thread(
+                Override, name, files, self._settings.allow_overrides
+            )
             await self._model(name).load(override, config)
             return
         lying = await self._lying(name)

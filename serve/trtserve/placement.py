@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from trtserve.errors import invalid
+from trtserve.limits import check_instances
 
 KIND_AUTO, KIND_GPU, KIND_CPU, KIND_MODEL = range(4)
 CPU = "cpu"
@@ -28,10 +29,11 @@ def seats(config: Any, gpus: Sequence[int], forced: str = "auto") -> tuple[Seat,
     """A seat for each instance, group after group.
 
     `gpus`: those that the model's backend can use, by index. `forced`: what `--device` says.
-    Raises `ServeError` where a group names a GPU that is not there.
+    Raises `ServeError` where a group names a GPU that is not there, or there are too many.
     """
     if not config.instance_group:
         return tuple(_of_group(config.name, (), 1, gpus, forced))
+    check_instances(config.name, sum(max(1, group.count) for group in config.instance_group))
     return tuple(
         seat._replace(profiles=tuple(group.profile))
         for group in config.instance_group

@@ -23,8 +23,7 @@ from trtbuild.plan.runtimes import (
     TENSORRT_RTX,
     RuntimeInfo,
     installed_runtimes,
-    release_parts,
-    same_release,
+    why_release_refuses,
 )
 from trtbuild.plugins import PluginFile
 from trtbuild.repository.directory import below, lies_in
@@ -168,10 +167,7 @@ class _Choice:
             )
         locked = self._locked(path)
         if locked is not None and locked.stripped:
-            raise PlanRefused(
-                f"{path.name} was built without its weights, by its lock: fill them in with "
-                "`trtbuild refit`, which writes a plan that runs"
-            )
+            raise PlanRefused(without_weights(path.name))
         return header
 
     def check_target(self, gpu: Gpu, path: Path, header: PlanHeader) -> None:
@@ -203,20 +199,9 @@ class _Choice:
         )
 
     def check_release(self, path: Path, header: PlanHeader, runtime: RuntimeInfo) -> None:
-        """The runtime's release can run the plan's.
-
-        Releases of TensorRT for RTX run their own plans only. TensorRT runs older plans that
-        were built to be version compatible, which it tells itself, and never newer ones.
-        """
-        if same_release(header.version, runtime.version):
-            return
-        older = release_parts(header.version) < release_parts(runtime.version)
-        if runtime.name == TENSORRT and older:
-            return
-        raise PlanRefused(
-            f"{path.name} was built by {runtime.name} {header.version}, and {runtime.version} is "
-            f"installed here, which does not run it: install {header.version}, or convert again"
-        )
+        """The runtime's release can run the plan's, as far as their numbers tell."""
+        if why := why_release_refuses(header.version, runtime):
+            raise PlanRefused(f"{path.name} {why}: install {header.version}, or convert again")
 
     def _locked(self, path: Path) -> LockedPlan | None:
         plans = () if self._lock is None else self._lock.plans
@@ -249,6 +234,14 @@ class _Choice:
             return f"this machine has {', '.join(named)}"
         problem = f" that can be used ({self._found.problem})" if self._found.problem else ""
         return f"this machine has no GPU{problem}"
+
+
+def without_weights(plan: str) -> str:
+    """Why a plan that was stripped is not run, and what makes one that is."""
+    return (
+        f"{plan} was built without its weights: `trtbuild refit` gives it those of its ONNX model, "
+        "and writes a plan that runs"
+    )
 
 
 def within(folder: Path, name: str, named: frozenset[str] = frozenset()) -> Path:

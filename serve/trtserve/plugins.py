@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from trtbuild.errors import PlanError, RepositoryError
-from trtbuild.plugin_registry import creators_of, load_plugin
+from trtbuild.plugin_registry import fill_registry, missing_creators
 from trtbuild.plugins import PluginFile, UsedPlugin
 from trtbuild.repository.lock import read_lock
 from trtserve.plans import PlanRefused
@@ -19,15 +19,15 @@ from trtserve.plans import PlanRefused
 _log = logging.getLogger("trtserve")
 
 
-def load_plugins(trt: Any, given: Sequence[PluginFile], plan: Path) -> None:
-    """Load `given`, and see that they have what `plan` was built with, as far as its lock says.
+def load_plugins(trt: Any, logger: Any, given: Sequence[PluginFile], plan: Path) -> None:
+    """Load `given` and TensorRT's own, and see that they have what `plan` was built with.
 
-    A file that was compiled anew has another digest and may be right all the same: it is taken
-    with a warning. Raises `PlanRefused` for a plugin that does not load or is not there.
+    That is known as far as its lock says. A file that was compiled anew has another digest and may
+    be right all the same: it is taken with a warning. Raises `PlanRefused` for a plugin that does
+    not load or is not there.
     """
     try:
-        for file in given:
-            load_plugin(trt, file)
+        fill_registry(trt, logger, given)
     except PlanError as error:
         raise PlanRefused(f"{error.message} ({error.hint})" if error.hint else error.message) from (
             None
@@ -37,11 +37,10 @@ def load_plugins(trt: Any, given: Sequence[PluginFile], plan: Path) -> None:
 
 
 def _check(trt: Any, given: Sequence[PluginFile], used: UsedPlugin, plan: str) -> None:
-    here = creators_of(trt)
-    if missing := [str(creator) for creator in used.creators if creator not in here]:
+    if missing := missing_creators(trt, used):
         raise PlanRefused(
-            f"{plan} needs the plugin {', '.join(missing)}, which nothing registers here: it was "
-            f"built with {used.file}; trtbuild serve --plugins {used.file} loads it"
+            f"{plan} needs the plugin {', '.join(map(str, missing))}, which nothing registers "
+            f"here: it was built with {used.file}; trtbuild serve --plugins {used.file} loads it"
         )
     if used.digest not in {file.digest for file in given}:
         others = ", ".join(f"{file.path} ({file.digest[:12]})" for file in given) or "none"

@@ -9,8 +9,12 @@ import logging
 import os
 import signal
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from trtbuild.errors import TrtbuildError
 from trtserve import memory
@@ -24,14 +28,20 @@ _log = logging.getLogger("trtserve")
 _SWITCH_INTERVAL_S = 0.0005
 # `timeout`, and launchers that get the terminal's ctrl-C too, send the same signal twice at once.
 _ONE_WISH_S = 0.25
+# Beyond the exit timeout: Python models may take 30 s for their `finalize`.
+_AT_LAST_S = 45.0
+_OTHER_FILES = 1024  # than connections: models, their processes, the log
 GPU_LOST = 5  # the exit code of a server whose GPU has faulted: a new one can use it
 
 
 class _Signals:
     """SIGTERM and SIGINT: the first asks for the end, a later one forces it."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, endpoints: Endpoints) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, endpoints: Endpoints, exit_timeout_s: float
+    ) -> None:
         self._loop = loop
+        self._exit_timeout_s = exit_timeout_s
         self._asked_at = 0.0
         self._endpoints = endpoints
         self.code = 0  # of a process that ended before it had begun
@@ -43,6 +53,7 @@ class _Signals:
     def _on_signal(self, number: int) -> None:
         if not self.ending.is_set():
             self._asked_at = self._loop.time()
+            _end_at_last(self._exit_timeout_s + _AT_LAST_S)
             self.end(128 + number)
         elif self._loop.time() - self._asked_at > _ONE_WISH_S:
             self.forced.set()
@@ -74,7 +85,7 @@ async def serve(settings: Settings) -> int:
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     loop = asyncio.get_running_loop()
     server = Server(settings)
-    signals = _Signals(loop, server.endpoints)
+    signals = _Signals(loop, server.endpoints, settings.exit_timeout_s)
     start = loop.create_task(server.start())
     if settings.gpu_fault == "exit":
         server.watchers.append(loop.create_task(_end_with_the_gpu(server, signals)))
@@ -98,19 +109,27 @@ async def serve(settings: Settings) -> int:
     return GPU_LOST if server.lost_gpu.is_set() else 0
 
 
-def _allow_open_files(wanted: int) -> None:
-    """As many open files as the system grants, up to `wanted`: each connection is one."""
-    if sys.platform != "win32":
-        import resource
+def _allow_open_files(settings: Settings) -> Settings:
+    """Have the system grant the files that connections are; fewer connections where it does not.
 
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        granted = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, granted), hard))
+    Where none is left, no connection is accepted, whosever the others are.
+    """
+    if sys.platform == "win32":
+        return settings
+    import resource
+
+    wanted = settings.max_connections + _OTHER_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    granted = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    granted = max(soft, granted)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (granted, hard))
+    left = max(granted // 2, granted - _OTHER_FILES)
+    return msgspec.structs.replace(settings, max_connections=min(settings.max_connections, left))
 
 
 def run(settings: Settings) -> int:
     """Run a server in this thread, on uvloop where it is installed. Returns the exit code."""
-    _allow_open_files(settings.max_connections + 1024)
+    settings = _allow_open_files(settings)
     memory.keep_freed()
     if importlib.util.find_spec("uvloop"):
         import uvloop
@@ -124,6 +143,18 @@ def run(settings: Settings) -> int:
         logging.shutdown()
         os._exit(code)
     return code
+
+
+def _end_at_last(seconds: float) -> None:
+    """End this process after `seconds`, whatever holds its event loop or its exit up by then."""
+
+    def end() -> None:
+        time.sleep(seconds)
+        _log.error("ending at once: something held the end up for %g s", seconds)
+        _kill_children()
+        os._exit(1)
+
+    threading.Thread(target=end, name="end at last", daemon=True).start()
 
 
 def _kill_children() -> None:

@@ -5,19 +5,22 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import ssl
 import time
 from typing import Any
 
 from trtbuild.errors import RepositoryError, UsageError
-from trtserve import memory
+from trtserve import memory, tls
 from trtserve.endpoints import Endpoints
 from trtserve.faults import FAULTS
+from trtserve.grpc_access import guarded
 from trtserve.grpc_api import GrpcApi
 from trtserve.grpc_extras import extra_methods
 from trtserve.http_api import HttpApi
 from trtserve.logs import LogSettings
 from trtserve.metrics import MetricsApi
 from trtserve.models import Models
+from trtserve.origins import Origins
 from trtserve.protocols.budget import Budget
 from trtserve.protocols.grpc import GrpcApplication
 from trtserve.repositories import check_repositories
@@ -45,8 +48,9 @@ class Server:
         # more than it: up to six times its size are held then.
         self._budget = Budget(max(settings.max_held_bytes, 2 * settings.max_input_bytes))
         self.connections = Connections(
-            settings.max_connections, settings.stall_timeout_s, self._budget
-        )
+            settings.max_connections, settings.stall_timeout_s, self._budget,
+            max_per_peer=settings.max_connections_per_peer,
+        )  # fmt: skip
         self._metrics_connections = Connections(100, settings.stall_timeout_s)
         self._listeners: list[asyncio.Server] = []
         self.watchers: list[asyncio.Task[None]] = []  # end with the server
@@ -72,7 +76,9 @@ class Server:
         if self._settings.control == "poll":
             self.watchers.append(self._loop.create_task(self._poll()))
         for protocol, port in self.ports.items():
-            _log.info("%s on %s:%d", protocol, self._settings.host_of(protocol), port)
+            secured = {"http": self._settings.http_tls, "grpc": self._settings.grpc_tls}
+            suffix = " with TLS" if secured.get(protocol) else ""
+            _log.info("%s on %s:%d%s", protocol, self._settings.host_of(protocol), port, suffix)
 
     def _warn_if_empty(self) -> None:
         """Say that nothing is served where something was to be: a mistyped folder looks so."""
@@ -82,26 +88,41 @@ class Server:
 
     async def _listen(self) -> None:
         settings, loop = self._settings, self._loop
-        http = HttpApi(self.endpoints, settings.max_input_bytes)
+        http = HttpApi(
+            self.endpoints, settings.max_input_bytes, self._origins("http"),
+            settings.http_restricted,
+        )  # fmt: skip
+        methods = {**GrpcApi(self.endpoints).methods(), **extra_methods(self.endpoints)}
         grpc = GrpcApplication(
-            {**GrpcApi(self.endpoints).methods(), **extra_methods(self.endpoints)},
+            guarded(methods, self._origins("grpc"), settings.grpc_restricted),
             settings.max_input_bytes,
             self._budget,
         )
         metrics = MetricsApi(self.models)
-        for protocol, port, factory in (
-            ("http", settings.http_port, lambda: HttpProtocol(http, self.connections)),
-            ("grpc", settings.grpc_port, lambda: GrpcProtocol(grpc, self.connections, loop)),
-            ("metrics", settings.metrics_port,
+        http_tls = tls.context(files, "http") if (files := settings.http_tls) else None
+        grpc_tls = tls.context(files, "grpc") if (files := settings.grpc_tls) else None
+        for protocol, port, context, factory in (
+            ("http", settings.http_port, http_tls, lambda: HttpProtocol(http, self.connections)),
+            ("grpc", settings.grpc_port, grpc_tls,
+             lambda: GrpcProtocol(grpc, self.connections, loop)),
+            ("metrics", settings.metrics_port, None,
              lambda: HttpProtocol(metrics, self._metrics_connections)),
         ):  # fmt: skip
             if port >= 0:
-                await self._listen_on(protocol, port, factory)
+                await self._listen_on(protocol, port, context, factory)
 
-    async def _listen_on(self, protocol: str, port: int, factory: Any) -> None:
+    def _origins(self, protocol: str) -> Origins:
+        return Origins(self._settings.allow_hosts, [self._settings.host_of(protocol)])
+
+    async def _listen_on(
+        self, protocol: str, port: int, context: ssl.SSLContext | None, factory: Any
+    ) -> None:
         host = self._settings.host_of(protocol)
         try:
-            listener = await self._loop.create_server(factory, host, port, backlog=_BACKLOG)
+            listener = await self._loop.create_server(
+                factory, host, port, backlog=_BACKLOG, ssl=context,
+                ssl_handshake_timeout=None if context is None else tls.HANDSHAKE_S,
+            )  # fmt: skip
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 raise UsageError(

@@ -8,6 +8,8 @@ from typing import Literal
 import msgspec
 
 from trtbuild.plugins import PluginFile
+from trtserve.restrictions import Restriction
+from trtserve.tls import TlsFiles
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,6 +27,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     http_port: int = 8000
     grpc_port: int = 8001
     metrics_port: int = 8002
+    allow_hosts: tuple[str, ...] = ()  # names of this server, for what changes it: see `origins`
+    allow_overrides: bool = False  # loads may bring code: see `overrides`
+    http_restricted: dict[str, Restriction] = {}  # by category: see `restrictions`
+    grpc_restricted: dict[str, Restriction] = {}
+    http_tls: TlsFiles | None = None
+    grpc_tls: TlsFiles | None = None
     device: str = "auto"  # auto, cpu, cuda:N
     fallback: Literal["auto", "onnx", "none"] = "auto"
     version_compatible: bool = False  # load plans with a runtime of their own, which is code
@@ -33,7 +41,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_input_bytes: int = 64 << 20  # of one request, decompressed
     max_held_bytes: int = 4 << 30  # of all requests and unsent answers together
     max_waiting: int = 65_536  # requests in one model's queue
-    max_connections: int = 20_000
+    max_connections: int = 20_000  # less where the system grants fewer open files
+    max_connections_per_peer: int | None = None  # None: half of all
     stall_timeout_s: float = 60.0  # for a client that stops amid a request
     exit_timeout_s: float = 30.0
     load_threads: int = 4

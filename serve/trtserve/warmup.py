@@ -15,6 +15,7 @@ import numpy as np
 from trtbuild.repository.directory import below, lies_in
 from trtserve.contract import Contract
 from trtserve.errors import Kind, ServeError, invalid
+from trtserve.limits import check_warm_up
 from trtserve.request import Buffer, CallInput, InferRequest, InferResponse
 from trtserve.schedulers.policy import Batch
 from trtserve.tensors import SIZES, check_bytes, wire_from_elements
@@ -31,6 +32,7 @@ def samples(config: Any, contract: Contract, directory: Path) -> Iterator[tuple[
         if sample.batch_size == 0 and contract.max_batch_size:
             continue  # W1: such a sample is skipped
         try:
+            check_warm_up(sample)
             batch = _batch(sample, contract, directory)
         except ServeError as error:
             raise invalid(f"warm-up sample '{sample.name}': {error}") from None

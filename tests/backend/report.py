@@ -1,6 +1,6 @@
 """The table of docs/onnx-coverage.md and the known results, from what a run of the tests gave.
 
-    python -m tests.backend.report RUN.jsonl
+    python -m tests.backend.report RUN.jsonl 10.6.0.26 1.23.0 H200
 
 writes tests/backend/results.json, which `test_onnx_backend` holds a GPU to, and the page from it.
 """
@@ -17,6 +17,7 @@ from pathlib import Path
 
 import msgspec
 
+from tests.backend.run_suite import all_tests
 from tests.backend.suite import Outcome
 
 ROOT = Path(__file__).parents[2]
@@ -29,7 +30,11 @@ _KINDS = {
     "pytorch-converted": "PyTorch's layers",
     "pytorch-operator": "PyTorch's operators",
 }
-_COLUMNS = ("right", "rounded", "random", "refused", "wrong")
+_COLUMNS = ("right", "rounded", "random", "refused", "wrong", "failed")
+_FAILED = ("error", "lost")  # a bug of ours, or a process that is gone
+
+
+RIGHT = ("right", "rounded", "random")
 
 
 class Known(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -52,7 +57,19 @@ class Results(msgspec.Struct, frozen=True):
 
 def known_of(outcome: Outcome) -> Known:
     """`outcome` without figures that a run may change."""
-    return Known(outcome.status, op_of(outcome), outcome.types, _settled(outcome.reason))
+    status = "failed" if outcome.status in _FAILED else outcome.status
+    reason = "" if status == "wrong" else _settled(outcome.reason)
+    return Known(status, op_of(outcome), outcome.types, reason)
+
+
+def stopped_being_right(known: Results, outcomes: Iterable[Outcome]) -> list[str]:
+    """The tests that were right and are not any more, each with what it is now."""
+    now = {f"{one.kind}/{one.name}": known_of(one) for one in outcomes}
+    return [
+        f"{name}: {now[name].status} {now[name].reason}"
+        for name, was in known.tests.items()
+        if was.status in RIGHT and name in now and now[name].status not in RIGHT
+    ]
 
 
 def op_of(outcome: Outcome) -> str:
@@ -84,8 +101,9 @@ def page_of(results: Results) -> str:
         f"{results.tensorrt} and one {results.gpu}: each answer was compared with ONNX's, within "
         "the tolerance of ONNX's runner. `rounded`: beyond it, by no more than 4 units of the "
         "data type at the largest value (0.1 % is less than two units of fp16). `random`: an op "
-        "whose answer is drawn, of the right shape and type. `make gpu-test` holds every later "
-        "version to this table."
+        "whose answer is drawn, of the right shape and type. `failed`: neither an answer nor a "
+        "refusal. `make gpu-test` runs all of them again: none may be wrong or fail, and none that "
+        "was right stop being so."
     )
     parts = [
         "# What of ONNX TensorRT computes right",
@@ -96,7 +114,10 @@ def page_of(results: Results) -> str:
         "",
         _table(
             ("tests", *_COLUMNS),
-            [(title, *_counts(tests, kind)) for kind, title in _KINDS.items()],
+            [
+                *((title, *_counts(tests, kind)) for kind, title in _KINDS.items()),
+                (f"all {len(tests)}", *_counts(tests, "")),
+            ],
         ),
         "",
         "## By data type",
@@ -121,7 +142,7 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 
 
 def _counts(tests: dict[str, Known], kind: str) -> tuple[str, ...]:
-    count = Counter(known.status for name, known in tests.items() if name.split("/")[0] == kind)
+    count = Counter(known.status for name, known in tests.items() if name.startswith(kind))
     return tuple(str(count[status]) for status in _COLUMNS)
 
 
@@ -151,10 +172,13 @@ def _why(reasons: Counter[str]) -> str:
 
 
 def main() -> None:
-    """Write both from the lines of a run."""
+    """Write both from the lines of a run; all tests have to be in it."""
     lines = Path(sys.argv[1]).read_bytes().splitlines()
     outcomes = [msgspec.json.decode(line, type=Outcome) for line in lines]
     tests = {f"{one.kind}/{one.name}": known_of(one) for one in outcomes}
+    missing = {f"{kind}/{name}" for kind, name, _ in all_tests("run")} - tests.keys()
+    if missing:
+        sys.exit(f"{sys.argv[1]}: {len(missing)} tests are not in it, such as {min(missing)}")
     tensorrt, onnx, gpu = sys.argv[2:5]
     results = Results(tensorrt, onnx, gpu, dict(sorted(tests.items())))
     text = json.dumps(msgspec.to_builtins(results), indent=0, sort_keys=False)

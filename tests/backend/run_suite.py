@@ -2,16 +2,21 @@
 
     python -m tests.backend.run_suite OUT.jsonl [--mode run] [--match REGEX] [--processes 12]
 
-`run` needs a GPU; `build` and `onnx` do with TensorRT for RTX on any machine (see `suite`).
+`run` needs a GPU; `build` and `onnx` do with TensorRT for RTX on any machine (see `suite`). Tests
+come in a random order, the same each time, and outcomes are written as they come: a run that is
+cut off is a sample of them all.
 """
 
 from __future__ import annotations
 
 import argparse
 import queue
+import random
 import re
 import sys
 import threading
+import time
+from collections import Counter
 from pathlib import Path
 
 from tests.backend.suite import KINDS, Outcome, names
@@ -20,20 +25,26 @@ from trtbuild.errors import TrtbuildError
 from trtbuild.workers.pool import Pool, Worker, WorkerBugError
 
 Test = tuple[str, str, str]  # kind, name, mode
+_SEED = 11
 
 
 def all_tests(mode: str) -> list[Test]:
-    """Every test that the installed onnx has the data of."""
-    return [(kind, name, mode) for kind in KINDS for name in names(kind)]
+    """Every test that the installed onnx has the data of, in a random order."""
+    tests = [(kind, name, mode) for kind in KINDS for name in names(kind)]
+    random.Random(_SEED).shuffle(tests)
+    return tests
 
 
-def run_tests(tests: list[Test], processes: int, out: Path) -> list[Outcome]:
-    """The outcome of every test, written to `out` as they come."""
+def run_tests(
+    tests: list[Test], processes: int, out: Path, seconds: float = float("inf")
+) -> list[Outcome]:
+    """The outcome of every test that is begun within `seconds`, written to `out` as they come."""
     todo: queue.SimpleQueue[Test] = queue.SimpleQueue()
     for test in tests:
         todo.put(test)
     outcomes: list[Outcome] = []
     lock = threading.Lock()
+    end = time.monotonic() + seconds
     with out.open("wb") as file, Pool() as pool:
 
         def note(outcome: Outcome) -> None:
@@ -44,7 +55,7 @@ def run_tests(tests: list[Test], processes: int, out: Path) -> list[Outcome]:
 
         def work() -> None:
             worker: Worker | None = None
-            while True:
+            while time.monotonic() < end:
                 try:
                     test = todo.get_nowait()
                 except queue.Empty:
@@ -80,6 +91,7 @@ def main() -> None:
     parser.add_argument("--match", default="")
     parser.add_argument("--kinds", default=",".join(KINDS))
     parser.add_argument("--processes", type=int, default=12)
+    parser.add_argument("--seconds", type=float, default=float("inf"))
     asked = parser.parse_args()
     kinds = asked.kinds.split(",")
     tests = [
@@ -87,11 +99,11 @@ def main() -> None:
         for test in all_tests(asked.mode)
         if test[0] in kinds and re.search(asked.match, test[1])
     ]
-    outcomes = run_tests(tests, asked.processes, asked.out)
-    counts: dict[str, int] = {}
-    for outcome in outcomes:
-        counts[outcome.status] = counts.get(outcome.status, 0) + 1
-    sys.stdout.write(f"{len(outcomes)} {asked.mode}: {counts}\n")
+    start = time.monotonic()
+    outcomes = run_tests(tests, asked.processes, asked.out, asked.seconds)
+    counts = dict(Counter(outcome.status for outcome in outcomes).most_common())
+    took = time.monotonic() - start
+    sys.stdout.write(f"{len(outcomes)} of {len(tests)} {asked.mode} in {took:.0f} s: {counts}\n")
 
 
 if __name__ == "__main__":

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.backend.report import RESULTS, RIGHT, read, stopped_being_right
 from tests.backend.run_suite import all_tests, run_tests
 from tests.backend.suite import run_case
-from trtbuild.plan.runtimes import RuntimeInfo
+from trtbuild.plan.runtimes import RuntimeInfo, same_release
 
 _AT_LEAST = 1200  # of the 1,884 node tests of onnx 1.23; the raw parser of 10.6 gives 798
 _PROCESSES = 12  # each holds TensorRT's builder, 1.4 GB
@@ -46,11 +47,15 @@ def test_what_is_rewritten_for_tensorrt_is_what_onnx_says(name: str, rtx: Runtim
 @pytest.mark.slow
 def test_the_whole_suite(on_gpu: RuntimeInfo, tmp_path: Path) -> None:
     processes = min(_PROCESSES, os.cpu_count() or 1)
-    outcomes = run_tests(all_tests("run"), processes, tmp_path / "run.jsonl")
+    tests = all_tests("run")
+    outcomes = run_tests(tests, processes, tmp_path / "run.jsonl")
     assert [f"{one.name}: {one.reason}" for one in outcomes if one.status not in _FINE] == []
-    ran = sum(one.kind == "node" and one.status in _RAN for one in outcomes)
+    assert {(one.kind, one.name) for one in outcomes} == {(kind, name) for kind, name, _ in tests}
+    assert [one.name for one in outcomes if one.status == "refused" and not one.reason] == []
+    if RESULTS.exists() and same_release(read().tensorrt, on_gpu.version):
+        assert stopped_being_right(read(), outcomes) == []
+    ran = sum(one.kind == "node" and one.status in RIGHT for one in outcomes)
     assert ran >= _AT_LEAST
 
 
-_RAN = ("right", "rounded", "random")
-_FINE = ("right", "rounded", "refused", "random")
+_FINE = (*RIGHT, "refused")

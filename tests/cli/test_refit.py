@@ -20,3 +20,13 @@ def test_a_model_is_written_where_it_is(trtbuild: Trtbuild, tmp_path: Path) -> N
     done = trtbuild("refit", tmp_path / "repo/net")
     assert done.returncode == 1
     assert "lacks its weights" in done.stderr
+
+
+def test_what_is_not_there_is_told_so_whatever_else_is_given(
+    trtbuild: Trtbuild, tmp_path: Path
+) -> None:
+    (tmp_path / "m.onnx").touch()
+    given = ("--onnx", tmp_path / "m.onnx", "--output", tmp_path / "out.plan")
+    done = trtbuild("refit", tmp_path / "none.plan", *given)
+    assert done.returncode == 2
+    assert f"'{tmp_path}/none.plan' does not exist" in done.stderr

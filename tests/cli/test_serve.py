@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 from trtserve import running
+from trtserve.restrictions import restrictions_from_options
 from trtserve.settings import Settings
+from trtserve.tls import TlsFiles
 from typer.testing import CliRunner
 
 from tests.cli.conftest import Trtbuild
@@ -81,6 +83,12 @@ def test_every_option_reaches_the_server(tmp_path: Path, monkeypatch: pytest.Mon
         "--http-port=1", "--grpc-port=2", "--metrics-port=3", "--http-max-input-size=4",
         "--max-held-bytes=5", "--device=cuda:0", "--fallback=none", "--gpu-fault=stay",
         "--version-compatible", f"--plugins={plugin}", "--exit-timeout-secs=6", "--log-verbose=8",
+        "--allow-model-overrides",
+        "--http-tls-cert=a", "--http-tls-key=b", "--http-tls-client-ca=c",
+        "--grpc-use-ssl=1", "--grpc-use-ssl-mutual=true", "--grpc-server-cert=d",
+        "--grpc-server-key=e", "--grpc-root-cert=f",
+        "--max-connections-per-peer=9", "--allow-host=one", "--allow-host", "two",
+        "--http-restricted-api=health:k=v", "--grpc-restricted-protocol=health:k=v",
     ]  # fmt: skip
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 0, done.output
@@ -91,7 +99,12 @@ def test_every_option_reaches_the_server(tmp_path: Path, monkeypatch: pytest.Mon
         hosts={"http": "ha", "grpc": "ga", "metrics": "ma"}, http_port=1, grpc_port=2,
         metrics_port=3, max_input_bytes=4, max_held_bytes=5, device="cuda:0", fallback="none",
         gpu_fault="stay", version_compatible=True, plugins=plugins_from_paths([plugin]),
-        exit_timeout_s=6, log_verbose=8,
+        exit_timeout_s=6, log_verbose=8, allow_overrides=True,
+        http_tls=TlsFiles(Path("a"), Path("b"), Path("c")),
+        grpc_tls=TlsFiles(Path("d"), Path("e"), Path("f")),
+        max_connections_per_peer=9, allow_hosts=("one", "two"),
+        http_restricted=restrictions_from_options("http", ["health:k=v"]),
+        grpc_restricted=restrictions_from_options("grpc", ["health:k=v"]),
     )  # fmt: skip
     default = Settings(repositories=())
     same = {name for name in Settings.__struct_fields__

@@ -65,11 +65,19 @@ def test_the_profiles_are_those_of_the_plans() -> None:
     assert (group.count, list(group.profile)) == (3, ["0", "1", "2"])
 
 
-def test_cuda_graphs_of_another_batch_do_not_stay() -> None:
-    old = OLD + "optimization { cuda { graphs: true graph_spec { batch_size: 8 } } }"
-    assert kept(old=old).optimization.cuda.graphs
-    other = NEW.replace("max_batch_size: 8", "max_batch_size: 4")
-    assert not kept(old=old, new=other).HasField("optimization")
+def test_of_optimization_all_stays_but_cuda_graphs() -> None:
+    graphs = "graphs: true graph_spec { batch_size: %d }"
+    old = f"{OLD} optimization {{ cuda {{ {graphs % 8} }} }}"
+    assert not kept(old=old).HasField("optimization")
+    cuda = f"cuda {{ {graphs % 8} busy_wait_events: true }}"
+    busy = f"{OLD} optimization {{ priority: PRIORITY_MAX {cuda} }}"
+    new = f"{NEW} optimization {{ cuda {{ {graphs % 4} }} }}"
+    for asked in (NEW, new):
+        optimization = kept(old=busy, new=asked).optimization
+        assert optimization.priority
+        assert optimization.cuda.busy_wait_events
+        sizes = [spec.batch_size for spec in optimization.cuda.graph_spec]
+        assert (optimization.cuda.graphs, sizes) == ((True, [4]) if asked == new else (False, []))
 
 
 def test_a_model_that_forms_no_batches_inherits_no_batching() -> None:

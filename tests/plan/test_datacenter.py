@@ -1,7 +1,7 @@
 """What only data-centre TensorRT has.
 
 Calls that both runtimes share run here on tensorrt-rtx, whose module has them for source
-compatibility. What takes data-centre TensorRT itself runs where it and a GPU are.
+compatibility.
 """
 
 from __future__ import annotations
@@ -12,26 +12,19 @@ from typing import Any
 
 import msgspec
 import pytest
-from onnx import TensorProto
 
-from tests.plan.models import convolution, matmul, saved
-from tests.with_tensorrt import needs_tensorrt
+from tests.plan.models import matmul, saved
 from trtbuild import device
-from trtbuild.artifacts import Plan
 from trtbuild.capability import Capability
 from trtbuild.device import Devices, Gpu
 from trtbuild.errors import PlanError
 from trtbuild.plan import build, datacenter
-from trtbuild.plan.header import plan_header
 from trtbuild.plan.network import Parsed, network_from_onnx, typed
-from trtbuild.plan.options import HARDWARE_LEVELS, PlanOptions, PlanSpec
-from trtbuild.plan.plans import plans_from_onnx
+from trtbuild.plan.options import PlanOptions, PlanSpec
 from trtbuild.plan.profiles import profile_from_shapes
-from trtbuild.plan.runtimes import RuntimeInfo, choose_runtime
+from trtbuild.plan.runtimes import RuntimeInfo
 from trtbuild.plan.session import Session, session
-from trtbuild.plan.timing_cache import timing_cache_path
-from trtbuild.store import Store
-from trtbuild.workers.pool import Pool
+from trtbuild.tensorrt_log import TensorRtLog
 
 A10 = Gpu(0, "NVIDIA A10", "GPU-0", Capability(8, 6), 24 << 30)
 TRT = RuntimeInfo("tensorrt", "tensorrt", "tensorrt", "10.16.1.11", (A10.capability,), (A10,))
@@ -42,6 +35,7 @@ def stand_in(version: str, **enums: Any) -> Session:
     loaded = object.__new__(Session)
     loaded.runtime = msgspec.structs.replace(TRT, version=version)
     loaded.trt = SimpleNamespace(__version__=version, **enums)
+    loaded.log = TensorRtLog(None, [])
     return loaded
 
 
@@ -124,10 +118,9 @@ def test_a_level_that_was_asked_for_is_not_replaced_silently() -> None:
             {"version_compatible": "without-lean-runtime"},
             ["VERSION_COMPATIBLE", "EXCLUDE_LEAN_RUNTIME"],
         ),
-        ({"refittable": "identical"}, ["REFIT_IDENTICAL"]),
         ({"refittable": "any"}, ["REFIT"]),
-        ({"strip_weights": True}, ["REFIT_IDENTICAL", "STRIP_PLAN"]),
-        ({"strip_weights": True, "refittable": "any"}, ["REFIT", "STRIP_PLAN"]),
+        ({"strip_weights": True}, ["REFIT", "STRIP_PLAN"]),
+        ({"strip_weights": True, "refittable": "identical"}, ["REFIT_IDENTICAL", "STRIP_PLAN"]),
         ({"require_timing_cache": True}, ["ERROR_ON_TIMING_CACHE_MISS"]),
     ],
 )
@@ -149,13 +142,14 @@ def test_an_option_sets_its_flags_or_says_which_one_the_release_lacks(
 
 
 def test_any_weights_are_refused_of_the_release_that_loses_some() -> None:
-    flags = SimpleNamespace(REFIT="REFIT", REFIT_IDENTICAL="REFIT_IDENTICAL")
+    flags = SimpleNamespace(REFIT="REFIT", REFIT_IDENTICAL="IDENTICAL", STRIP_PLAN="STRIP")
     faulty = stand_in("11.3.0.5", BuilderFlag=flags)
     with pytest.raises(PlanError, match="may lose the bias of a matrix product") as caught:
         datacenter.configure(faulty, Config(), PlanOptions(refittable="any"), "none")
-    assert caught.value.hint.startswith("give --refittable identical")
-    datacenter.configure(faulty, config := Config(), PlanOptions(refittable="identical"), "none")
-    assert config.flags == ["REFIT_IDENTICAL"]
+    assert caught.value.hint.startswith("give --strip-weights --refittable identical")
+    same = PlanOptions(refittable="identical", strip_weights=True)
+    datacenter.configure(faulty, config := Config(), same, "none")
+    assert config.flags == ["IDENTICAL", "STRIP"]
 
 
 class Tactics(SimpleNamespace):
@@ -179,7 +173,7 @@ def test_tactic_sources_are_a_mask_by_name(sources: tuple[str, ...], mask: int) 
 
 def test_tactic_sources_that_the_release_lacks_or_refuses() -> None:
     loaded = stand_in("11.1.0.1", TacticSource=SimpleNamespace(JIT_CONVOLUTIONS=4))
-    loaded.errors = ["Error Code 3: API Usage Error (not on this GPU)"]
+    loaded.errors.append("Error Code 3: API Usage Error (not on this GPU)")
     with pytest.raises(PlanError) as caught:
         datacenter.configure(
             loaded, Tactics(allowed=0xFF), PlanOptions(tactic_sources=("cudnn",)), "none"
@@ -295,129 +289,3 @@ def test_what_the_required_cache_lacks_is_an_error_with_the_next_step(
     assert "build once without --require-timing-cache" in caught.value.hint
     with pytest.raises(PlanError, match=r"it is not in the cache$"):
         build._build_on_gpu(session(rtx), network, with_options(spec, timing_cache=tmp_path / "c"))
-
-
-# With data-centre TensorRT itself
-
-
-@pytest.fixture(scope="module")
-def tensorrt() -> RuntimeInfo:
-    return choose_runtime("tensorrt", device.gpus())
-
-
-def built_here(runtime: RuntimeInfo, folder: Path, **options: Any) -> tuple[Plan, Any]:
-    """A plan built in this process, and its engine."""
-    model = saved(matmul(wide=512), folder)
-    spec = PlanSpec(
-        model,
-        profile_from_shapes(model.inputs),
-        PlanOptions(**options),
-        runtime.capabilities[:1],
-        runtime,
-    )
-    made = build.plan(spec, folder)
-    loaded = session(runtime)
-    loader = loaded.trt.Runtime(loaded.logger)
-    loader.engine_host_code_allowed = True
-    return made, loader.deserialize_cuda_engine(made.path.read_bytes())
-
-
-@pytest.mark.gpu
-@needs_tensorrt
-@pytest.mark.parametrize("hardware", ["none", "same-compute-capability", "ampere-plus"])
-def test_the_engine_says_its_level(hardware: str, tensorrt: RuntimeInfo, tmp_path: Path) -> None:
-    if session(tensorrt).member("HardwareCompatibilityLevel", HARDWARE_LEVELS[hardware]) is None:
-        with pytest.raises(PlanError, match=f"--hardware-compat {hardware}"):
-            built_here(tensorrt, tmp_path, hardware=hardware)
-        return
-    made, engine = built_here(tensorrt, tmp_path, hardware=hardware)
-    assert made.hardware == hardware
-    assert engine.hardware_compatibility_level.name == HARDWARE_LEVELS[hardware]
-    header = plan_header(made.path)
-    assert header.runtime == "tensorrt"
-    assert header.version.startswith(tensorrt.version)
-
-
-@pytest.mark.gpu
-@needs_tensorrt
-def test_weights_that_were_stripped_are_not_in_the_plan(
-    tensorrt: RuntimeInfo, tmp_path: Path
-) -> None:
-    whole, engine = built_here(tensorrt, tmp_path / "whole")
-    assert not engine.refittable
-    for refittable in ("identical", "any"):
-        takes, engine = built_here(tensorrt, tmp_path / refittable, refittable=refittable)
-        assert engine.refittable
-        bare, engine = built_here(
-            tensorrt, tmp_path / f"bare-{refittable}", refittable=refittable, strip_weights=True
-        )
-        assert engine.refittable
-        weights_bytes = 512 * 32 * 2
-        assert takes.size_bytes - bare.size_bytes > weights_bytes // 2
-        assert (takes.stripped, bare.stripped, bare.refit) == (False, True, refittable)
-    assert (whole.stripped, whole.refit) == (False, "")
-
-
-@pytest.mark.gpu
-@needs_tensorrt
-@pytest.mark.parametrize("weak", ["fp16", "bf16"])
-def test_weak_typing_where_the_release_has_it(
-    weak: str, tensorrt: RuntimeInfo, tmp_path: Path
-) -> None:
-    if int(tensorrt.version.split(".")[0]) < 11:
-        assert built_here(tensorrt, tmp_path, weak_precisions=(weak,))[0].size_bytes > 0
-        return
-    with pytest.raises(PlanError, match="has no builder flag"):
-        built_here(tensorrt, tmp_path, weak_precisions=(weak,))
-
-
-@pytest.mark.gpu
-@needs_tensorrt
-def test_tactic_sources_and_workspace_are_taken(tensorrt: RuntimeInfo, tmp_path: Path) -> None:
-    for sources in (("none",), ("jit-convolutions",)):
-        assert built_here(tensorrt, tmp_path, tactic_sources=sources, workspace_mib=64)[1]
-
-
-@pytest.mark.gpu
-@needs_tensorrt
-def test_a_version_compatible_plan_or_the_library_that_it_lacks(
-    tensorrt: RuntimeInfo, tmp_path: Path
-) -> None:
-    """It takes libraries (lean runtime, libnvinfer_vc_plugin) that not every package brings."""
-    try:
-        made, engine = built_here(tensorrt, tmp_path, version_compatible="with-lean-runtime")
-    except PlanError as error:
-        assert error.refused_by == "builder"
-        assert "librar" in error.message
-    else:
-        assert made.version_compatible == "with-lean-runtime"
-        assert engine is not None
-
-
-@pytest.mark.gpu
-@needs_tensorrt
-def test_a_required_timing_cache(tensorrt: RuntimeInfo, tmp_path: Path) -> None:
-    cache = tmp_path / "t.cache"
-    with pytest.raises(PlanError, match="there is no timing cache"):
-        built_here(tensorrt, tmp_path, timing_cache=cache, require_timing_cache=True)
-    assert built_here(tensorrt, tmp_path, timing_cache=cache)[0].notes == ()
-    assert built_here(tensorrt, tmp_path, timing_cache=cache, require_timing_cache=True)[1]
-
-
-@pytest.mark.gpu
-@needs_tensorrt
-def test_its_timing_cache_lies_beside_the_store(
-    tensorrt: RuntimeInfo, tmp_path: Path, store: Store, pool: Pool
-) -> None:
-    model = saved(convolution(TensorProto.FLOAT16, dims=2), tmp_path)
-    outcome = plans_from_onnx(
-        model,
-        tensorrt.capabilities[:1],
-        profile_from_shapes(model.inputs),
-        PlanOptions(),
-        tensorrt,
-        store=store,
-        pool=pool,
-    )
-    assert outcome.failures == ()
-    assert timing_cache_path(store.root, tensorrt, tensorrt.capabilities[0]).stat().st_size > 0

@@ -161,3 +161,12 @@ def test_any_bytes_are_a_header_or_an_error(tail: bytes, tagged: bool, size: int
         assert error.hint
     else:
         assert header.runtime == "tensorrt-rtx"
+
+
+@pytest.mark.parametrize("version_byte", [0, 1, 7, 8, 0x80])
+def test_a_plan_of_tensorrt_8_or_older_is_called_so(version_byte: int, tmp_path: Path) -> None:
+    path = tmp_path / "model.plan"
+    path.write_bytes(b"ptrt" + bytes([version_byte]) * 200)
+    with pytest.raises(PlanError, match="is a plan of TensorRT 8 or older") as raised:
+        plan_header(path)
+    assert raised.value.hint == "build it again with the server's TensorRT"

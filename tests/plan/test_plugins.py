@@ -4,11 +4,9 @@ from typing import Any
 
 import pytest
 
-from tests.plugins import stand_in
-from trtbuild import plugin_registry
 from trtbuild.errors import UsageError
 from trtbuild.plan.options import PlanOptions, check_options
-from trtbuild.plan.plugins import load_plugins, unused_notes, used_plugins
+from trtbuild.plan.plugins import unused_notes, used_plugins
 from trtbuild.plan.runtimes import RuntimeInfo
 from trtbuild.plugin_registry import LoadedPlugin
 from trtbuild.plugins import PluginCreator, PluginFile, UsedPlugin
@@ -69,21 +67,6 @@ def test_a_file_that_no_layer_uses_is_noted() -> None:
     assert unused_notes(LOADED, used) == (
         "no layer uses the plugin a.so, which has Roll (version 1), Other (version 1)",
     )
-
-
-def test_plugins_are_loaded_in_order_and_named_before(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    trt = stand_in.tensorrt()
-
-    def load(module: Any, file: PluginFile) -> LoadedPlugin:
-        assert module is trt
-        assert f"loading plugin {file.path}\n" in capsys.readouterr().err
-        return LOADED[FILES.index(file)]
-
-    monkeypatch.setattr("trtbuild.plan.plugins.load_plugin", load)
-    assert plugin_registry.load_plugin is not load
-    assert load_plugins(SimpleNamespace(trt=trt), FILES) == LOADED  # type: ignore[arg-type]
 
 
 def test_tensorrt_for_rtx_has_no_plugins() -> None:

@@ -1,7 +1,9 @@
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
-from onnx import TensorProto
+from onnx import TensorProto, numpy_helper
 
 from tests.plan.models import custom_op, matmul, model, node, nonzero, saved, value, weight
 from trtbuild.artifacts import OnnxModel, OpUse
@@ -86,6 +88,63 @@ def test_what_lies_behind_an_unknown_op_is_not_judged(rtx: RuntimeInfo, tmp_path
     found = examine(PlanSpec(saved_model, profile, PlanOptions(), (A10,), rtx))
     assert [refusal.op for refusal in found.refused["8.6"]] == ["com.acme::Foo"]
     assert found.unknown == (OpUse("Tanh", "fp32", 1),)
+
+
+def nms(*, casts: bool = False) -> onnx.ModelProto:
+    """NonMaxSuppression behind a computed tensor, which --precision fp16 makes fp16 there."""
+    between = [node("Mul", ["raw", "two"], ["boxes"], "scale")]
+    half: type = np.float32
+    if casts:
+        between = [
+            node("Cast", ["raw"], ["raw__fp16"], "raw__cast_fp16", to=TensorProto.FLOAT16),
+            node("Mul", ["raw__fp16", "two"], ["boxes"], "scale"),
+            node("Cast", ["boxes"], ["boxes__fp32"], "boxes__cast_fp32", to=FLOAT),
+        ]
+        half = np.float16
+    boxes = "boxes__fp32" if casts else "boxes"
+    return model(
+        [
+            *between,
+            node("NonMaxSuppression", [boxes, "scores", "k", "iou", "score"], ["found"], "nms"),
+        ],
+        [value("raw", FLOAT, [1, 50, 4]), value("scores", FLOAT, [1, 1, 50])],
+        [value("found", TensorProto.INT64, ["n", 3])],
+        [
+            numpy_helper.from_array(np.array(2, half), "two"),
+            numpy_helper.from_array(np.array([10]), "k"),
+            numpy_helper.from_array(np.array([0.5], np.float32), "iou"),
+            numpy_helper.from_array(np.array([0.1], np.float32), "score"),
+        ],
+    )
+
+
+@pytest.mark.parametrize("casts", [False, True])
+def test_a_type_that_onnx_has_no_form_for_is_not_promised(
+    casts: bool, rtx: RuntimeInfo, tmp_path: Path
+) -> None:
+    """TensorRT takes a cut-out NonMaxSuppression in fp16, which no ONNX file can ask for."""
+    saved_model = saved(nms(casts=casts), tmp_path)
+    profile = profile_from_shapes(saved_model.inputs)
+    (refusal,) = examine(PlanSpec(saved_model, profile, PlanOptions(), (A10,), rtx)).refused["8.6"]
+    assert refusal.op == "NonMaxSuppression"
+    assert refusal.hint == (
+        "nothing that was tried makes it build for 8.6: end the model before it, with "
+        "--outputs boxes, or export the model without it"
+    )
+
+
+def test_a_precision_that_the_model_has_already_is_not_promised(
+    rtx: RuntimeInfo, tmp_path: Path
+) -> None:
+    """--precision leaves the fp32 nodes of a graph that holds fp16 as they are."""
+    proto = matmul(TensorProto.FLOAT)
+    half = node("Cast", ["z"], ["half"], "half", to=TensorProto.FLOAT16)
+    proto.graph.node.append(half)
+    proto.graph.output.append(value("half", TensorProto.FLOAT16, ["batch", 32]))
+    saved_model = saved(proto, tmp_path)
+    profile = profile_from_shapes(saved_model.inputs)
+    (refusal,) = examine(PlanSpec(saved_model, profile, PlanOptions(), (T4,), rtx)).refused["7.5"]
+    assert refusal.hint == "as it is it builds for 8.0, 8.6, 8.9, 12.0 and 12.1"
 
 
 @pytest.mark.parametrize("cut", [True, False])

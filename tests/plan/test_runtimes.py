@@ -13,6 +13,7 @@ from trtbuild.plan.runtimes import (
     choose_runtime,
     installed_runtimes,
     same_release,
+    why_release_refuses,
 )
 
 A10 = Devices((Gpu(0, "NVIDIA A10", "GPU-0", Capability(8, 6), 24 << 30),), "570.86.15", "12.8")
@@ -101,6 +102,45 @@ def test_a_runtime_that_nobody_knows() -> None:
         choose_runtime("tensorflow", Devices())
     assert caught.value.message == "no runtime is called 'tensorflow'"
     assert caught.value.hint == "there are auto, tensorrt, tensorrt-rtx"
+
+
+def test_auto_without_a_gpu_says_why_where_only_tensorrt_is_installed(
+    installed: dict[str, str],
+) -> None:
+    installed["tensorrt"] = "10.9.0.34"
+    hidden = Devices(problem="cuInit answered 100; CUDA_VISIBLE_DEVICES is ''")
+    with pytest.raises(PlanError) as caught:
+        choose_runtime("auto", hidden)
+    assert caught.value.message == (
+        "tensorrt 10.9.0.34 builds on a GPU; this machine's driver cannot be used: "
+        "cuInit answered 100; CUDA_VISIBLE_DEVICES is ''"
+    )
+    assert 'pip install "trtbuild[rtx]"' in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("runtime", "version", "runs"),
+    [
+        ("tensorrt", "10.9.0.34", True),
+        ("tensorrt", "10.6.0.26", True),  # if it is version-compatible, which TensorRT tells
+        ("tensorrt", "10.10.0.31", False),
+        ("tensorrt-rtx", "1.7.1.116", True),
+        ("tensorrt-rtx", "1.6.0.1", False),
+        ("tensorrt-rtx", "1.8.0.1", False),
+    ],
+)
+def test_plans_of_other_releases(
+    installed: dict[str, str], runtime: str, version: str, *, runs: bool
+) -> None:
+    installed |= {"tensorrt": "10.9.0.34", "tensorrt-rtx": "1.7.1.116"}
+    here = choose_runtime(runtime, A10)
+    why = why_release_refuses(version, here)
+    assert (why == "") is runs
+    if why:
+        assert why == (
+            f"was built by {runtime} {version}, and {here.version} is installed here, "
+            "which does not run it"
+        )
 
 
 def test_a_target_that_tensorrt_rtx_cannot_build(installed: dict[str, str]) -> None:

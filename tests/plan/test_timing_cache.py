@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,6 +20,7 @@ from trtbuild.plan.timing_cache import (
     save_timing_cache,
     timing_cache_path,
 )
+from trtbuild.tensorrt_log import TensorRtLog
 
 A10 = Gpu(0, "NVIDIA A10", "GPU-0", Capability(8, 6), 24 << 30)
 TRT = RuntimeInfo("tensorrt", "tensorrt", "tensorrt", "10.6.0", (A10.capability,), (A10,))
@@ -73,7 +75,7 @@ def session() -> Session:
     made = object.__new__(Session)
     made.runtime = TRT
     made.trt = SimpleNamespace(__version__="10.6.0")
-    made.errors = []
+    made.log = TensorRtLog(None, [])
     return made
 
 
@@ -99,6 +101,21 @@ def test_what_was_timed_is_kept_with_what_others_wrote(session: Session, tmp_pat
     load_timing_cache(session, again, path, kept=False, required=True)
     assert again.cache is not None
     assert again.cache.lines == {b"mine", b"theirs"}
+
+
+def test_builds_that_end_together_lose_nothing(session: Session, tmp_path: Path) -> None:
+    """Each flock is on a file opened anew: it parts threads as it parts processes."""
+    path = tmp_path / "c.cache"
+
+    def build(line: bytes) -> tuple[str, ...]:
+        config = Config(session)
+        config.cache = Cache(line)
+        return save_timing_cache(config, path)
+
+    lines = {b"kernel %d" % number for number in range(200)}
+    with ThreadPoolExecutor(4) as threads:
+        assert set(threads.map(build, lines)) == {()}
+    assert set(path.read_bytes().splitlines()) == lines
 
 
 @pytest.mark.parametrize(

@@ -35,4 +35,10 @@ def tensorrt() -> Any:
     module.__version__ = "10.6.0"
     module.Creator = Creator
     module.get_plugin_registry = lambda: registry
+
+    def init_libnvinfer_plugins(logger: object, namespace: str) -> bool:
+        registry.all_creators.append(Creator("EfficientNMS_TRT"))
+        return True
+
+    module.init_libnvinfer_plugins = init_libnvinfer_plugins
     return module

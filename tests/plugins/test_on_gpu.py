@@ -11,11 +11,12 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.plugins.models import expected, softsign_model
+from tests.plugins.models import expected, softsign_model, suppressing_model
 from tests.server_process import served
 from trtbuild import device
 from trtbuild.artifacts import Conversion
@@ -116,6 +117,64 @@ def test_a_model_with_a_plugin_is_built_and_served(tmp_path: Path, plugin: Path)
             x = np.linspace(-3, 3, 4 * rows, dtype=np.float32).reshape(rows, 4)
             answer = ask(result.name, {"x": x})["y"]
             np.testing.assert_allclose(answer, expected(x), rtol=1e-5)
+
+
+@pytest.mark.usefixtures("runtime")
+def test_tensorrts_own_plugins_need_no_option(tmp_path: Path) -> None:
+    """Two boxes that overlap and one apart: the better of the two, and the other, are left."""
+    boxes = np.array([[[0, 0, 10, 9], [20, 20, 30, 30], [0, 0, 10, 10]]], np.float32)
+    scores = np.array([[[0.75], [0.5], [0.875]]], np.float32)
+    inputs = {"boxes": boxes, "scores": scores}
+    outputs = {
+        "count": np.array([[2]], np.int32),
+        "kept": boxes[:, [2, 1]],
+        "kept_scores": scores[:, [2, 1], 0],
+        "classes": np.zeros((1, 2), np.int32),
+    }
+    samples: dict[str, Any] = inputs | outputs
+    np.savez(tmp_path / "samples.npz", **samples)
+    request = ConvertRequest(
+        source=str(suppressing_model(tmp_path / "nms.onnx")), repo=tmp_path / "repo",
+        runtime="tensorrt", samples=tmp_path / "samples.npz",
+    )  # fmt: skip
+    result = convert(request)
+    assert result.plans[0].plugins == ()
+    assert {(one.tensor, one.passed) for one in result.report.comparisons} == {
+        (name, True) for name in outputs
+    }
+    with served(tmp_path / "repo") as ask:
+        answer = ask(result.name, inputs)
+    for name, wanted in outputs.items():
+        np.testing.assert_allclose(answer[name], wanted, rtol=1e-3)
+
+
+@pytest.mark.parametrize("command", ["inspect", "bench", "verify"])
+def test_what_loads_the_plan_later_takes_its_plugin(
+    command: str, tmp_path: Path, compiled: dict[str, Path]
+) -> None:
+    result = converted(tmp_path, compiled["own"])
+    plan = result.directory / str(result.version) / result.plans[0].file
+    x = np.linspace(-3, 3, 8, dtype=np.float32).reshape(2, 4)
+    np.savez(tmp_path / "samples.npz", x=x, y=expected(x))
+    given = {
+        "inspect": [str(plan)],
+        "bench": [str(plan), "--duration", "0", "--batch", "2"],
+        "verify": [str(result.directory), "--samples", str(tmp_path / "samples.npz")],
+    }[command]
+    without, done = (
+        subprocess.run(
+            [sys.executable, "-m", "trtbuild", command, *given, *more],
+            capture_output=True, text=True, check=False,
+        )
+        for more in ([], ["--plugins", str(compiled["own"])])
+    )  # fmt: skip
+    assert "needs the plugin ScaledSoftsign (version 1)" in without.stdout + without.stderr
+    assert "--plugins libown.so" in without.stdout + without.stderr
+    assert without.returncode == (0 if command == "inspect" else 1)
+    assert done.returncode == 0, done.stderr
+    assert {"inspect": "PluginV3", "bench": "queries/s", "verify": "samples vs plan"}[
+        command
+    ] in done.stdout
 
 
 @pytest.mark.usefixtures("runtime")

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from trtbuild.artifacts import Range, TargetFailure, VerifyReport
+from trtbuild.artifacts import Range, TargetFailure, VerifyReport, layers_file_of
 from trtbuild.capability import Capability, capability_from_text
 from trtbuild.repository.lock import Lock, LockedOnnx, LockedPlan, LockedSource
 from trtbuild.repository.write import Content
@@ -19,8 +19,12 @@ def content(
     data: bytes = b"plan",
     width: int = 3,
     failed: Iterable[str] = (),
+    layers: bytes = b"",
 ) -> Content:
-    """One plan file for `targets`, with `data` in it, whose sources lie in `folder`."""
+    """One plan file for `targets`, with `data` in it, whose sources lie in `folder`.
+
+    `layers`: what its file with layer information holds; b"": there is none.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     capabilities = tuple(capability_from_text(target) for target in targets)
     file = f"model.{'-'.join(f'sm{c.major}{c.minor}' for c in capabilities)}.plan"
@@ -43,9 +47,11 @@ def content(
         config_digest="",
         files={},
     )
-    return Content(
-        {file: folder / "plan", "model.onnx": folder / "onnx"}, {}, config_of(name), lock
-    )
+    files = {file: folder / "plan", "model.onnx": folder / "onnx"}
+    if layers:
+        (folder / "layers").write_bytes(layers)
+        files[layers_file_of(file)] = folder / "layers"
+    return Content(files, {}, config_of(name), lock)
 
 
 def config_of(name: str):  # type: ignore[no-untyped-def]

@@ -38,7 +38,8 @@ from trtbuild.repository.write import write_version
 repo, folder, count, size = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
 for i in range(count):
     data = bytes([i % 256]) * size
-    write_version(repo, content(folder, data=data), "replace" if i % 2 else "next")
+    made = content(folder, data=data, layers=data)
+    write_version(repo, made, "replace" if i % 2 else "next")
     print(i, flush=True)
 """
 
@@ -109,6 +110,20 @@ def test_a_full_disk_leaves_everything_as_it_was(tmp_path: Path) -> None:
             f"cannot write to the repository '{repo}': No space left on device"
         )
         assert caught.value.hint == "free some space; nothing was changed"
+        assert tree(repo) == before
+        assert left_overs(repo) == []
+
+
+def test_a_full_disk_amid_layer_files_leaves_everything_as_it_was(tmp_path: Path) -> None:
+    place = tmp_path / "disk"
+    place.mkdir()
+    with mounted(place, "size=3m"):
+        repo = place / "repo"
+        write_version(repo, content(tmp_path / "c", layers=bytes(1000)))
+        before = tree(repo)
+        large = content(tmp_path / "c", data=bytes(1_000_000), layers=bytes(5_000_000))
+        with pytest.raises(RepositoryError, match="No space left on device"):
+            write_version(repo, large, "replace")
         assert tree(repo) == before
         assert left_overs(repo) == []
 

@@ -61,7 +61,7 @@ def peer(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.fixture(scope="module")
 def server(start: Callable[..., Running], repository: Path) -> Running:
-    return start(repository, control="explicit", load_models=("*",))
+    return start(repository, control="explicit", load_models=("*",), allow_overrides=True)
 
 
 @pytest.fixture(scope="module")

@@ -43,7 +43,7 @@ def server(start: Callable[..., Running], tmp_path_factory: pytest.TempPathFacto
 def request(model: str, header: dict[str, object] | None, tensors: bytes, extra: str = "") -> bytes:
     text = b"" if header is None else json.dumps(header).encode()
     head = (
-        f"POST /v2/models/{model}/infer HTTP/1.1\r\nHost: a\r\n{extra}"
+        f"POST /v2/models/{model}/infer HTTP/1.1\r\nHost: localhost\r\n{extra}"
         f"Inference-Header-Content-Length: {len(text)}\r\n"
         f"Content-Length: {len(text) + len(tensors)}\r\n\r\n"
     )
@@ -282,7 +282,7 @@ def test_a_connection_that_was_refused_is_freed_with_what_it_has_sent(server: Ru
             assert answer(connection)[0] == 503
             connection.sendall(wide(25_000, 4)[:50_000])
             until(lambda: exchange()._reader.space() is not None)
-            body = weakref.ref(exchange()._reader._body.obj)
+            body = weakref.ref(exchange()._reader._body.memory.obj)
         until(lambda: body() is None and exchange() is None, seconds=3)
     finally:
         gc.enable()
@@ -318,7 +318,7 @@ def test_a_reload_is_seen_at_once(start: Callable[..., Running], tmp_path: Path,
 
     def control(verb: str) -> None:
         path = f"/v2/repository/models/changing/{verb}"
-        text = f"POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"
+        text = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"
         assert asked_alone(server, text.encode())[0] == 200
 
     with connect(server) as connection:
@@ -365,7 +365,7 @@ def test_a_reload_amid_a_large_request(
             assert answer(connection)[0] == 200
         connection.sendall(wire[:sent])
         (tmp_path / "changing/1/model.onnx").write_bytes(plus(2))
-        load = "POST /v2/repository/models/changing/load HTTP/1.1\r\nHost: a\r\n"
+        load = "POST /v2/repository/models/changing/load HTTP/1.1\r\nHost: localhost\r\n"
         assert asked_alone(server, f"{load}Content-Length: 0\r\n\r\n".encode())[0] == 200
         connection.sendall(wire[sent:])
         status, _, body = answer(connection)
@@ -388,7 +388,7 @@ def test_a_reload_while_large_json_is_read_loses_no_request(
         connection.sendall(head.encode() + text)
         (tmp_path / "changing/1/model.onnx").write_bytes(plus(2))
         path = "/v2/repository/models/changing/load"
-        load = f"POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"
+        load = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"
         assert asked_alone(server, load.encode())[0] == 200
         status, _, body = answer(connection)
     values = np.unique(np.frombuffer(body[-64 * rows :], np.float32)).tolist()

@@ -31,7 +31,7 @@ def trt(monkeypatch: pytest.MonkeyPatch) -> Any:
     def load(trt: Any, file: PluginFile) -> None:
         trt.get_plugin_registry().register_creator(stand_in.Creator("Roll"), "")
 
-    monkeypatch.setattr("trtserve.plugins.load_plugin", load)
+    monkeypatch.setattr("trtbuild.plugin_registry.load_plugin", load)
     return module
 
 
@@ -48,7 +48,7 @@ def test_the_file_it_was_built_with_goes_without_a_word(
     trt: Any, plan: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING, "trtserve"):
-        load_plugins(trt, (SAME,), plan)
+        load_plugins(trt, None, (SAME,), plan)
     assert caplog.messages == []
 
 
@@ -56,7 +56,7 @@ def test_another_build_of_it_is_taken_with_a_warning(
     trt: Any, plan: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING, "trtserve"):
-        load_plugins(trt, (OTHER,), plan)
+        load_plugins(trt, None, (OTHER,), plan)
     (said,) = caplog.messages
     assert "a.plan was built with the plugin libroll.so (sha256 111111111111)" in said
     assert "/p/libroll.so (222222222222)" in said
@@ -64,7 +64,7 @@ def test_another_build_of_it_is_taken_with_a_warning(
 
 def test_a_plan_is_refused_where_nothing_registers_its_plugin(trt: Any, plan: Path) -> None:
     with pytest.raises(PlanRefused) as caught:
-        load_plugins(trt, (), plan)
+        load_plugins(trt, None, (), plan)
     assert str(caught.value) == (
         "a.plan needs the plugin Roll (version 1), which nothing registers here: it was built with "
         "libroll.so; trtbuild serve --plugins libroll.so loads it"
@@ -77,9 +77,9 @@ def test_a_plugin_that_does_not_load_refuses_the_plan(
     def load(trt: Any, file: PluginFile) -> None:
         raise PlanError("it does not load", "link it")
 
-    monkeypatch.setattr("trtserve.plugins.load_plugin", load)
+    monkeypatch.setattr("trtbuild.plugin_registry.load_plugin", load)
     with pytest.raises(PlanRefused, match=r"it does not load \(link it\)"):
-        load_plugins(trt, (SAME,), plan)
+        load_plugins(trt, None, (SAME,), plan)
 
 
 @pytest.mark.parametrize("text", [None, b"{"])
@@ -88,4 +88,4 @@ def test_a_plan_without_a_readable_lock_is_left_to_tensorrt(
 ) -> None:
     if text is not None:
         (tmp_path / LOCK).write_bytes(text)
-    load_plugins(trt, (), tmp_path / "a.plan")
+    load_plugins(trt, None, (), tmp_path / "a.plan")

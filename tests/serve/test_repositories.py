@@ -142,7 +142,7 @@ def test_names_that_are_no_text_are_a_problem_of_their_own(
     status, body = post(server, "/v2/repository/models/mod%5Cxffel/load")
     assert status == 400  # a backslash is in no model's name
     for name in ("mod%FFel", "modell"):
-        path = f"POST /v2/repository/models/{name}/load HTTP/1.1\r\nHost: a\r\n\r\n"
+        path = f"POST /v2/repository/models/{name}/load HTTP/1.1\r\nHost: localhost\r\n\r\n"
         (answer,) = exchange(server, path.encode())
         assert "near it are: model" in answer.error
     request = message("RepositoryModelLoadRequest")(model_name="modell")

@@ -2,11 +2,13 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnx.reference
 import onnxruntime as ort
 import pytest
 from onnx.checker import ValidationError
 
 from tests.sources import onnx_models as models
+from tests.surgery.models import model, node
 from trtbuild.errors import SourceError
 from trtbuild.onnx_model import default_opset
 from trtbuild.onnx_weights import is_stored, read_skeleton
@@ -81,3 +83,35 @@ def test_the_checker_takes_skeletons(tmp_path: Path) -> None:
     model.graph.node[0].attribute.append(onnx.helper.make_attribute("nonsense", 1))
     with pytest.raises(ValidationError, match="Unrecognized attribute: nonsense"):
         check(model)
+
+
+@pytest.mark.parametrize("dims", [[2, 3, 4, 3], [2, 3, 3], [2, 3]])
+def test_slopes_of_old_stay_one_for_each_channel(dims: list[int]) -> None:
+    """Not of the last dim, which may have as many."""
+    shape = ", ".join(map(str, dims))
+    made = model(
+        [node("PRelu", ["x", "s"], ["y"])],
+        [f"x fp32 [{shape}]"],
+        [f"y fp32 [{shape}]"],
+        {"s": np.array([0.1, 0.2, 0.3], "f4")},
+        opset=6,
+    )
+    converted, said = at_opset(made, None)
+    assert said == ""
+    x = -np.ones(dims, np.float32)
+    (y,) = onnx.reference.ReferenceEvaluator(converted).run(None, {"x": x})
+    slopes = np.array([0.1, 0.2, 0.3], "f4").reshape([3] + [1] * (len(dims) - 2))
+    np.testing.assert_array_equal(y, x * slopes)
+
+
+def test_a_slope_that_is_something_else_too_is_left_at_its_opset() -> None:
+    made = model(
+        [node("PRelu", ["x", "s"], ["r"]), node("PRelu", ["r", "s"], ["y"])],
+        ["x fp32 [2, 3, 4]"],
+        ["y fp32 [2, 3, 4]"],
+        {"s": np.ones(3, "f4")},
+        opset=6,
+    )
+    same, said = at_opset(made, None)
+    assert same is made
+    assert "one slope for each channel" in said

@@ -54,6 +54,17 @@ def test_a_scripted_file_with_dims_that_vary(
     converted.check_numbers()
 
 
+def test_what_a_model_raises_itself_is_told(
+    torch_worker: Worker, convert: Convert, tmp_path: Path
+) -> None:
+    path = torch_worker.call(
+        "tests.sources.torch_models:save_one_rate", str, path=tmp_path / "rate.pt"
+    )
+    overrides = (InputOverride("x", "fp32", ("batch", 8)), InputOverride("rate", "int64", ()))
+    with pytest.raises(SourceError, match=r": ValueError: supported sample rates: 16000\n"):
+        convert(torch_worker, path, overrides=overrides)
+
+
 def test_a_damaged_file(torch_worker: Worker, convert: Convert, tmp_path: Path) -> None:
     path = Path(saved(torch_worker, tmp_path / "tiny.pt", scripted=False))
     path.write_bytes(path.read_bytes().replace(b"forward", b"forwart"))

@@ -163,6 +163,26 @@ def save_torchscript(path: Path, scripted: bool) -> str:
     return str(path)
 
 
+class _OneRate(torch.nn.Module):
+    """Raises for every sample rate but one, as speech models do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = torch.nn.Linear(8, 2)
+
+    def forward(self, x: torch.Tensor, rate: int) -> torch.Tensor:
+        if rate != 16000:
+            raise ValueError("supported sample rates: 16000")
+        out: torch.Tensor = self.layer(x)
+        return out
+
+
+def save_one_rate(path: Path) -> str:
+    torch.manual_seed(0)
+    torch.jit.script(_OneRate().eval()).save(str(path))  # type: ignore[no-untyped-call] # torch's own
+    return str(path)
+
+
 def _program() -> Any:
     torch.manual_seed(0)
     dim = torch.export.Dim

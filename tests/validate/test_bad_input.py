@@ -136,7 +136,7 @@ def test_a_fifo_a_socket_and_a_folder_as_config(tmp_path: Path) -> None:
 
 def test_fifos_as_model_files(tmp_path: Path) -> None:
     for kind in ("model.py", "model.onnx", "model.plan", "model.pt", "model.pt2"):
-        folder = tmp_path / kind / "1"
+        folder = tmp_path / kind.replace(".", "_") / "1"
         folder.mkdir(parents=True)
         os.mkfifo(folder / kind)
     found = judged(tmp_path)

@@ -14,6 +14,7 @@ HELPERS = {
         "files.onnx_backend",
         "files.versions",
         "plans.files",
+        "python.added",
         "python.models",
         "sequence.controls",
     ),

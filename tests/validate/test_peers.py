@@ -10,7 +10,7 @@ from trtbuild.validate.words import data_type_number
 
 
 def test_of_a_model(tmp_path: Path) -> None:
-    text = """backend: "own" max_batch_size: 4
+    text = """backend: "identity" max_batch_size: 4
 input { name: "a" data_type: TYPE_FP32 dims: [ 4, -1 ] optional: true }
 output { name: "b" dims: [ ] }
 model_transaction_policy { decoupled: true }

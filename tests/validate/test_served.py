@@ -62,6 +62,19 @@ def test_of_an_rtx_repository_each_user_is_told_what_to_do(judge: Judge) -> None
     assert not [f for f in judge(RTX, server="trtbuild") if f.level == Severity.ERROR]
 
 
+def test_a_plan_that_a_key_names_has_no_fallback(judge: Judge) -> None:
+    """On its GPU the model is refused; without keys model.onnx runs wherever no plan is."""
+    onnx = f"-- demo/config.pbtxt --\n%s\n{IO}-- demo/1/model.onnx = a:fp32[4] -> b:fp32[4] --\n"
+    key = 'cc_model_filenames { key: "8.6" value: "sm86.plan" }'
+
+    def errors(text: str) -> list[str]:
+        found = judge(onnx % text, server="trtbuild")
+        return [f.code for f in found if f.level == Severity.ERROR]
+
+    assert errors('platform: "tensorrt_plan"') == []
+    assert errors(f'platform: "tensorrt_plan" {key}') == ["P002"]
+
+
 @pytest.mark.parametrize(
     ("gpu", "hint"),
     [

@@ -1,18 +1,14 @@
 """On the real driver where there is a GPU, else on a stand-in for it; the engine copies."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import tests.serve.backends.tensorrt.stand_in as trt
-from tests.cuda_driver import StandIn
 from tests.serve.backends.tensorrt.stand_in import Tensor, copies, plan_text
-from trtbuild import cuda as layer
 from trtbuild.cuda import Cuda, Stream
 from trtbuild.cuda_timing import Mark
-from trtbuild.device import gpus
 from trtbuild.plan.header import HEADER_BYTES
 from trtbuild.verify.bench_lane import lane
 from trtbuild.verify.engine import Engine, Execution
@@ -21,23 +17,11 @@ from trtbuild.verify.timing import BenchOptions
 INPUTS = {"x": np.ones((4, 4), np.float32)}
 
 
-@pytest.fixture(scope="module")
-def stand_in(tmp_path_factory: pytest.TempPathFactory) -> StandIn | None:
-    return None if gpus().gpus else StandIn(tmp_path_factory.mktemp("driver"))
-
-
 @pytest.fixture
-def engine(
-    stand_in: StandIn | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Engine]:
-    if stand_in is not None:
-        monkeypatch.setattr(layer, "LIBRARY", stand_in.path)
+def engine(cuda: Cuda, tmp_path: Path) -> Engine:
     handle = copies([(Tensor("x", "FLOAT", (-1, 4)), "y")], [{"x": ((1, 4), (4, 4), (8, 4))}])
     (tmp_path / "model.plan").write_bytes(bytes(HEADER_BYTES) + plan_text(handle))
-    with Cuda() as cuda:
-        yield Engine(trt.__name__, tmp_path / "model.plan", cuda)
-    if stand_in is not None:
-        assert stand_in.alive == 0, "a lane leaves something behind"
+    return Engine(trt.__name__, tmp_path / "model.plan", cuda)
 
 
 def test_two_queries_are_under_way_and_no_third(engine: Engine) -> None:

@@ -1,6 +1,5 @@
 """On the real driver where there is a GPU, else on a stand-in for it; the engine copies."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,8 +7,7 @@ import pytest
 import tests.serve.backends.tensorrt.stand_in as trt
 from tests.cuda_driver import StandIn
 from tests.serve.backends.tensorrt.stand_in import Bounds, Tensor, copies, plan_text
-from trtbuild import cuda as layer
-from trtbuild.device import gpus
+from trtbuild.engine_from_plan import AS_IT_IS
 from trtbuild.errors import UsageError
 from trtbuild.plan.header import HEADER_BYTES
 from trtbuild.verify.bench_run import Profile, measure, shapes_of
@@ -20,27 +18,16 @@ UP_TO_64: dict[str, Bounds] = {"x": ((9, 4), (32, 4), (64, 4))}
 SHORT = BenchOptions(seconds=0, warm_up_ms=0, iterations=5)
 
 
-@pytest.fixture(scope="module")
-def stand_in(tmp_path_factory: pytest.TempPathFactory) -> StandIn | None:
-    return None if gpus().gpus else StandIn(tmp_path_factory.mktemp("driver"))
-
-
 @pytest.fixture
-def plan(
-    stand_in: StandIn | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Path]:
-    if stand_in is not None:
-        monkeypatch.setattr(layer, "LIBRARY", stand_in.path)
+def plan(cuda_driver: None, tmp_path: Path) -> Path:
     handle = copies([(Tensor("x", "FLOAT", (-1, 4)), "y")], [UP_TO_8, UP_TO_64])
     (tmp_path / "model.plan").write_bytes(bytes(HEADER_BYTES) + plan_text(handle))
-    yield tmp_path / "model.plan"
-    if stand_in is not None:
-        assert stand_in.alive == 0, "a measurement leaves something behind"
+    return tmp_path / "model.plan"
 
 
 def test_each_batch_is_measured_by_itself(plan: Path) -> None:
     options = BenchOptions(batches=(1, 8, 40), seconds=0, warm_up_ms=0, iterations=5)
-    found = measure(plan, trt.__name__, options)
+    found = measure(plan, trt.__name__, options, AS_IT_IS)
     assert [one.shapes for one in found] == [{"x": (1, 4)}, {"x": (8, 4)}, {"x": (40, 4)}]
     for one in found:
         assert one.queries >= 5
@@ -49,7 +36,7 @@ def test_each_batch_is_measured_by_itself(plan: Path) -> None:
 
 
 def test_the_usual_shapes_are_measured_where_nothing_is_asked_for(plan: Path) -> None:
-    (one,) = measure(plan, trt.__name__, SHORT)
+    (one,) = measure(plan, trt.__name__, SHORT, AS_IT_IS)
     assert (one.shapes, one.batch, one.copies, one.cuda_graph) == ({"x": (4, 4)}, 4, True, False)
 
 
@@ -57,24 +44,25 @@ def test_streams_and_no_copies_and_a_graph(plan: Path, stand_in: StandIn | None)
     options = BenchOptions(
         streams=3, copies=False, cuda_graph=True, seconds=0, warm_up_ms=0, iterations=5
     )
-    (one,) = measure(plan, trt.__name__, options)
+    before = stand_in.launches if stand_in is not None else 0
+    (one,) = measure(plan, trt.__name__, options, AS_IT_IS)
     assert one.queries >= 15
     assert one.cuda_graph
     assert one.upload.max == one.download.max == 0.0
     if stand_in is not None:
-        assert stand_in.launches >= one.queries
+        assert stand_in.launches - before >= one.queries
 
 
 def test_layers_are_timed_in_runs_of_their_own(plan: Path) -> None:
     options = BenchOptions(layers=True, seconds=0, warm_up_ms=0, iterations=1)
-    (one,) = measure(plan, trt.__name__, options)
+    (one,) = measure(plan, trt.__name__, options, AS_IT_IS)
     (layer_time,) = one.layers
     assert (layer_time.name, layer_time.milliseconds, layer_time.share) == ("copy of x", 0.25, 1.0)
 
 
 def test_a_batch_that_no_profile_takes(plan: Path) -> None:
     with pytest.raises(UsageError, match="does not take a batch of 65: it takes x 1x4 to 8x4; x 9"):
-        measure(plan, trt.__name__, BenchOptions(batches=(65,)))
+        measure(plan, trt.__name__, BenchOptions(batches=(65,)), AS_IT_IS)
 
 
 STATIC: Profile = {"x": ((2, 3), (2, 3), (2, 3)), "n": ((1,), (5,), (9,))}

@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as hnp
 
 from trtbuild.artifacts import Comparison, from_json, to_json
 from trtbuild.verify.compare import Label, compare
-from trtbuild.verify.options import Tolerance
+from trtbuild.verify.options import Tolerance, VerifyOptions, tolerance_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
 LABEL = Label("a vs b", "opt", "y")
@@ -74,6 +74,19 @@ def test_a_scaled_atol_is_a_share_of_the_largest_value() -> None:
     assert result.passed
     assert result.atol == pytest.approx(1.0)
     assert not compare(LABEL, reference / 10, candidate, Tolerance(0.0, 0.01, True)).passed
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1e-7, 1e-6, 1e-5])
+def test_values_that_the_type_cannot_hold_apart_are_equal(scale: float) -> None:
+    """Score maps far below zero before their sigmoid: fp16's steps are 6e-8 there."""
+    reference = np.random.default_rng(0).random(1000) * scale
+    rounded = reference.astype(np.float16).astype(np.float64)
+    steps = np.arange(-3, 4)[:, None] * 2.0**-24
+    for each in rounded + steps:
+        assert compare(LABEL, reference, each, tolerance_of(VerifyOptions(), "fp16")).passed
+    too_far = rounded + 2.0**-14
+    assert not compare(LABEL, reference, too_far, tolerance_of(VerifyOptions(), "fp16")).passed
+    assert not compare(LABEL, reference, rounded + 1e-7, Tolerance(0.0, 1e-8, False)).passed
 
 
 @pytest.mark.parametrize(

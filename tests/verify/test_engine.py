@@ -1,38 +1,19 @@
 """On the real driver where there is a GPU, else on a stand-in for it; the engine copies."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import tests.serve.backends.tensorrt.stand_in as trt
-from tests.cuda_driver import StandIn
 from tests.serve.backends.tensorrt.stand_in import Tensor, copies, plan_text
-from trtbuild import cuda as layer
 from trtbuild.cuda import Cuda
-from trtbuild.device import gpus
-from trtbuild.errors import VerificationError
+from trtbuild.errors import PlanError, VerificationError
 from trtbuild.plan.header import HEADER_BYTES
 from trtbuild.verify.engine import Engine, Execution
 
 UP_TO_8 = {"x": ((1, 4), (4, 4), (8, 4))}
 UP_TO_64 = {"x": ((9, 4), (32, 4), (64, 4))}
-
-
-@pytest.fixture(scope="module")
-def stand_in(tmp_path_factory: pytest.TempPathFactory) -> StandIn | None:
-    return None if gpus().gpus else StandIn(tmp_path_factory.mktemp("driver"))
-
-
-@pytest.fixture
-def cuda(stand_in: StandIn | None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cuda]:
-    if stand_in is not None:
-        monkeypatch.setattr(layer, "LIBRARY", stand_in.path)
-    with Cuda() as opened:
-        yield opened
-    if stand_in is not None:
-        assert stand_in.alive == 0, "a test leaves something behind"
 
 
 def engine(folder: Path, cuda: Cuda, dtype: str = "FLOAT") -> Engine:
@@ -81,5 +62,5 @@ def test_an_execution_is_bound_again_and_again(tmp_path: Path, cuda: Cuda) -> No
 
 def test_what_is_no_plan_is_refused_with_the_runtimes_words(tmp_path: Path, cuda: Cuda) -> None:
     (tmp_path / "model.plan").write_bytes(b"no plan")
-    with pytest.raises(VerificationError, match="cannot load the plan: deserializeCudaEngine"):
+    with pytest.raises(PlanError, match=r"cannot load the plan .*model.plan: Serialization"):
         Engine(trt.__name__, tmp_path / "model.plan", cuda)

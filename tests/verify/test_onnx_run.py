@@ -8,6 +8,7 @@ import pytest
 from tests.verify.models import scaled, unchanged
 from trtbuild.artifacts import Range, SurgeryResult, VerifyReport
 from trtbuild.errors import VerificationError
+from trtbuild.tensor import TensorSpec
 from trtbuild.tensorfile import load_tensors, save_tensors
 from trtbuild.verify.inputs import make_inputs
 from trtbuild.verify.onnx_run import CUT, OnnxRun, compare_graphs, run_final
@@ -141,3 +142,14 @@ def test_the_final_graphs_outputs_are_kept_for_plans(tmp_path: Path) -> None:
     for point in points:
         x, y = load_tensors(point.inputs)["x"], load_tensors(point.outputs)["y"]
         np.testing.assert_array_equal(y, x * 2)
+
+
+def test_an_output_of_another_shape_than_declared_fails(tmp_path: Path) -> None:
+    """The config is made of what is declared."""
+    model = scaled(tmp_path, np.float32(2))
+    declared = TensorSpec("y", "fp32", ("n",))
+    report = verify(tmp_path, unchanged(msgspec.structs.replace(model, outputs=(declared,))))
+    failed = [one for one in report.comparisons if not one.passed]
+    assert [one.problem for one in failed] == [
+        f"shape [{rows}, 3], of which the model says y fp32 [n]" for rows in (1, 4, 8)
+    ]

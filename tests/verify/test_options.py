@@ -14,7 +14,7 @@ def test_the_tolerance_follows_the_precision() -> None:
 
 
 def test_what_the_user_says_wins_and_an_atol_is_absolute() -> None:
-    assert tolerance_of(VerifyOptions(rtol=0.5), "fp16") == Tolerance(0.5, 1e-2, True)
+    assert tolerance_of(VerifyOptions(rtol=0.5), "fp16") == Tolerance(0.5, 1e-2, True, 2.0**-14)
     assert tolerance_of(VerifyOptions(atol=0.0), "fp16") == Tolerance(1e-2, 0.0, False)
 
 

@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 
 from tests.verify.models import scaled, unchanged
+from tests.with_tensorrt import needs_tensorrt
 from trtbuild.artifacts import Plan, Range
 from trtbuild.capability import Capability
 from trtbuild.device import gpus
-from trtbuild.errors import CudaError, VerificationError
+from trtbuild.engine_from_plan import AS_IT_IS
+from trtbuild.errors import CudaError, PlanError
+from trtbuild.plan.runtimes import choose_runtime
 from trtbuild.tensorfile import load_tensors, save_tensors
 from trtbuild.verify.inputs import make_inputs
 from trtbuild.verify.options import VerifyOptions
@@ -33,6 +36,7 @@ def prepared(folder: Path, plan: bytes) -> dict[str, object]:
         "points": points,
         "options": VerifyOptions(),
         "label": "8.9",
+        "loading": AS_IT_IS,
     }
 
 
@@ -44,8 +48,9 @@ def test_without_a_driver_it_says_so(tmp_path: Path) -> None:
 
 
 @pytest.mark.gpu
+@needs_tensorrt
 def test_what_is_no_plan_is_refused_with_the_runtimes_words(tmp_path: Path) -> None:
-    if not gpus().gpus:
-        pytest.skip("no GPU")
-    with pytest.raises(VerificationError, match="tensorrt_rtx cannot load the plan: "):
-        compare_plan(**prepared(tmp_path, bytes(1000)))  # type: ignore[arg-type]
+    module = choose_runtime("tensorrt", gpus()).module
+    with pytest.raises(PlanError, match=r"cannot load the plan .*model.plan: ") as caught:
+        compare_plan(**prepared(tmp_path, bytes(1000)) | {"module": module})  # type: ignore[arg-type]
+    assert "the file is damaged" in caught.value.hint

@@ -21,6 +21,7 @@ _WANTED = {
     "CenterCropPad": (1,),
     "Clip": (1, 2),
     "Col2Im": (1, 2),
+    "Compress": (1,),
     "ConstantOfShape": (0,),
     "CumProd": (1,),
     "CumSum": (1,),

@@ -17,7 +17,7 @@ from trtbuild.capability import Capability
 from trtbuild.cuda import Cuda, DeviceMemory, Stream, lasting_context
 from trtbuild.errors import PlanError, VerificationError
 from trtbuild.plan.network import NodeRefusal, Parsed, parsed_bytes, typed
-from trtbuild.plan.runtimes import RuntimeInfo
+from trtbuild.plan.runtimes import TENSORRT, RuntimeInfo
 from trtbuild.plan.session import session
 from trtbuild.plan.words import bare, refusal_from_log
 from trtbuild.tensor import DTYPES, dtype_from_tensorrt
@@ -31,6 +31,13 @@ def _builder(runtime: RuntimeInfo) -> Any:
     return session(runtime).new_builder()
 
 
+@functools.cache
+def _timings(runtime: RuntimeInfo) -> Any:
+    """The kernels timed by this process so far: small networks are much alike."""
+    config = _builder(runtime).create_builder_config()
+    return config.create_timing_cache(b"")
+
+
 def parsed(runtime: RuntimeInfo, onnx_bytes: bytes) -> Parsed | NodeRefusal:
     """The network of a model in memory, or the node that TensorRT's parser does not take."""
     loaded = session(runtime)
@@ -42,6 +49,8 @@ def built(runtime: RuntimeInfo, network: Parsed, target: Capability | None) -> b
     loaded = session(runtime)
     config = network.builder.create_builder_config()
     config.builder_optimization_level = _LEVEL
+    if runtime.name == TENSORRT:  # TensorRT for RTX times nothing while it builds
+        config.set_timing_cache(_timings(runtime), False)
     config.clear_flag(loaded.trt.BuilderFlag.TF32)  # 10 bits of mantissa are not ONNX's fp32
     if target is not None:
         loaded.set_targets(config, (target,))

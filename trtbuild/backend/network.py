@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import onnx
 
 from trtbuild.backend import engine
 from trtbuild.backend.constants import with_constants
-from trtbuild.backend.tensors import numpy_type
+from trtbuild.backend.tensors import as_network, numpy_type
 from trtbuild.errors import PlanError
 from trtbuild.plan.network import NodeRefusal, Parsed
 from trtbuild.plan.runtimes import RuntimeInfo
@@ -18,6 +18,7 @@ from trtbuild.sources.opset import at_opset
 from trtbuild.surgery.functions import is_function
 from trtbuild.surgery.specialize import Specialized, specialize
 
+T = TypeVar("T")
 Array = np.ndarray[Any, np.dtype[Any]]
 _EXPANSIONS = 8  # kinds of op, one after the other, each of which the parser refused
 
@@ -29,7 +30,7 @@ class Compiled(NamedTuple):
     specialized: Specialized
 
     def run(self, arrays: Mapping[str, Array]) -> dict[str, Array]:
-        """Outputs by name; widened integers are wide still."""
+        """Outputs by name; widened integers are wide still, and coded floats codes."""
         types = self.specialized.elem_types
         outputs = {
             name: np.empty(shape, numpy_type(types[name]))
@@ -38,7 +39,7 @@ class Compiled(NamedTuple):
         if self.engine is not None:
             names = {value.name for value in self.specialized.model.graph.input}
             feed = {
-                name: array.astype(numpy_type(types[name]), copy=False)
+                name: as_network(array, types[name])
                 for name, array in arrays.items()
                 if name in names
             }
@@ -57,11 +58,14 @@ def compiled(
 
     Raises `PlanError` where TensorRT refuses the model, `SurgeryError` for types it lacks.
     """
-    specialized, network = parsed(model, arrays, constants, runtime)
-    if network is None:
-        return Compiled(None, specialized)
-    plan = engine.built(runtime, network, None)
-    return Compiled(engine.Engine(runtime, plan, device), specialized)
+
+    def built(specialized: Specialized, network: Parsed | None) -> Compiled:
+        if network is None:
+            return Compiled(None, specialized)
+        plan = engine.built(runtime, network, None)
+        return Compiled(engine.Engine(runtime, plan, device), specialized)
+
+    return _first(model, arrays, constants, runtime, built)
 
 
 def parsed(
@@ -72,26 +76,52 @@ def parsed(
 ) -> tuple[Specialized, Parsed | None]:
     """The network that TensorRT's parser makes; None where no output has an element.
 
-    An op that the parser refuses and ONNX defines by others is written so. Where that does not
-    help, all inputs but the first are made constants, as onnx-tensorrt did.
+    An op that the parser refuses and ONNX defines by others is written so.
+    """
+
+    def both(specialized: Specialized, network: Parsed | None) -> tuple[Specialized, Parsed | None]:
+        return specialized, network
+
+    return _first(model, arrays, constants, runtime, both)
+
+
+def _first(
+    model: onnx.ModelProto,
+    arrays: Mapping[str, Array],
+    constants: frozenset[str],
+    runtime: RuntimeInfo,
+    use: Callable[[Specialized, Parsed | None], T],
+) -> T:
+    """What `use` makes of the first network that it takes.
+
+    Where parser or builder refuse one, all inputs but the first are made constants, as
+    onnx-tensorrt did; where that does not help, the first refusal is raised.
     """
     model, _ = at_opset(model, None)  # from 13 on, which passes and parsers are written for
     first = next(iter(arrays), "")
-    refusal = None
+    refusal: PlanError | None = None
     for names in dict.fromkeys((constants, frozenset(arrays) - {first} | constants)):
-        answer = _answer(model, arrays, names, runtime, fold=names == constants)
+        answer = _answer(model, arrays, names, runtime, fold=True)
         if not isinstance(answer, NodeRefusal) and (setting := _setting_shapes(answer[1])):
             answer = _answer(model, arrays, names | setting, runtime, fold=True)
-        if not isinstance(answer, NodeRefusal):
-            return answer
-        refusal = refusal or answer
+        if isinstance(answer, NodeRefusal):
+            refusal = refusal or _refused(answer, runtime)
+            continue
+        try:
+            return use(*answer)
+        except PlanError as error:
+            refusal = refusal or error
     assert refusal is not None
-    raise PlanError(
-        f"{runtime.name} {runtime.version} does not take {refusal.op or 'the model'}: "
-        f"{refusal.reason or 'its parser does not implement it'}",
-        refusal.hint,
-        op=refusal.op,
-        node=refusal.node,
+    raise refusal
+
+
+def _refused(answer: NodeRefusal, runtime: RuntimeInfo) -> PlanError:
+    return PlanError(
+        f"{runtime.name} {runtime.version} does not take {answer.op or 'the model'}: "
+        f"{answer.reason or 'its parser does not implement it'}",
+        answer.hint,
+        op=answer.op,
+        node=answer.node,
         refused_by="parser",
     )
 

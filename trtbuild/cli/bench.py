@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from trtbuild.cli.loading import Plugins, RunsCode
 from trtbuild.errors import UsageError
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
     iterations: Annotated[int, typer.Option(min=1, help="Measure at least so many runs.")] = 10,
     spin: Annotated[bool, typer.Option("--spin", help="Wait awake, not asleep.")] = False,
     layers: Annotated[bool, typer.Option("--layers", help="Show each layer's time.")] = False,
+    plugins: Plugins = None,
+    version_compatible: RunsCode = False,
     json: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write JSON; '-': to stdout.")
     ] = None,
@@ -78,7 +81,14 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         layers=layers,
     )
     with render.progress(quiet=quiet) as on_progress:
-        found = bench(source, options, version, on_progress)
+        found = bench(
+            source,
+            options,
+            version,
+            on_progress,
+            plugins=plugins or (),
+            runs_code=version_compatible,
+        )
     if json == Path("-"):
         render.json(found)
     else:

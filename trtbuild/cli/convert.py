@@ -92,6 +92,15 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
             "weights, a .npz, .safetensors or .wts.",
         ),
     ] = None,
+    trust_source: Annotated[
+        bool,
+        _option(
+            _SOURCE,
+            "--trust-source",
+            help="Run a model of TensorFlow or PyTorch even where its ops may touch files, "
+            "processes or the network: it may then do all that you may.",
+        ),
+    ] = False,
     opset: Annotated[
         int | None, _option(_SOURCE, min=7, help="The ONNX opset to convert to.")
     ] = None,
@@ -105,6 +114,15 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
     verify: Annotated[
         bool, _option(_NUMBERS, help="Compare with the source framework and stop when it differs.")
     ] = True,
+    verify_timeout: Annotated[
+        float,
+        _option(
+            _NUMBERS,
+            min=0.001,
+            metavar="SECONDS",
+            help="How long each step that loads, exports or compares the model may take.",
+        ),
+    ] = 3600,
     reference: Annotated[
         str | None,
         _option(
@@ -230,8 +248,12 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
     ] = None,
     warmup: Annotated[bool, _option(_CONFIG, "--warmup", help="Write a warm-up request.")] = False,
     cuda_graphs: Annotated[
-        bool, _option(_CONFIG, "--cuda-graphs", help="Have runs captured in CUDA graphs at load.")
-    ] = False,
+        bool | None,
+        _option(
+            _CONFIG,
+            help="Have runs captured in CUDA graphs at load; default: as the config there has it.",
+        ),
+    ] = None,
     graph_batch: Annotated[
         list[int] | None,
         _option(
@@ -272,10 +294,12 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         inputs=_many(inputs),
         outputs=_many(outputs),
         input=tuple(input_ or ()),
+        trust_source=trust_source,
         opset=opset,
         precision=precision,
         io_precision=io_precision,
         verify=verify,
+        verify_timeout_s=verify_timeout,
         weights=weights,
         reference=reference,
         samples=samples,

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from trtbuild.cli.loading import Plugins
+
 if TYPE_CHECKING:
     from trtbuild.debugging import Diagnosis
 
@@ -34,6 +36,7 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
     rtol: Annotated[float | None, typer.Option(min=0, help="Default: by precision.")] = None,
     atol: Annotated[float | None, typer.Option(min=0, help="Default: by precision.")] = None,
     builds: Annotated[int, typer.Option(min=2, help="At most so many plans are built.")] = 10,
+    plugins: Plugins = None,
     json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
@@ -53,6 +56,7 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         max_shapes=tuple(max_shapes or ()),
         rtol=rtol,
         atol=atol,
+        plugins=tuple(plugins or ()),
     )
     with render.progress(quiet=quiet) as on_progress:
         found = debug(request, version, builds, on_progress)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from trtbuild.cli.loading import Plugins, RunsCode
+
 if TYPE_CHECKING:
     from trtbuild.inspection import Inspection
     from trtbuild.plan.layers import Layer
@@ -30,6 +32,14 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
     weights: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Of a network's function: as for convert.")
     ] = None,
+    verify_timeout: Annotated[
+        float, typer.Option(min=0.001, metavar="SECONDS", help="As for convert.")
+    ] = 3600,
+    trust_source: Annotated[
+        bool, typer.Option("--trust-source", help="As for convert: run it unchecked.")
+    ] = False,
+    plugins: Plugins = None,
+    version_compatible: RunsCode = False,
     json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
 ) -> None:
     """Show what a model or a plan takes, gives and is made of; a plan's layers need its GPU."""
@@ -43,11 +53,14 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         kind=kind,
         signature=signature,
         weights=weights,
+        trust_source=trust_source,
+        verify_timeout_s=verify_timeout,
         tags=tuple(tag or ()),
         input=tuple(input_ or ()),
+        plugins=tuple(plugins or ()),
     )
     with render.progress() as on_progress:
-        found = inspect(request, on_progress)
+        found = inspect(request, on_progress, runs_code=version_compatible)
     if json:
         render.json(found)
     else:

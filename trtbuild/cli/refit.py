@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from trtbuild.cli.loading import Plugins, RunsCode
 from trtbuild.errors import UsageError
 
 
@@ -27,6 +28,8 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
     version: Annotated[
         int | None, typer.Option(min=1, help="For a model: which version; default: the latest.")
     ] = None,
+    plugins: Plugins = None,
+    version_compatible: RunsCode = False,
     json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
@@ -34,6 +37,8 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
     from trtbuild.cli import render
     from trtbuild.refit import refit_model, refit_plan
 
+    if not what.exists():
+        raise UsageError(f"'{what}' does not exist", "give a plan file, or REPO/MODEL")
     if what.is_file():
         if onnx is None or output is None or version is not None:
             raise UsageError(
@@ -41,7 +46,14 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
                 f"trtbuild refit {what} --onnx FILE --output OUT",
             )
         with render.progress(quiet=quiet) as on_progress:
-            done = refit_plan(what, onnx, output, on_progress)
+            done = refit_plan(
+                what,
+                onnx,
+                output,
+                on_progress,
+                plugins=plugins or (),
+                runs_code=version_compatible,
+            )
     else:
         if output is not None:
             raise UsageError(
@@ -49,7 +61,14 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
                 f"leave it out: trtbuild refit {what}",
             )
         with render.progress(quiet=quiet) as on_progress:
-            done = refit_model(what, onnx, version, on_progress)
+            done = refit_model(
+                what,
+                onnx,
+                version,
+                on_progress,
+                plugins=plugins or (),
+                runs_code=version_compatible,
+            )
     if json:
         render.json(done)
         return

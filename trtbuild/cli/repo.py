@@ -61,6 +61,9 @@ def _version_lines(version: VersionEntry) -> list[str]:
 def _provenance(lock: Lock) -> list[str]:
     plan = lock.plans[0]
     precision = lock.options.get("precision", "as exported")
+    lowered = [one.note for one in lock.passes if one.name == "lower_precision" and one.changed]
+    if lowered:  # how many nodes compute in it
+        precision = f"{precision} ({lowered[0].partition(';')[0]})"
     ran = lock.report.comparisons
     accuracy = f"max abs {max(one.max_abs for one in ran):.2e}" if ran else "not compared"
     producer = f" ({lock.source.producer})" if lock.source.producer else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,7 +12,8 @@ import typer
 from trtbuild.errors import MissingPackageError, UsageError
 from trtbuild.plugin_files import plugins_from_paths
 
-_MODELS, _NETWORK, _DEVICE, _RUN = "Models", "Network", "Device", "This run"
+_MODELS, _NETWORK, _ACCESS = "Models", "Network", "Who may ask what"
+_TLS, _DEVICE, _RUN = "TLS", "Device", "This run"
 _Switch = Literal["true", "false"]
 
 
@@ -50,7 +52,7 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         ),
     ] = False,
     model_load_thread_count: Annotated[
-        int, _option(_MODELS, min=1, help="How many versions load at a time.")
+        int, _option(_MODELS, min=1, max=1024, help="How many versions load at a time.")
     ] = 4,
     strict_readiness: Annotated[
         _Switch, _option(_MODELS, help="Ready only when every model that should be served is.")
@@ -80,6 +82,72 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
     max_held_bytes: Annotated[
         int, _option(_NETWORK, min=1, help="The most bytes of requests and unread answers at once.")
     ] = 4 << 30,
+    max_connections_per_peer: Annotated[
+        int | None,
+        _option(
+            _NETWORK, min=1, help="The most connections of one address at once; half of all that "
+            "there may be, if not given.",
+        ),
+    ] = None,
+    allow_model_overrides: Annotated[
+        bool,
+        _option(
+            _ACCESS,
+            help="Whoever can call load may send files that are code: Python models, TensorRT "
+            "plans, libraries. Without it only ONNX models are taken.",
+        ),
+    ] = False,
+    allow_host: Annotated[
+        list[str] | None,
+        _option(
+            _ACCESS, metavar="NAME",
+            help="A name that clients know this server by, or a site whose pages may call it: for "
+            "calls that change the server. Repeatable.",
+        ),
+    ] = None,
+    http_restricted_api: Annotated[
+        list[str] | None,
+        _option(
+            _ACCESS, metavar="API,...:HEADER=VALUE",
+            help="HTTP requests of these APIs need the header: health, metadata, inference, "
+            "shared-memory, model-config, model-repository, statistics, trace, logging. "
+            "Repeatable.",
+        ),
+    ] = None,
+    grpc_restricted_protocol: Annotated[
+        list[str] | None,
+        _option(
+            _ACCESS, metavar="PROTOCOL,...:KEY=VALUE",
+            help="The same for gRPC; the header is triton-grpc-protocol-KEY.",
+        ),
+    ] = None,
+    http_tls_cert: Annotated[
+        Path | None,
+        _option(_TLS, metavar="FILE", help="HTTP with TLS: the certificate, its chain behind it."),
+    ] = None,
+    http_tls_key: Annotated[
+        Path | None, _option(_TLS, metavar="FILE", help="That certificate's key, unencrypted.")
+    ] = None,
+    http_tls_client_ca: Annotated[
+        Path | None,
+        _option(_TLS, metavar="FILE", help="Clients need a certificate that one of these signed."),
+    ] = None,
+    grpc_use_ssl: Annotated[
+        _Switch, _option(_TLS, help="gRPC with TLS.")
+    ] = "false",
+    grpc_use_ssl_mutual: Annotated[
+        _Switch, _option(_TLS, help="gRPC with TLS, and with clients' certificates.")
+    ] = "false",
+    grpc_server_cert: Annotated[
+        Path | None, _option(_TLS, metavar="FILE", help="The certificate, its chain behind it.")
+    ] = None,
+    grpc_server_key: Annotated[
+        Path | None, _option(_TLS, metavar="FILE", help="That certificate's key, unencrypted.")
+    ] = None,
+    grpc_root_cert: Annotated[
+        Path | None,
+        _option(_TLS, metavar="FILE", help="Whose signature clients' certificates need."),
+    ] = None,
     device: Annotated[
         str, _option(_DEVICE, help="auto, cpu or cuda:N.")
     ] = "auto",
@@ -130,6 +198,8 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
     _refuse_contradictions(paths, device, names, model_control_mode)
     try:
         from trtserve import running, settings
+        from trtserve.restrictions import restrictions_from_options
+        from trtserve.tls import grpc_files, http_files
     except ModuleNotFoundError as error:
         raise MissingPackageError.of(error.name or "?", "serve", "trtbuild serve") from error
     addresses = {"http": http_address, "grpc": grpc_address, "metrics": metrics_address}
@@ -149,6 +219,19 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         metrics_port=metrics_port,
         max_input_bytes=http_max_input_size,
         max_held_bytes=max_held_bytes,
+        max_connections_per_peer=max_connections_per_peer,
+        allow_overrides=allow_model_overrides,
+        allow_hosts=_host_names(allow_host or ()),
+        http_restricted=restrictions_from_options("http", http_restricted_api or ()),
+        grpc_restricted=restrictions_from_options("grpc", grpc_restricted_protocol or ()),
+        http_tls=http_files(http_tls_cert, http_tls_key, http_tls_client_ca),
+        grpc_tls=grpc_files(
+            grpc_server_cert,
+            grpc_server_key,
+            grpc_root_cert,
+            tls=grpc_use_ssl == "true",
+            mutual=grpc_use_ssl_mutual == "true",
+        ),
         device=device,
         fallback=fallback,
         version_compatible=version_compatible,
@@ -158,6 +241,15 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         log_verbose=log_verbose,
     )
     raise typer.Exit(_check(chosen) if check else running.run(chosen))
+
+
+def _host_names(given: Sequence[str]) -> tuple[str, ...]:
+    for name in given:
+        if not name or any(mark in name for mark in "/: *"):
+            raise UsageError(
+                f"--allow-host '{name}' is no host name", "give it alone: models.example.com"
+            )
+    return tuple(given)
 
 
 def _refuse_contradictions(
@@ -188,7 +280,7 @@ def _check(chosen: Any) -> int:
     check_repositories(chosen.repositories)
     rules = Settings(server="trtbuild", strict_config=chosen.strict_config)
     report = validate(list(dict.fromkeys(chosen.repositories)), rules)
-    typer.echo(text.render(report, color=sys.stdout.isatty()))
+    typer.echo(text.render(report, color=text.in_color(sys.stdout)))
     rows = check(chosen)
     for row in rows:
         typer.echo(str(row))

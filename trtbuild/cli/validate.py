@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from trtbuild.capability import Capability
+    from trtbuild.validate.apply import Repair
     from trtbuild.validate.run import Report
     from trtbuild.validate.settings import Settings
 
@@ -51,6 +53,10 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         str, typer.Option(help="Exit with 1 from here on: error, warning or info.")
     ] = "error",
     server: Annotated[str, typer.Option(help="Judge for triton or trtbuild (serve).")] = "triton",
+    server_python: Annotated[
+        str | None,
+        typer.Option(metavar="3.X", help="The Python of the server's Python backend: 3.12."),
+    ] = None,
 ) -> None:
     """Tell whether Triton will load a model repository, and what will go wrong after loading."""
     from trtbuild.validate.run import validate
@@ -62,6 +68,7 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         ignore=ignore,
         severity=min_severity,
         server=server,
+        server_python=server_python,
     )
     _check_choice("--format", format_, _formats())
     _check_diff(diff, {"--fix": fix, f"--format {format_}": format_ != "text", "--output": output})
@@ -69,7 +76,7 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
     if not report.models:
         typer.echo(f"there are no models in {', '.join(map(str, paths))}", err=True)
     if diff:
-        _show_diff(report)
+        _show_diff(report, paths, settings)
     elif fix:
         report = _repair(report, paths, settings)
     if not diff:
@@ -107,9 +114,11 @@ def _settings(
     ignore: list[str] | None,
     severity: str,
     server: str,
+    server_python: str | None,
 ) -> Settings:
     from trtbuild.validate.explain import check_selection
     from trtbuild.validate.finding import Severity
+    from trtbuild.validate.python_model import SERVER_PYTHON
     from trtbuild.validate.settings import SERVERS, Settings
 
     _check_choice("--server", server, SERVERS)
@@ -118,10 +127,21 @@ def _settings(
         strict_config=strict,
         gpus=_capabilities(gpus or []),
         server=server,
+        server_python=_python(server_python) if server_python else SERVER_PYTHON,
         select=check_selection("--select", _words(select)),
         ignore=check_selection("--ignore", _words(ignore)),
         min_severity=Severity[severity.upper()],
     )
+
+
+def _python(given: str) -> tuple[int, int]:
+    found = re.fullmatch(r"3\.(\d{1,2})(\.\d+)?", given)
+    if found is None:
+        raise UsageError(
+            f"--server-python '{given}' is no version of Python 3",
+            "give two numbers, such as 3.12, which Triton's containers have since 24.12",
+        )
+    return 3, int(found[1])
 
 
 def _words(values: list[str] | None) -> tuple[str, ...]:
@@ -141,7 +161,7 @@ def _write(report: Report, format_: str, output: Path | None) -> None:
     from trtbuild.validate.formats import FORMATS, text
 
     if format_ == "text":
-        rendered = text.render(report, color=output is None and sys.stdout.isatty())
+        rendered = text.render(report, color=output is None and text.in_color(sys.stdout))
     else:
         rendered = load(FORMATS[format_])(report)
     if output is None:
@@ -153,20 +173,30 @@ def _write(report: Report, format_: str, output: Path | None) -> None:
         raise UsageError(f"cannot write the report to '{output}': {error.strerror}") from None
 
 
-def _show_diff(report: Report) -> None:
-    from trtbuild.validate.apply import diff, plan_repair
+def _show_diff(report: Report, paths: list[Path], settings: Settings) -> None:
+    from trtbuild.validate.apply import diff, repair_all
     from trtbuild.validate.formats.text import printable
 
-    repair = plan_repair(report.findings)
+    repair, left = repair_all(report, paths, settings)
     for line in diff(repair).splitlines():
         typer.echo(printable(line))
-    typer.echo(f"{len(repair.fixed)} of {len(report.findings)} findings have a repair", err=True)
+    typer.echo(f"{_counted(repair)} a repair; {_findings(len(left.findings))} left", err=True)
 
 
 def _repair(report: Report, paths: list[Path], settings: Settings) -> Report:
-    """Repair and judge again, until nothing is left to repair: one fix may uncover another."""
-    from trtbuild.validate.apply import repair_all
+    """Write what `--diff` shows, and return the report on what is left."""
+    from trtbuild.validate.apply import repair_all, write_repair
 
-    fixed, report = repair_all(report, paths, settings)
-    typer.echo(f"repaired {fixed} finding{'s' if fixed != 1 else ''}", err=True)
-    return report
+    repair, left = repair_all(report, paths, settings)
+    write_repair(repair)
+    typer.echo(f"repaired {_findings(len(repair.fixed))}", err=True)
+    return left
+
+
+def _counted(repair: Repair) -> str:
+    number = len(repair.fixed)
+    return f"{_findings(number)} {'has' if number == 1 else 'have'}"
+
+
+def _findings(number: int) -> str:
+    return f"{number} finding{'s' if number != 1 else ''}"

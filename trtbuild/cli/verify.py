@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from trtbuild.cli.loading import Plugins, RunsCode
+
 
 def command(  # noqa: PLR0917 - Typer makes options of parameters
     model: Annotated[Path, typer.Argument(help="One model of a repository.", metavar="REPO/MODEL")],
@@ -19,6 +21,16 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
     atol: Annotated[
         float | None, typer.Option(min=0, help="Default: as it was converted with.")
     ] = None,
+    reference: Annotated[
+        str | None,
+        typer.Option(metavar="FILE.py:FUNCTION", help="Instead of model.onnx: as for convert."),
+    ] = None,
+    samples: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.npz", help="Instead of model.onnx: as for convert."),
+    ] = None,
+    plugins: Plugins = None,
+    version_compatible: RunsCode = False,
     json: Annotated[bool, typer.Option("--json", help="The figures as JSON on stdout.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
@@ -28,7 +40,17 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
     from trtbuild.verify.report import gate
 
     with render.progress(quiet=quiet) as on_progress:
-        found = verify(model, version, rtol=rtol, atol=atol, on_progress=on_progress)
+        found = verify(
+            model,
+            version,
+            rtol=rtol,
+            atol=atol,
+            reference=reference,
+            samples=samples,
+            plugins=tuple(plugins or ()),
+            runs_code=version_compatible,
+            on_progress=on_progress,
+        )
     if json:
         render.json(found)
     elif found.report.passed:

@@ -68,8 +68,12 @@ def _sizes(batch: Batch, options: ConfigOptions) -> list[int]:
                 f"--graph-batch {size}: the plans were built for batches from 1 to {batch.max}",
                 f"give sizes up to {batch.max}, or a larger --max-batch",
             )
-    powers = {1 << power for power in range(batch.max.bit_length())}
-    return sorted(set(options.graph_batch) or powers | {batch.max})
+    return sorted(set(options.graph_batch) or usual_sizes(batch.max))
+
+
+def usual_sizes(largest: int) -> set[int]:
+    """The batch sizes that are captured where nobody names some."""
+    return {1 << power for power in range(largest.bit_length())} | {largest}
 
 
 def _takes(profile: Profile, size: int) -> bool:

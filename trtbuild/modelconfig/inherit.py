@@ -11,11 +11,11 @@ from collections.abc import Container
 
 from trtbuild.modelconfig.schema import Config
 
-_SAID_BY_PLANS = frozenset(
-    ("name", "platform", "backend", "max_batch_size", "input", "output", "cc_model_filenames")
-)
-# They name batch sizes: optimization those of CUDA graphs.
-_OF_THE_BATCH = frozenset(("dynamic_batching", "model_warmup", "optimization"))
+_SAID_BY_PLANS = frozenset((
+    "name", "platform", "backend", "max_batch_size", "input", "output", "cc_model_filenames",
+    "optimization",  # its CUDA graphs; the rest of it is kept
+))  # fmt: skip
+_OF_THE_BATCH = frozenset(("dynamic_batching", "model_warmup"))  # they name batch sizes
 
 
 def keep_settings(old: Config, new: Config, asked: Container[str]) -> Config:
@@ -25,6 +25,7 @@ def keep_settings(old: Config, new: Config, asked: Container[str]) -> Config:
     """
     same_batch = old.max_batch_size == new.max_batch_size
     profiles = list(new.instance_group[0].profile) if new.instance_group else []
+    _keep_optimization(old, new)
     for field, value in old.ListFields():
         if field.name in _SAID_BY_PLANS or field.name in asked:
             continue
@@ -46,3 +47,16 @@ def keep_settings(old: Config, new: Config, asked: Container[str]) -> Config:
     for output in new.output:
         output.label_filename = output.label_filename or labels.get(output.name, "")
     return new
+
+
+def _keep_optimization(old: Config, new: Config) -> None:
+    """All of it but CUDA graphs, which name shapes of the plans."""
+    kept = type(new.optimization)()
+    kept.CopyFrom(old.optimization)
+    for field in ("graphs", "graph_spec"):
+        kept.cuda.ClearField(field)
+    if not kept.cuda.ListFields():
+        kept.ClearField("cuda")
+    kept.MergeFrom(new.optimization)
+    if kept.ListFields():
+        new.optimization.CopyFrom(kept)

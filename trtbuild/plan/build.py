@@ -17,12 +17,13 @@ from trtbuild.plan.inspector import inspector_text
 from trtbuild.plan.layers import NAMED_LAYERS, computing_in, counts, layers_from_text
 from trtbuild.plan.network import Parsed, network_from_onnx, typed
 from trtbuild.plan.options import PlanSpec
-from trtbuild.plan.plugins import load_plugins, unused_notes, used_plugins
+from trtbuild.plan.plugins import unused_notes, used_plugins
 from trtbuild.plan.progress import PER_MILLE, monitor
 from trtbuild.plan.runtimes import TENSORRT, TENSORRT_RTX, RuntimeInfo
 from trtbuild.plan.session import Session, session
 from trtbuild.plan.targets import plan_file_name
 from trtbuild.plan.timing_cache import load_timing_cache, missed, save_timing_cache
+from trtbuild.plan.usage import usage_hint
 from trtbuild.plan.words import is_usage, refusal_from_log
 from trtbuild.workers.child import report
 
@@ -44,7 +45,7 @@ def plan(spec: PlanSpec, directory: Path) -> Plan:
     """
     started = time.monotonic()
     loaded = session(spec.runtime)
-    plugins = load_plugins(loaded, spec.options.plugins)
+    plugins = loaded.plugins(spec.options.plugins)
     flags = typed(loaded)
     if spec.runtime.name == TENSORRT:
         datacenter.check_gpu(spec.targets[0])
@@ -176,17 +177,29 @@ def serialized(loaded: Session, parsed: Parsed, config: Any) -> Any:
     if any(map(is_usage, loaded.errors)):
         raise PlanError(
             f"{loaded.name}: {refusal.reason}",
-            "the model does not take every shape of the profile: give those it takes with "
-            "--min-shapes, --opt-shapes, --max-shapes, --max-batch and --profile",
+            usage_hint(parsed.network, refusal.reason),
         )
     raise PlanError(
         f"{loaded.name}: {refusal.reason}",
-        "give it more memory with --workspace" if "workspace" in refusal.reason else "",
+        _next_step(refusal.reason),
         node=refusal.layer,
         dtype=", ".join(refusal.dtypes),
         blamed=", ".join(map(str, refusal.blamed)),
         refused_by="builder",
     )
+
+
+def _next_step(reason: str) -> str:
+    """What to do about a builder's reason, where that is known."""
+    if "workspace" in reason:
+        return "give it more memory with --workspace"
+    if "nvinfer_lean" in reason:  # which comes in a package of its own
+        return (
+            "a version-compatible plan carries the lean runtime: install its library, from the "
+            "package tensorrt-lean-cu12-libs or -cu13-libs of the same release, where the loader "
+            "finds it (LD_LIBRARY_PATH), or give --version-compatible without-lean-runtime"
+        )
+    return ""
 
 
 def _write(path: Path, built: Any) -> None:

@@ -18,5 +18,5 @@ def check_capturable(ops: Mapping[str, int]) -> None:
         raise UsageError(
             f"--cuda-graphs: runs of this model cannot be captured, since {', '.join(found)} "
             f"{'waits' if len(found) == 1 else 'wait'} for values from the GPU",
-            "leave --cuda-graphs out, or cut that part off with --outputs",
+            "give --no-cuda-graphs, or cut that part off with --outputs",
         )

@@ -16,7 +16,6 @@ from trtbuild.artifacts import digest_of_files
 from trtbuild.errors import SourceError
 from trtbuild.network_model import NetworkModel, Precision
 from trtbuild.plan.network import Parsed, typed
-from trtbuild.plan.plugins import load_plugins
 from trtbuild.plan.runtimes import RuntimeInfo
 from trtbuild.plan.session import Session, session
 from trtbuild.plugins import PluginFile
@@ -38,7 +37,7 @@ def describe(
 ) -> NetworkModel:
     """Define the network once, and tell what it is. Raises `SourceError` for the user's errors."""
     loaded = session(runtime)
-    load_plugins(loaded, plugins)
+    loaded.plugins(plugins)
     file, _ = split_factory(location)
     parts = [Path(file)] if file.endswith(".py") else []
     parts += [weights] if weights else []

@@ -7,6 +7,8 @@
     24      4      TensorRT's version, a byte a part: 1 7 1 116
     32      1      -                         targets, a bit each [observed]
 
+Plans of TensorRT 8 and older begin with "ptrt".
+
 Sources: NVIDIA's trtexec (`--getPlanVersionOnly`) for tag, serialization version and version;
 what is marked was observed with the releases in `_OBSERVED` and read only from those. It is a
 hint, never a promise: `trtbuild.lock.json` beside a plan is what was asked of the builder.
@@ -25,6 +27,8 @@ from trtbuild.plan.runtimes import TENSORRT, TENSORRT_RTX
 
 HEADER_BYTES = 64
 _TAGS = {b"ftrt": TENSORRT, b"vtrt": TENSORRT_RTX}
+GIVE_A_PLAN = "give the path of a plan file"  # the hint where a file is none
+_OLD_TAG = b"ptrt"
 _SERIALIZATION_VERSION = 0
 _OBSERVED = {TENSORRT: ("10.6.",), TENSORRT_RTX: ("1.7.",)}
 _TARGET_BITS = {
@@ -58,7 +62,7 @@ def plan_header(path: Path) -> PlanHeader:
             head = file.read(HEADER_BYTES)
             size_bytes = path.stat().st_size
     except OSError as error:
-        raise PlanError(f"{path}: {error.strerror}", "give the path of a plan file") from None
+        raise PlanError(f"{path}: {error.strerror}", GIVE_A_PLAN) from None
     return plan_header_from_bytes(head, size_bytes, str(path))
 
 
@@ -67,6 +71,11 @@ def plan_header_from_bytes(head: bytes, size_bytes: int, name: str = "plan") -> 
     if not head:
         raise _no_plan(name, "the file is empty")
     runtime = _TAGS.get(head[:4])
+    if head.startswith(_OLD_TAG):
+        raise PlanError(
+            f"{name} is a plan of TensorRT 8 or older",
+            "build it again with the server's TensorRT",
+        )
     if runtime is None:
         raise _no_plan(name, f"it starts with {head[:4]!r}, plans with {_tags()}")
     if len(head) < HEADER_BYTES:
@@ -96,7 +105,7 @@ def _tags() -> str:
 
 
 def _no_plan(name: str, why: str) -> PlanError:
-    return PlanError(f"{name} is no TensorRT plan: {why}", "give the path of a plan file")
+    return PlanError(f"{name} is no TensorRT plan: {why}", GIVE_A_PLAN)
 
 
 def _cut_short(name: str, size_bytes: int, why: str) -> PlanError:

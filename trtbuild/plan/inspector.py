@@ -10,32 +10,25 @@ import importlib
 from pathlib import Path
 from typing import Any
 
-from trtbuild.errors import PlanError, first_line
+from trtbuild.engine_from_plan import Loading, engine_from_plan, lacks_weights
 from trtbuild.plan.layers import Inside, layers_from_text, weights_from_text
+from trtbuild.tensorrt_log import log_of
 
 
-def look_inside(plan: Path, module: str) -> Inside:
+def look_inside(plan: Path, module: str, loading: Loading) -> Inside:
     """Deserialize the plan file with the runtime `module` and ask it.
 
     Raises `PlanError` where the runtime does not take it, with its own words.
     """
     trt = importlib.import_module(module)
-    words: list[str] = []
-    logger = _logger(trt, words)
-    runtime = trt.Runtime(logger)
-    engine = runtime.deserialize_cuda_engine(plan.read_bytes())
-    if engine is None:
-        said = first_line(Exception(words[-1])) if words else "it says nothing"
-        raise PlanError(
-            f"{module} does not take {plan.name}: {said}",
-            "look at it on a machine with its GPU and the TensorRT that built it",
-        )
-    text = inspector_text(trt, engine)
+    loaded = engine_from_plan(trt, log_of(trt), plan, loading)
+    text = inspector_text(trt, loaded.engine)
     return Inside(
         layers=layers_from_text(text),
         weights_bytes=weights_from_text(text),
-        activations_bytes=_activations(engine),
-        profiles=engine.num_optimization_profiles,
+        activations_bytes=_activations(loaded.engine),
+        profiles=loaded.engine.num_optimization_profiles,
+        stripped=lacks_weights(trt, loaded.engine, plan.stat().st_size),
     )
 
 
@@ -49,17 +42,3 @@ def _activations(engine: Any) -> int:
     """`device_memory_size_v2` since 10.1, in 64 bits; before that its predecessor."""
     size = getattr(engine, "device_memory_size_v2", None)
     return int(engine.device_memory_size if size is None else size)
-
-
-def _logger(trt: Any, words: list[str]) -> Any:
-    severity = trt.ILogger.Severity
-
-    class Logger(trt.ILogger):  # type: ignore[misc] # the module is loaded by name
-        def __init__(self) -> None:
-            trt.ILogger.__init__(self)
-
-        def log(self, level: Any, message: str) -> None:
-            if level in (severity.INTERNAL_ERROR, severity.ERROR):
-                words.append(message)
-
-    return Logger()

@@ -56,6 +56,7 @@ class Inside(msgspec.Struct, frozen=True):
     weights_bytes: int  # of the layers whose weights are listed; fused kernels list none
     activations_bytes: int  # that a context needs beside inputs and outputs
     profiles: int
+    stripped: bool = False  # it has no weights and computes nonsense before it is given them
 
 
 def layers_from_text(text: str) -> tuple[Layer, ...]:

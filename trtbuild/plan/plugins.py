@@ -1,23 +1,13 @@
-"""The plugins of this worker process: loaded before a network is made, found in it afterwards."""
+"""Which plugins the layers of a network are made by."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from typing import Any
 
 from trtbuild.plan.session import Session
-from trtbuild.plugin_registry import LoadedPlugin, load_plugin
-from trtbuild.plugins import PluginCreator, PluginFile, UsedPlugin
-
-
-def load_plugins(session: Session, files: tuple[PluginFile, ...]) -> tuple[LoadedPlugin, ...]:
-    """Have the creators of `files` in the registry. Raises `PlanError` for one that fails."""
-    loaded = []
-    for file in files:
-        sys.stderr.write(f"loading plugin {file.path}\n")  # the last words, should it crash
-        loaded.append(load_plugin(session.trt, file))
-    return tuple(loaded)
+from trtbuild.plugin_registry import LoadedPlugin
+from trtbuild.plugins import PluginCreator, UsedPlugin
 
 
 def used_plugins(

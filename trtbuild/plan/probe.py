@@ -16,14 +16,15 @@ import onnx
 from trtbuild.artifacts import OnnxModel, OpRefusal, OpUse
 from trtbuild.capability import Capability
 from trtbuild.errors import PlanError
+from trtbuild.onnx_ops import HIGHEST_OPSET, first_opset
 from trtbuild.plan.build import configured, serialized
 from trtbuild.plan.explain import Examination
 from trtbuild.plan.network import NodeRefusal, network_from_bytes, plugin_hint, typed
 from trtbuild.plan.options import PlanSpec
-from trtbuild.plan.plugins import load_plugins
 from trtbuild.plan.session import session
 from trtbuild.plan.subgraphs import Graph, Kind, node_name, retyped
 from trtbuild.plan.words import is_usage, refusal_from_log
+from trtbuild.tensor import DTYPES
 from trtbuild.workers.child import report
 
 _PRECISIONS = ("fp16", "bf16", "fp32")
@@ -74,7 +75,7 @@ class _Prober:
         self._spec = spec
         self._graph = graph
         self._session = session(spec.runtime)
-        load_plugins(self._session, spec.options.plugins)
+        self._session.plugins(spec.options.plugins)
         self._hints: dict[tuple[str, str, str, Capability], str] = {}
 
     def refused(self, kinds: list[Kind]) -> tuple[dict[Capability, list[OpRefusal]], list[Kind]]:
@@ -120,7 +121,7 @@ class _Prober:
             self._hints[key] = no.hint or (
                 self._way_round(first, no.reason)
                 if no.by_parser
-                else self._hint(model, target, dtype)
+                else self._hint(first, model, target, dtype)
             )
         nodes = tuple(node_name(self._graph.nodes[index]) for index in kind.indexes)
         for index, other in enumerate(found):
@@ -131,21 +132,26 @@ class _Prober:
 
     def _way_round(self, node: onnx.NodeProto, reason: str) -> str:
         """For an op that the parser does not take, whatever the target."""
-        cuts = [name for name in node.input if self._graph.is_made(name)]
-        end = f"end the model before it, with --outputs {','.join(cuts)}, or " if cuts else ""
         plugin = plugin_hint(self._session, node.op_type, reason)
-        without = (
-            f"{self._spec.runtime.name} takes it for no target: {end}export the model without it"
-        )
+        without = f"{self._spec.runtime.name} takes it for no target: {self._cut(node)}"
         return f"{plugin}; {without}" if plugin else without
 
-    def _hint(self, model: onnx.ModelProto, target: Capability, dtype: str) -> str:
+    def _cut(self, node: onnx.NodeProto) -> str:
+        """How to do without `node`."""
+        cuts = [self._graph.before_cast(name) for name in node.input if self._graph.is_made(name)]
+        end = f"end the model before it, with --outputs {','.join(cuts)}, or " if cuts else ""
+        return f"{end}export the model without it"
+
+    def _hint(
+        self, node: onnx.NodeProto, model: onnx.ModelProto, target: Capability, dtype: str
+    ) -> str:
         parts = []
-        if better := self._types_that_build(model, target, dtype):
+        if better := self._types_that_build(node, model, target, dtype):
             parts.append(f"it builds for {target} {better}")
         if takers := self._takers(model, target):
             parts.append(f"as it is it builds for {_and(takers)}")
-        return "; ".join(parts) or f"nothing that was tried makes it build for {target}"
+        nothing = f"nothing that was tried makes it build for {target}: {self._cut(node)}"
+        return "; ".join(parts) or nothing
 
     def _takers(self, model: onnx.ModelProto, target: Capability) -> list[Capability]:
         """The other targets that take `model`, where the runtime can be asked without their GPU."""
@@ -155,14 +161,29 @@ class _Prober:
             return others
         return [other for other in others if self._ask(model, (other,)) is None]
 
-    def _types_that_build(self, model: onnx.ModelProto, target: Capability, dtype: str) -> str:
+    def _types_that_build(
+        self, node: onnx.NodeProto, model: onnx.ModelProto, target: Capability, dtype: str
+    ) -> str:
         if dtype in _PRECISIONS:
-            tried = [name for name in _PRECISIONS if name != dtype]
+            tried = [name for name in _PRECISIONS if name != dtype and self._gets(node, name)]
             works = [name for name in tried if self._builds_as(model, target, dtype, name)]
             return f"with {' or '.join(f'--precision {name}' for name in works)}" if works else ""
         if dtype in _QUANTIZED and self._builds_as(model, target, dtype, "int8"):
             return "quantized to int8"
         return ""
+
+    def _gets(self, node: onnx.NodeProto, precision: str) -> bool:
+        """Whether --precision would make `node` compute in that type.
+
+        It leaves in fp32 what ONNX has no 16-bit form for, and a graph that holds the type.
+        """
+        if precision == "fp32":
+            return True
+        low = DTYPES[precision].onnx
+        if self._graph.holds(low):
+            return False
+        first = first_opset(node.op_type, self._graph.opset, low)
+        return node.domain in ("", "ai.onnx") and 0 < first <= HIGHEST_OPSET
 
     def _builds_as(self, model: onnx.ModelProto, target: Capability, old: str, new: str) -> bool:
         return self._ask(retyped(model, old, new), (target,)) is None

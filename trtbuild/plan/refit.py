@@ -12,7 +12,8 @@ from typing import Any
 import msgspec
 
 from trtbuild.artifacts import digest_of_files
-from trtbuild.errors import PlanError
+from trtbuild.engine_from_plan import Loading, built_stripped, engine_from_plan
+from trtbuild.errors import PlanError, first_line
 from trtbuild.plan.runtimes import RuntimeInfo
 from trtbuild.plan.session import Session, session
 from trtbuild.plan.words import bare
@@ -27,17 +28,16 @@ class RefittedPlan(msgspec.Struct, frozen=True):
 
 
 def refit(
-    *, runtime: RuntimeInfo, plan: Path, onnx: Path, output: Path, runs_code: bool
+    *, runtime: RuntimeInfo, plan: Path, onnx: Path, output: Path, loading: Loading
 ) -> RefittedPlan:
     """Write to `output` the plan `plan` with the weights of the ONNX file `onnx`.
 
-    It can be given weights again afterwards. `runs_code`: the plan is version-compatible and
-    trusted. Raises `PlanError` where the plan does not load here, takes no weights, or takes
-    others than the file has.
+    It can be given weights again afterwards. Raises `PlanError` where the plan does not load here
+    as `loading` says, takes no weights, or takes others than the file has.
     """
     loaded = session(runtime)
-    engine = _engine(loaded, plan, runs_code=runs_code)
-    if not engine.refittable:
+    engine, _runtime = engine_from_plan(loaded.trt, loaded.log, plan, loading)
+    if not engine.refittable and not built_stripped(loaded.trt, engine):
         raise PlanError(
             f"{plan} takes no weights: it was built without --refittable and --strip-weights",
             "convert the model again with one of them",
@@ -47,22 +47,16 @@ def refit(
     return RefittedPlan(output, digest_of_files(output), output.stat().st_size)
 
 
-def _engine(loaded: Session, plan: Path, *, runs_code: bool) -> Any:
-    runtime = loaded.trt.Runtime(loaded.logger)
-    runtime.engine_host_code_allowed = runs_code
-    loaded.forget_errors()
-    engine = runtime.deserialize_cuda_engine(plan.read_bytes())
-    if engine is None:
-        raise PlanError(
-            f"{loaded.name} cannot load the plan {plan}: {_said(loaded)}",
-            "refit it with the release and on a GPU that it was built for",
-        )
-    return engine
-
-
 def _give_weights(loaded: Session, engine: Any, plan: Path, onnx: Path) -> None:
     loaded.forget_errors()
-    refitter = loaded.trt.Refitter(engine, loaded.logger)
+    try:
+        refitter = loaded.trt.Refitter(engine, loaded.logger)
+    except Exception as error:  # the bindings raise where C++ makes none
+        raise PlanError(
+            f"{loaded.name} gives the plan {plan} no weights: {loaded.log.cause()} "
+            f"({first_line(error)})",
+            "convert the model again with --strip-weights --refittable any",
+        ) from None
     parser = loaded.trt.OnnxParserRefitter(refitter, loaded.logger)
     if not parser.refit_from_file(str(onnx)):
         said = [parser.get_error(index).desc() for index in range(parser.num_errors)]

@@ -99,6 +99,11 @@ def choose_runtime(name: str, devices: Devices) -> RuntimeInfo:
     wanted = name
     if name == "auto":
         wanted = TENSORRT if TENSORRT in installed and devices.gpus else TENSORRT_RTX
+        if wanted not in installed and TENSORRT in installed:
+            raise PlanError(
+                f"tensorrt {installed[TENSORRT].version} builds on a GPU; {_no_gpu(devices)}",
+                'have it see one, or pip install "trtbuild[rtx]": TensorRT for RTX needs none',
+            )
     if wanted not in installed:
         needed_for = f"--runtime {name}" if name != "auto" else "building TensorRT plans here"
         raise MissingPackageError.of(wanted, _EXTRAS[wanted], needed_for)
@@ -131,6 +136,22 @@ def same_release(one: str, other: str) -> bool:
     """
     pairs = list(zip(release_parts(one), release_parts(other), strict=False))
     return bool(pairs) and all(a == b for a, b in pairs)
+
+
+def why_release_refuses(version: str, runtime: RuntimeInfo) -> str:
+    """Why `runtime` does not run a plan of the release `version`; "" where it may.
+
+    Releases of TensorRT for RTX run their own plans only. TensorRT runs older plans that were
+    built to be version compatible, which it tells itself, and never newer ones.
+    """
+    if same_release(version, runtime.version):
+        return ""
+    if runtime.name == TENSORRT and release_parts(version) < release_parts(runtime.version):
+        return ""
+    return (
+        f"was built by {runtime.name} {version}, and {runtime.version} is installed here, "
+        "which does not run it"
+    )
 
 
 def check_targets(targets: tuple[Capability, ...], runtime: RuntimeInfo) -> None:

@@ -9,22 +9,33 @@ from __future__ import annotations
 
 import functools
 import importlib
-import sys
 from typing import Any
 
 from trtbuild.capability import Capability
 from trtbuild.errors import MissingPackageError, PlanError
 from trtbuild.plan.runtimes import TENSORRT_RTX, RuntimeInfo
+from trtbuild.plugin_registry import LoadedPlugin, fill_registry
+from trtbuild.plugins import PluginFile
+from trtbuild.tensorrt_log import log_of
 
 
 class Session:
-    """A loaded runtime. `trt` is its module, `errors` what it said since `forget_errors`."""
+    """A loaded runtime. `trt` is its module."""
 
     def __init__(self, runtime: RuntimeInfo) -> None:
         self.runtime = runtime
         self.trt: Any = _import(runtime)
-        self.errors: list[str] = []
-        self.logger = _collecting_logger(self.trt, self.errors)
+        self.log = log_of(self.trt)
+
+    @property
+    def logger(self) -> Any:
+        """The one that TensorRT takes."""
+        return self.log.logger
+
+    @property
+    def errors(self) -> list[str]:
+        """What TensorRT said since `forget_errors`."""
+        return self.log.said
 
     @property
     def name(self) -> str:
@@ -33,11 +44,19 @@ class Session:
 
     def new_builder(self) -> Any:
         """A builder for one plan: one that has built before gives the next plan other bytes."""
+        self.plugins()
         return self.trt.Builder(self.logger)
+
+    def plugins(self, files: tuple[PluginFile, ...] = ()) -> tuple[LoadedPlugin, ...]:
+        """Have the creators of `files` and TensorRT's own in the registry, as networks need them.
+
+        Raises `PlanError` for a file that does not load.
+        """
+        return fill_registry(self.trt, self.logger, files)
 
     def forget_errors(self) -> None:
         """What TensorRT says from here on belongs to new work."""
-        self.errors.clear()
+        self.log.forget()
 
     def member(self, enum: str, name: str) -> Any:
         """The member `name` of the module's `enum`, None where this release has none."""
@@ -74,18 +93,3 @@ def _import(runtime: RuntimeInfo) -> Any:
             f"{runtime.package} {runtime.version} is installed, but does not load: {error}",
             f"pip install --force-reinstall {runtime.package}",
         ) from None
-
-
-def _collecting_logger(trt: Any, errors: list[str]) -> Any:
-    severity = trt.ILogger.Severity
-
-    class CollectingLogger(trt.ILogger):  # type: ignore[misc] # the module is loaded by name
-        def __init__(self) -> None:
-            trt.ILogger.__init__(self)
-
-        def log(self, level: Any, message: str) -> None:
-            if level in (severity.INTERNAL_ERROR, severity.ERROR):
-                errors.append(message)
-                sys.stderr.write(f"{message}\n")  # the last words, should this process crash
-
-    return CollectingLogger()

@@ -108,6 +108,25 @@ class Graph:
         """The tensor is put out by a node."""
         return name in self._producers and name not in self._constants
 
+    @property
+    def opset(self) -> int:
+        """Of ONNX's own ops."""
+        own = (entry for entry in self.proto.opset_import if entry.domain in ("", "ai.onnx"))
+        return next((int(entry.version) for entry in own), 1)
+
+    def before_cast(self, name: str) -> str:
+        """The tensor that `name` is a copy of in another float type, as --precision makes them.
+
+        It has the name that the model calls it by, which --outputs takes.
+        """
+        maker = self.nodes[self._producers[name]] if name in self._producers else None
+        copied = maker is not None and maker.op_type == "Cast" and "__cast_" in maker.name
+        return str(maker.input[0]) if maker is not None and copied else name
+
+    def holds(self, elem_type: int) -> bool:
+        """Some tensor of the model has that type (TensorProto.DataType)."""
+        return any(kind.tensor_type.elem_type == elem_type for kind in self._types.values())
+
     def cut_out(self, index: int) -> onnx.ModelProto | None:
         """Node `index` as a model; with it the nodes that compute shapes from other tensors.
 

@@ -2,13 +2,21 @@
 
 A cache holds for one release, CUDA and GPU model; TensorRT checks that itself. Without
 `--timing-cache` one is kept beside the store for each release and GPU.
+
+What TensorRT 10.6 remembers a kernel's time by (seen in its log, and by which builds pass under
+ERROR_ON_TIMING_CACHE_MISS): the layer, its types and formats, and the profile's shapes, also the
+largest. Not the weights' values. So a build of the same graph times nothing, whatever it was
+trained to; for other shapes it times everything again.
 """
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import re
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -90,19 +98,39 @@ def _set(config: Any, data: bytes) -> bool:
 def save_timing_cache(config: Any, path: Path) -> tuple[str, ...]:
     """Add what the build has timed to the cache at `path`; a note where that cannot be.
 
-    What another process wrote there in the meantime is kept; the file changes by one rename.
+    What another process wrote there in the meantime is kept: one at a time reads, merges and
+    writes. The file changes by one rename.
     """
     cache = config.get_timing_cache()
     if cache is None:
         return ()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.exists() and (theirs := config.create_timing_cache(path.read_bytes())) is not None:
-            cache.combine(theirs, False)
-        _replace(path, cache.serialize())
+        with _alone_in(path.parent):
+            if path.exists():
+                theirs = config.create_timing_cache(path.read_bytes())
+                if theirs is not None:
+                    cache.combine(theirs, False)
+            _replace(path, cache.serialize())
     except OSError as error:
         return (f"the timing cache {path} was not written: {error.strerror}",)
     return ()
+
+
+@contextlib.contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """While no other trtbuild merges a cache of `folder`; the lock goes with its holder.
+
+    It is on the folder itself, so that nothing is left beside a user's file. Where a file system
+    locks no folders (NFS), the last writer's entries stay, which costs others time and no plan.
+    """
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _replace(path: Path, data: Any) -> None:

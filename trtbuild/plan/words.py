@@ -37,9 +37,12 @@ _ENVELOPE = re.compile(
 _PLACE = re.compile(r"\[\w+\.(?:cpp|h):\d+: \w+\] |\s*In \S+ at \S+|^Myelin \(?")
 # Every error on a machine without a driver is followed by one about the driver.
 _NOISE = ("cudaError 35", "catchCudaError")
-# Errors about shapes and profiles: the same for every target. Other codes of "API Usage Error"
-# tell of a GPU or a library that is missing.
+# Errors about shapes, profiles and limits: the same for every target. Other codes of "API Usage
+# Error" tell of a GPU or a library that is missing.
 _USAGE = re.compile(r"Error Code [34]: API Usage Error|Shape Error|violate shape constraints")
+# Of those, the ones about sizes that other shapes would cure.
+_SIZES = re.compile(r"\bk(?:MIN|OPT|MAX)\b|profile|constraint|dimension|broadcast|reshap", re.I)
+_LIMIT = re.compile(r"maximum|\bat most\b|exceeds?|too (?:large|many)|not supported", re.IGNORECASE)
 
 
 class Refusal(NamedTuple):
@@ -61,8 +64,18 @@ def refusal_from_log(messages: list[str]) -> Refusal:
 
 
 def is_usage(message: str) -> bool:
-    """The message is about shapes or the profile, not about what a target can do."""
+    """The message is about what was asked for, not about what a target can do."""
     return _USAGE.search(message) is not None
+
+
+def is_of_sizes(reason: str) -> bool:
+    """Other shapes may be taken where these are not."""
+    return _SIZES.search(reason) is not None
+
+
+def is_limit(reason: str) -> bool:
+    """What was asked for is over a bound that TensorRT sets, such as TopK's 3840 elements."""
+    return _LIMIT.search(reason) is not None
 
 
 def bare(message: str) -> str:

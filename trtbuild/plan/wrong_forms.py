@@ -29,14 +29,20 @@ class _Graph(NamedTuple):
 
     constants: Mapping[str, onnx.TensorProto]
     ranks: Mapping[str, list[int | None]]  # None: a dim that varies
+    types: frozenset[int]  # of every tensor whose type is told
     opset: int
 
-    def values(self, name: str) -> list[int] | None:
-        """The integers of a small constant."""
+    def numbers(self, name: str) -> list[float] | None:
+        """The values of a small constant."""
         tensor = self.constants.get(name)
         if tensor is None or tensor.data_location == onnx.TensorProto.EXTERNAL:
             return None
-        return [int(value) for value in np.ravel(onnx.numpy_helper.to_array(tensor))]
+        return [float(value) for value in np.ravel(onnx.numpy_helper.to_array(tensor))]
+
+    def values(self, name: str) -> list[int] | None:
+        """The integers of a small constant."""
+        numbers = self.numbers(name)
+        return None if numbers is None else [int(value) for value in numbers]
 
 
 Rule = Callable[[onnx.NodeProto, _Graph], bool]
@@ -65,6 +71,41 @@ def _has_an_empty_part(node: onnx.NodeProto, graph: _Graph) -> bool:
 
 def _to_nothing(node: onnx.NodeProto, graph: _Graph) -> bool:
     return _attribute(node, "allowzero") == 1 and 0 in (graph.values(node.input[1]) or [])
+
+
+def _text(node: onnx.NodeProto, name: str) -> str:
+    return next((entry.s.decode() for entry in node.attribute if entry.name == name), "")
+
+
+def _new_mode(node: onnx.NodeProto, _: _Graph) -> bool:
+    return _text(node, "mode") in ("linear", "cubic")
+
+
+def _columns_first(node: onnx.NodeProto, _: _Graph) -> bool:
+    return _text(node, "mode") == "CRD"
+
+
+def _like_a_left_out_type(_: onnx.NodeProto, graph: _Graph) -> bool:
+    return bool(graph.types & {onnx.TensorProto.BFLOAT16, onnx.TensorProto.DOUBLE})
+
+
+def _several_classes(node: onnx.NodeProto, graph: _Graph) -> bool:
+    shape = graph.ranks.get(node.input[1]) or [None, None]
+    return shape[1] != 1
+
+
+def _between_corners(node: onnx.NodeProto, graph: _Graph) -> bool:
+    """Whether corners are aligned by a scale that makes no whole number of pixels."""
+    scales = graph.numbers(node.input[2]) if len(node.input) > 2 else None
+    if _text(node, "coordinate_transformation_mode") != "align_corners" or not scales:
+        return False
+    sizes = graph.ranks.get(node.input[0]) or []
+    axes = _integers(node, "axes") or list(range(len(scales)))
+    pairs = [
+        (scale, sizes[axis] if axis < len(sizes) else None)
+        for scale, axis in zip(scales, axes, strict=True)
+    ]
+    return any(not (scale * (1 if size is None else size)).is_integer() for scale, size in pairs)
 
 
 def _old_scan(_: onnx.NodeProto, graph: _Graph) -> bool:
@@ -111,17 +152,39 @@ _RECURRENT = _Form(
 # op -> its forms that come out wrong
 FORMS: dict[str, tuple[_Form, ...]] = {
     "AveragePool": (_POOL,),
+    "CastLike": (
+        _Form(
+            _like_a_left_out_type,
+            "TensorRT leaves out a cast like bf16 or fp64, which this may be: its type is not told",
+            "export it as a Cast",
+        ),
+    ),
     "DeformConv": (
         _Form(
             _always,
             "TensorRT's plugin computes other numbers than ONNX defines",
-            "export it as GridSample and Conv, or cut the model before it with --outputs",
+            f"{_KNOWN_SIZES}, or cut the model before it with --outputs",
         ),
     ),
     "GRU": (_RECURRENT,),
+    "GridSample": (
+        _Form(
+            _new_mode,
+            "TensorRT does not know the modes linear and cubic of opset 20 and samples the nearest",
+            f"{_KNOWN_SIZES}, or export the model with opset 19 or older",
+        ),
+    ),
     "LSTM": (_RECURRENT,),
     "LpPool": (_POOL,),
     "MaxPool": (_POOL,),
+    "NonMaxSuppression": (
+        _Form(
+            _several_classes,
+            "TensorRT puts the boxes of several classes in one order, ONNX class by class",
+            "give it a fixed number of pictures and classes, 32 of both together at most, or cut "
+            "the model before it with --outputs",
+        ),
+    ),
     "RNN": (_RECURRENT,),
     "Reshape": (
         _Form(
@@ -130,11 +193,26 @@ FORMS: dict[str, tuple[_Form, ...]] = {
             "leave the empty tensor out of the model",
         ),
     ),
+    "Resize": (
+        _Form(
+            _between_corners,
+            "its corners are aligned by a scale that makes no whole number of pixels, which ONNX "
+            "reckons with and TensorRT, like ONNX Runtime, rounds",
+            "export it with sizes in the place of scales",
+        ),
+    ),
     "Scan": (
         _Form(
             _old_scan,
             "a Scan of opset 8 has its batch in front, one of opset 9 and TensorRT's has not",
             "export the model with opset 9 or newer",
+        ),
+    ),
+    "SpaceToDepth": (
+        _Form(
+            _columns_first,
+            "TensorRT ignores mode=CRD",
+            "give the sizes of its picture, or export it as Reshape and Transpose",
         ),
     ),
     "Split": (
@@ -151,11 +229,18 @@ def wrong_forms(model: onnx.ModelProto) -> list[WrongForm]:
     """The nodes of `model`, those of subgraphs included, that TensorRT would compute wrongly."""
     if not any(node.op_type in FORMS for node in _nodes(model.graph.node)):
         return []
-    graph = _Graph(
-        _constants(model.graph),
-        {value.name: _dims(value) for value in _values(model.graph)},
-        max((e.version for e in model.opset_import if e.domain in ("", "ai.onnx")), default=1),
-    )
+    constants: dict[str, onnx.TensorProto] = {}
+    types: set[int] = set()
+    ranks: dict[str, list[int | None]] = {}
+    for scope in _graphs(model.graph):
+        constants |= _constants(scope)
+        ranks |= {value.name: _dims(value) for value in _values(scope)}
+        types |= {value.type.tensor_type.elem_type for value in _values(scope)}
+        types |= {_attribute(node, "to") for node in scope.node if node.op_type == "Cast"}
+    ranks |= {name: list(tensor.dims) for name, tensor in constants.items()}
+    types |= {tensor.data_type for tensor in constants.values()}
+    opset = max((e.version for e in model.opset_import if e.domain in ("", "ai.onnx")), default=1)
+    graph = _Graph(constants, ranks, frozenset(types), opset)
     return [
         WrongForm(node.op_type, node.name or f"node_of_{node.output[0]}", form.reason, form.hint)
         for node in _nodes(model.graph.node)
@@ -171,6 +256,15 @@ def _nodes(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.NodeProto]:
         for attribute in node.attribute:
             for graph in (attribute.g, *attribute.graphs):
                 yield from _nodes(graph.node)
+
+
+def _graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
+    """`graph` and those inside it; a name means the same in all of them."""
+    yield graph
+    for node in graph.node:
+        for attribute in node.attribute:
+            for inner in (attribute.g, *attribute.graphs):
+                yield from _graphs(inner)
 
 
 def _values(graph: onnx.GraphProto) -> Iterator[onnx.ValueInfoProto]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 # From 13 on, axes of Squeeze, Unsqueeze, ReduceSum and Split are inputs and Softmax is along one
 # axis: what TensorRT's parser and the passes of the surgery stage are written for.
 OLDEST_OPSET = 13
+_BROADCASTS = 7  # PRelu's slope [C] was one for each channel before, and is of the last dim since
 
 
 def at_opset(model: onnx.ModelProto, asked: int | None) -> tuple[onnx.ModelProto, str]:
@@ -52,12 +53,41 @@ def _converted(model: onnx.ModelProto, opset: int) -> onnx.ModelProto:
     for entry in converted.opset_import:
         if entry.domain in ("", "ai.onnx"):
             entry.version = opset
+    if default_opset(model) < _BROADCASTS:
+        _spread_slopes(converted)
     # A newer opset may need a newer file format; everything else of the model stays as it was.
     imports = list(converted.opset_import)
     needed = onnx.helper.find_min_ir_version_for(imports, ignore_unknown=True)
     converted.ir_version = max(converted.ir_version, needed)
     check(converted)  # the converter keeps attributes that an older opset does not have
     return converted
+
+
+def _spread_slopes(model: onnx.ModelProto) -> None:
+    """Let slopes [C] of PRelu be one for each channel still, which onnx's converter forgets.
+
+    Raises `ValueError` where a slope is something else as well.
+    """
+    import onnx
+
+    inferred = onnx.shape_inference.infer_shapes(model).graph
+    values = {v.name: v for v in (*inferred.input, *inferred.value_info, *inferred.output)}
+    for node in model.graph.node:
+        if node.op_type != "PRelu":
+            continue
+        x, slope = node.input
+        rank = len(values[x].type.tensor_type.shape.dim) if x in values else 0
+        held = [tensor for tensor in model.graph.initializer if tensor.name == slope]
+        if held and (list(held[0].dims) in ([], [1]) or rank == len(held[0].dims) + 1):
+            continue
+        if not held or not rank or sum(slope in other.input for other in model.graph.node) > 1:
+            raise ValueError(f"a PRelu of opset {_BROADCASTS - 1} has one slope for each channel")
+        ones = [1] * (rank - 1 - len(held[0].dims))
+        held[0].dims.extend(ones)
+        for value in model.graph.input:
+            if value.name == slope:
+                for one in ones:
+                    value.type.tensor_type.shape.dim.add().dim_value = one
 
 
 def check(model: onnx.ModelProto) -> None:

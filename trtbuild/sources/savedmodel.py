@@ -15,6 +15,7 @@ from trtbuild.sources.tf_export import (
     running,
     tensorflow,
 )
+from trtbuild.sources.tf_roots import refuse_saved_model
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,15 +46,21 @@ class SavedModel:
         self.outputs = distinct_outputs(self.inputs, sorted(self.function.structured_outputs))
 
     def _choose(self, location: str) -> tuple[tuple[str, ...], str]:
+        """The tags and the signature; what they would run is looked through before it is loaded."""
         from tensorflow.python.saved_model.loader_impl import parse_saved_model
 
+        saved_model = parse_saved_model(location)
         graphs = {
-            tuple(sorted(graph.meta_info_def.tags)): graph
-            for graph in parse_saved_model(location).meta_graphs
+            tuple(sorted(graph.meta_info_def.tags)): graph for graph in saved_model.meta_graphs
         }
         tags = _choose_tags(self.what, list(graphs), self.options.tags)
         names = [name for name in graphs[tags].signature_def if not name.startswith("__")]
-        return tags, _choose_signature(self.what, names, self.options.signature)
+        signature = _choose_signature(self.what, names, self.options.signature)
+        if not self.options.trust_source:
+            for graph in saved_model.meta_graphs:  # two may have the same tags
+                if set(graph.meta_info_def.tags) == set(tags):
+                    refuse_saved_model(saved_model, graph, signature, self.what)
+        return tags, signature
 
     def export(self, path: Path) -> tuple[str, ...]:
         """As `session.Source`."""

@@ -91,6 +91,8 @@ def _definition(
         given = [types.get(name, onnx.TypeProto()).SerializeToString() for name in node.input]
         body = schema.get_context_dependent_function(node.SerializeToString(), given)
         function = onnx.FunctionProto.FromString(body)
+        if not function.node:  # the types that it depends on are not known
+            return None
     else:
         return None
     for entry in function.opset_import:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trtbuild.modelconfig.complete import Completed, complete
-from trtbuild.repository.directory import Directory, below
+from trtbuild.repository.directory import Directory
 from trtbuild.repository.versions import overflows, selected_versions
+from trtbuild.validate.completion import Completion, completion_of
 from trtbuild.validate.ensemble import Graph
-from trtbuild.validate.python_model import auto_completes
 from trtbuild.validate.settings import Settings
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Model:
         settings: Settings,
         *,
         exists: bool = True,
-        problem: ConfigError | None = None,
+        problems: Sequence[ConfigError] = (),
     ) -> None:
         self.name = name  # of the folder; of the config where there is no folder
         self.document = document
@@ -43,11 +43,28 @@ class Model:
         self.path = path  # of the config, whether it `exists` or not
         self.settings = settings
         self.exists = exists
-        self.problem = problem  # why the config could not be read; then `config` is empty
+        self.problems = problems  # why the config could not be read
+        self.other: Model | None = None  # such a config in its second reading; see `recover`
         self.peers: Mapping[str, Peer] | None = None  # its members at least; None: unknown
         self.neighbours: Sequence[str] = ()  # of an ensemble: the names of all models around it
         self.twins: tuple[Path, ...] = ()  # folders of the same name in other repositories
+        self.named_by: Callable[..., Sequence[str]] = lambda *_: ()  # see `Repository.naming`
         self.resource_holders: Holders = {}  # the repository's rate limiter resources
+
+    @property
+    def problem(self) -> ConfigError | None:
+        """The first reason why the config could not be read."""
+        return self.problems[0] if self.problems else None
+
+    @property
+    def readings(self) -> tuple[Model, ...]:
+        """What there is to judge beside the text: itself; of a broken config both readings.
+
+        None where the text leaves open what it means.
+        """
+        if not self.problems:
+            return (self,)
+        return () if self.other is None else (self, self.other)
 
     @cached_property
     def completed(self) -> Completed:
@@ -72,23 +89,14 @@ class Model:
         return bool(self.config.platform == "ensemble")
 
     @cached_property
-    def fills_tensors(self) -> bool:
-        """Whether the backend may add what the config's inputs and outputs leave out.
+    def completion(self) -> Completion:
+        """How much auto-complete fills in of what the config leaves out."""
+        return completion_of(self)
 
-        Source: auto-complete of the backends: TensorRT and TensorFlow fill in every tensor, ONNX
-        Runtime nothing where the config lists both inputs and outputs, Python what the model's
-        `auto_complete_config` does, PyTorch and ensembles nothing.
-        """
-        if self.settings.strict_config or self.is_ensemble:
-            return False
-        if self.backend == "onnxruntime":
-            return not (self.config.input and self.config.output)
-        if self.backend == "python":
-            return any(
-                auto_completes(below(folder.path, self.completed.filename))
-                for folder in self.version_folders.values()
-            )
-        return self.backend in ("tensorrt", "tensorrt_rtx", "tensorflow", "openvino")
+    @property
+    def fills_tensors(self) -> bool:
+        """Whether the backend may add what the config's inputs and outputs leave out."""
+        return self.completion > Completion.NOTHING
 
     @cached_property
     def versions(self) -> dict[int, str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from trtbuild.validate.completion import KEEP_BATCH_SIZE
+
 if TYPE_CHECKING:
     from trtbuild.validate.model import Model
 
@@ -29,6 +31,7 @@ class Peer(NamedTuple):
     complete: bool  # False: auto-complete may add inputs and outputs that we cannot see
     decoupled: bool
     steps: tuple[str, ...] = ()  # the models of an ensemble's steps
+    keeps_batch_size: bool = True  # False: auto-complete may set another than the config's
     reason: str = ""  # its first error, where it does not load
 
 
@@ -60,6 +63,8 @@ def peer_of(model: Model, reason: str = "", *, decoupled: bool = False) -> Peer:
         inputs=inputs,
         outputs=outputs,
         complete=not unknown,
+        keeps_batch_size=not unknown
+        or (config.max_batch_size > 0 and model.backend in KEEP_BATCH_SIZE),
         decoupled=decoupled or (not ensemble and config.model_transaction_policy.decoupled),
         steps=tuple(step.model_name for step in config.ensemble_scheduling.step)
         if ensemble

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import ast
 import functools
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from trtbuild.validate.bounded import content_of
 from trtbuild.validate.python_scope import names_of
+from trtbuild.validate.python_syntax import RUNNING, Version, parse
 
 CLASS = "TritonPythonModel"
+COMPLETES = "auto_complete_config"  # the static method that auto-complete calls
+SERVER_PYTHON: Version = (3, 12)  # of Triton's containers since 24.12
 Method = ast.FunctionDef | ast.AsyncFunctionDef
 _MAX_BYTES = 4 << 20  # the largest file that is parsed; hand-written ones have some kilobytes
 
@@ -30,28 +32,52 @@ class PythonModel(NamedTuple):
     text: str = ""  # the line of the problem
     attributes: frozenset[str] = frozenset()  # all that the class binds, its methods too
     decorated: bool = False  # or made by a metaclass: what is called may be something else
+    class_line: int = 0
+    parser: Version = RUNNING  # the Python that has the problem
+    sure: bool = True  # False: the server's Python has not this problem, as far as can be told
+    sets_completion: bool = False  # the file speaks of `COMPLETES` outside its class
 
 
 @functools.lru_cache(maxsize=64)
-def _read(path: Path, _stamp: tuple[int, int]) -> PythonModel | None:
+def _read(path: Path, _stamp: tuple[int, int], server: Version) -> PythonModel | None:
     source = content_of(path, _MAX_BYTES)
     if source is None:
         return None
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the user's code: not ours to print
-            tree = ast.parse(source)
-        return _of_tree(tree)
-    except SyntaxError as error:
-        return _unparsed(error)
-    except (ValueError, RecursionError, MemoryError) as error:
-        return PythonModel(str(error) or type(error).__name__, 0, False, False, {}, False)
+        tree, error, parser, sure = parse(source, server)
+        model = _of_tree(tree) if tree is not None else _UNSEEN
+    except (ValueError, RecursionError, MemoryError) as refusal:
+        return _UNSEEN._replace(problem=str(refusal) or type(refusal).__name__)
+    if tree is not None and COMPLETES.encode() in source:
+        model = model._replace(sets_completion=any(_sets_completion(tree)))
+    return model if error is None else _with_problem(model, error, parser, sure=sure)
 
 
-def _unparsed(error: SyntaxError) -> PythonModel:
-    problem, line = error.msg or "invalid syntax", error.lineno or 0
-    text = (error.text or "").rstrip("\r\n")
-    return PythonModel(problem, line, False, False, {}, False, max(0, error.offset or 0), text)
+_UNSEEN = PythonModel("", 0, False, False, {}, False)
+
+
+def _with_problem(
+    model: PythonModel, error: SyntaxError, parser: Version, *, sure: bool
+) -> PythonModel:
+    return model._replace(
+        problem=error.msg or "invalid syntax",
+        line=error.lineno or 0,
+        column=max(0, error.offset or 0),
+        text=(error.text or "").rstrip("\r\n"),
+        parser=parser,
+        sure=sure,
+    )
+
+
+def _sets_completion(tree: ast.Module) -> Iterator[bool]:
+    """Whether something may give the class the method from outside of it."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            yield node.attr == COMPLETES and isinstance(node.ctx, ast.Store)
+        elif isinstance(node, ast.Constant):
+            yield node.value == COMPLETES
+        elif isinstance(node, ast.keyword):
+            yield node.arg == COMPLETES
 
 
 def _of_tree(tree: ast.Module) -> PythonModel:
@@ -75,7 +101,15 @@ def _of_class(node: ast.ClassDef) -> PythonModel:
     bases = bool(node.bases) or decorated
     attributes = frozenset(names)
     return PythonModel(
-        "", node.lineno, True, True, methods, bases, attributes=attributes, decorated=decorated
+        "",
+        node.lineno,
+        True,
+        True,
+        methods,
+        bases,
+        attributes=attributes,
+        decorated=decorated,
+        class_line=node.lineno,
     )
 
 
@@ -92,26 +126,29 @@ def _binds_unseen(tree: ast.Module) -> Iterator[bool]:
             yield any(keyword.arg == CLASS for keyword in node.keywords)
 
 
-def read_python_model(path: Path) -> PythonModel | None:
-    """The class in the file at `path`; None where there is no such file or it is huge."""
+def read_python_model(path: Path, server: Version = SERVER_PYTHON) -> PythonModel | None:
+    """The class in the file at `path`; None where there is no such file or it is huge.
+
+    `server` is the Python of the server, for which it is parsed.
+    """
     try:
         stat = path.stat()
-        return _read(path, (stat.st_mtime_ns, stat.st_size))
+        return _read(path, (stat.st_mtime_ns, stat.st_size), server)
     except OSError:
         return None
 
 
-def auto_completes(path: Path) -> bool:
-    """Whether the model in the file at `path` may add inputs and outputs itself."""
-    try:
-        if b"auto_complete_config" not in (content_of(path, _MAX_BYTES) or b""):
-            return False
-    except OSError:
-        return False
-    model = read_python_model(path)
-    return model is not None and (
-        not model.found or "auto_complete_config" in model.attributes or model.bases
-    )
+def auto_completes(path: Path, server: Version = SERVER_PYTHON) -> bool | None:
+    """Whether the model in the file at `path` adds inputs and outputs itself.
+
+    None where that cannot be seen: the class, or one that it is made of, comes from elsewhere.
+    """
+    model = read_python_model(path, server)
+    if model is None or not model.found:
+        return None
+    if COMPLETES in model.attributes:
+        return True
+    return None if model.bases or model.sets_completion else False
 
 
 def binding(method: Method) -> str | None:

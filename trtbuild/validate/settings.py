@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+
 import msgspec
 
 from trtbuild.capability import Capability
 from trtbuild.validate.finding import Severity
+from trtbuild.validate.python_model import SERVER_PYTHON
 
 SERVERS = ("triton", "trtbuild")
+
+
+class Draft(msgspec.Struct, frozen=True):
+    """What the files would be after repairs that are not written."""
+
+    texts: Mapping[Path, str] = msgspec.field(default_factory=dict)  # config file -> its text
+    folders: frozenset[Path] = frozenset()  # that would be made
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -18,5 +29,7 @@ class Settings(msgspec.Struct, frozen=True):
     server: str = "triton"  # one of SERVERS
     select: tuple[str, ...] = ()  # codes, their beginnings, or names; (): all
     ignore: tuple[str, ...] = ()
+    server_python: tuple[int, int] = SERVER_PYTHON  # of the server's Python backend
     min_severity: Severity = Severity.ERROR
+    draft: Draft = Draft()
     digests: bool = True  # read every locked file whole to compare its digest

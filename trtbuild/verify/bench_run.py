@@ -16,6 +16,7 @@ import numpy as np
 from trtbuild.artifacts import to_json
 from trtbuild.cuda import Cuda, Stream
 from trtbuild.cuda_timing import Mark
+from trtbuild.engine_from_plan import Loading
 from trtbuild.errors import UsageError
 from trtbuild.verify.bench_lane import Lane, lane
 from trtbuild.verify.engine import Engine, Execution
@@ -38,14 +39,15 @@ _INTEGERS_BELOW = 2  # 0 and 1 are in every table and mask
 _LAYER_WARM_UP, _LAYER_RUNS = 5, 50
 
 
-def measure(plan: Path, module: str, options: BenchOptions) -> list[Measurement]:
+def measure(plan: Path, module: str, options: BenchOptions, loading: Loading) -> list[Measurement]:
     """Measure the plan file with the runtime `module`, once for each batch that is asked for.
 
-    Raises `UsageError` for shapes that the plan does not take, `VerificationError` where it does
-    not run, `CudaError` where the GPU cannot be used.
+    Raises `UsageError` for shapes that the plan does not take, `PlanError` where it does not load
+    as `loading` says, `VerificationError` where it does not run, `CudaError` where the GPU cannot
+    be used.
     """
     with Cuda() as cuda:
-        engine = Engine(module, plan, cuda)
+        engine = Engine(module, plan, cuda, loading)
         profiles = profiles_of(engine)
         wanted = [
             shapes_of(profiles, batch, options.shapes) for batch in options.batches or (None,)

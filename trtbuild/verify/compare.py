@@ -41,7 +41,8 @@ def compare(label: Label, reference: Array, candidate: Array, tolerance: Toleran
 
 def _inexact(label: Label, reference: Array, candidate: Array, tolerance: Tolerance) -> Comparison:
     finite = np.isfinite(reference) & np.isfinite(candidate)
-    scale = float(np.max(np.abs(reference[finite]), initial=0.0)) if tolerance.scaled else 1.0
+    largest = float(np.max(np.abs(reference[finite]), initial=tolerance.smallest))
+    scale = largest if tolerance.scaled else 1.0
     atol = tolerance.atol * scale
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         difference = np.where(finite, np.abs(candidate - reference), 0.0)

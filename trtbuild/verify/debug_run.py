@@ -10,6 +10,7 @@ import onnx
 
 from trtbuild.artifacts import Comparison, OnnxModel, Plan
 from trtbuild.cuda import Cuda
+from trtbuild.engine_from_plan import Loading
 from trtbuild.errors import VerificationError, first_line
 from trtbuild.onnx_model import describe
 from trtbuild.onnx_session import open_session, run
@@ -106,6 +107,7 @@ def look(
     model: Path,
     points: list[Point],
     options: VerifyOptions,
+    loading: Loading,
     precision: Precision | None = None,
 ) -> list[Comparison]:
     """Every output of the plan against `run_wide` of the graph it was built from."""
@@ -113,7 +115,7 @@ def look(
     tolerance = tolerance_of_plan(coarsest(own, precision or "fp32"), options)
     found = []
     with Cuda() as cuda:
-        engine = Engine(module, plan.path, cuda)
+        engine = Engine(module, plan.path, cuda, loading)
         for point in points:
             expected, got = load_tensors(point.outputs), engine.run(load_tensors(point.inputs))
             for name, reference in expected.items():

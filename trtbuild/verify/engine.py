@@ -16,10 +16,10 @@ import numpy as np
 import onnx
 
 from trtbuild.cuda import Cuda, DeviceMemory, PinnedMemory, Stream
-from trtbuild.errors import VerificationError, first_line
-from trtbuild.plugin_registry import load_plugin
-from trtbuild.plugins import PluginFile
+from trtbuild.engine_from_plan import AS_IT_IS, Loading, check_weights, engine_from_plan
+from trtbuild.errors import VerificationError
 from trtbuild.tensor import DTYPES, dtype_from_tensorrt
+from trtbuild.tensorrt_log import log_of
 from trtbuild.verify.dtypes import cast_to
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -28,33 +28,13 @@ Array = np.ndarray[Any, np.dtype[Any]]
 class Engine:
     """The plan file `plan` in the runtime `module`, on the GPU of `cuda`."""
 
-    def __init__(
-        self,
-        module: str,
-        plan: Path,
-        cuda: Cuda,
-        plugins: tuple[PluginFile, ...] = (),
-        *,
-        runs_code: bool = False,
-    ) -> None:
-        """`plugins` are loaded first.
-
-        `runs_code`: the plan is version-compatible, so that it runs code of its own; trusted.
-        Raises `VerificationError` where the runtime cannot load the plan, with its own words,
-        `PlanError` for a plugin that does not load.
-        """
+    def __init__(self, module: str, plan: Path, cuda: Cuda, loading: Loading = AS_IT_IS) -> None:
+        """Raises `PlanError` where it does not load as `loading` says, or has no weights."""
         self.trt = importlib.import_module(module)
         self.cuda = cuda
-        self._words: list[str] = []
-        self._logger = _logger(self.trt, self._words)
-        for plugin in plugins:
-            load_plugin(self.trt, plugin)
-        self._runtime = self.trt.Runtime(self._logger)
-        if runs_code:
-            self._runtime.engine_host_code_allowed = True
-        self.handle = self._runtime.deserialize_cuda_engine(plan.read_bytes())
-        if self.handle is None:
-            raise VerificationError(f"{module} cannot load the plan: {self.last_words()}")
+        self._log = log_of(self.trt)
+        self.handle, self._runtime = engine_from_plan(self.trt, self._log, plan, loading)
+        check_weights(self.trt, self.handle, plan, loading)
         names = [self.handle.get_tensor_name(i) for i in range(self.handle.num_io_tensors)]
         mode = self.trt.TensorIOMode.INPUT
         self.inputs = tuple(n for n in names if self.handle.get_tensor_mode(n) == mode)
@@ -80,7 +60,7 @@ class Engine:
 
     def last_words(self) -> str:
         """What TensorRT complained of last."""
-        return first_line(Exception(self._words[-1])) if self._words else "it says nothing"
+        return self._log.last()
 
 
 class Buffer(NamedTuple):
@@ -172,17 +152,3 @@ class Execution:
         self._buffers.clear()
         del self.context
         self.stream.free()
-
-
-def _logger(trt: Any, words: list[str]) -> Any:
-    severity = trt.ILogger.Severity
-
-    class Logger(trt.ILogger):  # type: ignore[misc] # the bindings have no types
-        def __init__(self) -> None:
-            trt.ILogger.__init__(self)
-
-        def log(self, level: Any, message: str) -> None:
-            if level in (severity.INTERNAL_ERROR, severity.ERROR):
-                words.append(message)
-
-    return Logger()

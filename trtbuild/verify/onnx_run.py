@@ -13,6 +13,7 @@ from trtbuild.artifacts import Comparison, OnnxModel, SurgeryResult, VerifyRepor
 from trtbuild.errors import VerificationError, first_line
 from trtbuild.onnx_session import open_session, run
 from trtbuild.onnx_weights import read_skeleton
+from trtbuild.tensor import TensorSpec
 from trtbuild.tensorfile import load_tensors, save_tensors
 from trtbuild.verify.compare import Label, compare
 from trtbuild.verify.dtypes import precision_of
@@ -92,10 +93,30 @@ def compare_graphs(
             sides.append((f"{kind} vs ONNX", source, middle, before.precision))
             reference = (kind, source) if source else ("ONNX", middle)
             sides.append((f"{reference[0]} vs {what}", reference[1], final, after.precision))
+        comparisons += _wrongly_declared(point, result.model.outputs, final)
         for pair, expected, got, precision in sides:
             tolerance = tolerance_of(options, precision)
             comparisons += _pairs(pair, point, expected, got, tolerance)
     return VerifyReport(tuple(comparisons), not_run)
+
+
+def _wrongly_declared(
+    point: Point, outputs: tuple[TensorSpec, ...], found: dict[str, Array]
+) -> Iterator[Comparison]:
+    """A failed comparison for each output whose shape is not as the model says, as a config will.
+
+    No tolerance is meant for it, so both are 0.
+    """
+    for spec in outputs:
+        shape = found[spec.name].shape
+        fits = len(shape) == len(spec.shape) and all(
+            isinstance(said, str) or said == size
+            for said, size in zip(spec.shape, shape, strict=True)
+        )
+        if not fits:
+            problem = f"shape {list(shape)}, of which the model says {spec}"
+            label = Label("declared vs ONNX", point.name, spec.name)
+            yield Comparison(*label, 0.0, 0.0, 0.0, (), ("", ""), 0.0, 0.0, False, problem)
 
 
 def run_final(result: SurgeryResult, points: list[Point]) -> list[Path]:

@@ -28,17 +28,22 @@ class Tolerance(msgspec.Struct, frozen=True):
     rtol: float
     atol: float
     scaled: bool  # `atol` is a share of the largest |reference| of the tensor
+    # Which counts as at least this: the smallest normal number of the type, in the tensor's units.
+    smallest: float = 0.0
 
 
 # Rounding errors grow with a tensor's scale and add up over a model's layers; an element near
 # zero among large ones carries the error of the large ones. So the default atol is a share of
 # the scale. Unit roundoff is 6e-8 for fp32, 5e-4 for fp16, 4e-3 for bf16, 6e-2 for fp8 (e4m3);
 # the shares leave room for sums over deep networks (fp32: reordered sums, TF32-free CPU kernels).
+# Under its smallest normal number a type has no unit roundoff: its numbers are a fixed step apart,
+# that of the smallest normal one (fp16: 6e-8, 2^-24; IEEE 754-2019, 3.3), so a tensor far below it
+# is judged as one at it.
 DEFAULTS: dict[Precision, Tolerance] = {
-    "fp32": Tolerance(1e-3, 1e-4, True),
-    "fp16": Tolerance(1e-2, 1e-2, True),
-    "bf16": Tolerance(5e-2, 5e-2, True),
-    "fp8": Tolerance(1e-1, 1e-1, True),
+    "fp32": Tolerance(1e-3, 1e-4, True, 2.0**-126),
+    "fp16": Tolerance(1e-2, 1e-2, True, 2.0**-14),
+    "bf16": Tolerance(5e-2, 5e-2, True, 2.0**-126),
+    "fp8": Tolerance(1e-1, 1e-1, True, 2.0**-6),
 }
 
 
@@ -51,7 +56,7 @@ def tolerance_of(options: VerifyOptions, precision: Precision) -> Tolerance:
     rtol = default.rtol if options.rtol is None else options.rtol
     if options.atol is not None:
         return Tolerance(rtol, options.atol, False)
-    return Tolerance(rtol, default.atol, True)
+    return Tolerance(rtol, default.atol, True, default.smallest)
 
 
 # What TensorRT 10 may compute in where it chooses types itself. Integers round to a share of a

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from trtbuild.artifacts import Comparison, Plan
 from trtbuild.cuda import Cuda, lasting_context
+from trtbuild.engine_from_plan import Loading
 from trtbuild.onnx_weights import read_skeleton
-from trtbuild.plugins import PluginFile
 from trtbuild.tensorfile import load_tensors
 from trtbuild.verify.compare import Label, compare
 from trtbuild.verify.dtypes import precision_of
@@ -45,20 +45,20 @@ def compare_plan(
     label: str,
     precision: Precision | None = None,
     against: str = "ONNX",
-    plugins: tuple[PluginFile, ...] = (),
+    loading: Loading,
 ) -> list[Comparison]:
     """Run `plan` with the runtime `module` on every point's inputs, against its outputs.
 
     `precision`: what the plan computes in, where that is coarser than the ONNX file `model`, or
-    where there is none; `against`: whose outputs they are. Raises `VerificationError` where the
-    runtime cannot load or run the plan, with its own words, `CudaError` where the GPU cannot be
-    used.
+    where there is none; `against`: whose outputs they are. Raises `PlanError` where the runtime
+    cannot load the plan as `loading` says, `VerificationError` where it cannot run it, each with
+    its own words, `CudaError` where the GPU cannot be used.
     """
     own = "fp32" if model is None else precision_of(read_skeleton(model))
     tolerance = tolerance_of_plan(coarsest(own, precision or "fp32"), options)
     comparisons = []
     with Cuda() as cuda:
-        engine = Engine(module, plan.path, cuda, plugins, runs_code=bool(plan.version_compatible))
+        engine = Engine(module, plan.path, cuda, loading)
         for point in points:
             report(f"verify {label}", f"{point.name} shapes")
             expected = load_tensors(point.outputs)

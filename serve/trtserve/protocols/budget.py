@@ -7,9 +7,11 @@ budget and gives them back; who wants more than is left is refused.
 
 from __future__ import annotations
 
-# A large body is charged as it comes, in steps: what it will be touches no memory yet. With huge
-# pages the first byte touches this much.
+# A body is charged as it comes: what it will be touches no memory yet. With huge pages the first
+# byte touches this much; larger bodies get their memory when the second is here (see `arriving`).
 STEP_BYTES = 2 << 20
+STAGED_BYTES = 128 * 1024
+_SMALL_STEP_BYTES = 16 * 1024
 
 
 class Budget:
@@ -61,7 +63,9 @@ class Share:
         """Hold at least `needed` bytes, a step ahead but no more than `at_most`."""
         if needed <= self.held_bytes:
             return True
-        target = min(at_most, -(-needed // STEP_BYTES) * STEP_BYTES)
+        large = needed > STAGED_BYTES and at_most >= STEP_BYTES
+        step = STEP_BYTES if large else _SMALL_STEP_BYTES
+        target = min(at_most, -(-needed // step) * step)
         if not self._budget.take(target - self.held_bytes):
             return False
         self.held_bytes = target

@@ -11,9 +11,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-import numpy as np
-
 from trtserve.errors import Kind, ServeError, invalid
+from trtserve.protocols.arriving import Arriving
 from trtserve.protocols.budget import Budget, Share
 from trtserve.protocols.compression import decompressed
 from trtserve.protocols.grpc_status import bug, failure
@@ -49,10 +48,11 @@ class StreamHandler(Protocol):
 
 
 class Method(NamedTuple):
-    """One RPC: exactly one of the two is set."""
+    """One RPC: exactly one of the first two is set."""
 
     unary: Callable[[GrpcCall, memoryview], None] | None = None
     stream: Callable[[GrpcCall], StreamHandler] | None = None
+    check: Callable[[Headers], None] | None = None  # raises `ServeError` for who may not call it
 
 
 class GrpcApplication:
@@ -77,6 +77,8 @@ class GrpcApplication:
             or not _CONTENT_TYPE.match(headers.get(b"content-type", b""))
         ):
             self._refuse(call, headers)
+        elif method.check is not None and not _may(call, method.check):
+            pass  # it has failed
         elif self.budget.full and not headers[b":path"].startswith(_HEALTH):
             call.fail(ServeError(Kind.TOO_LARGE, self.budget.refusal))
         elif method.stream is not None:
@@ -95,11 +97,20 @@ class GrpcApplication:
             call.fail(ServeError(Kind.UNSUPPORTED, f"there is no method {path[:200]}"))
 
 
+def _may(call: GrpcCall, check: Callable[[Headers], None]) -> bool:
+    try:
+        check(call.headers)
+    except ServeError as error:
+        call.fail(error)
+        return False
+    return True
+
+
 class GrpcCall:
     """One call: takes the stream's bytes, hands whole messages on, sends the answer."""
 
     __slots__ = (
-        "_application", "_body", "_compressed", "_filled", "_message", "_prefix", "_share",
+        "_application", "_body", "_compressed", "_message", "_prefix", "_share",
         "_started", "_stream", "cancelled", "handler", "headers", "on_cancel", "started_ns",
         "unary",
     )  # fmt: skip
@@ -114,9 +125,8 @@ class GrpcCall:
         self.on_cancel: Callable[[], None] | None = None
         self.cancelled = False
         self._message: memoryview | None = None
-        self._body: memoryview | None = None  # of a message that comes in pieces
+        self._body: Arriving | None = None  # of a message that comes in pieces
         self._prefix = b""
-        self._filled = 0
         self._compressed = False
         self._share: Share | None = None  # of the budget, for messages that are not small
         self._started = False  # a streaming answer's headers are out
@@ -145,30 +155,27 @@ class GrpcCall:
                     return
             body = self._body
             assert body is not None
-            part = data[: len(body) - self._filled]
-            body[self._filled : self._filled + len(part)] = part
-            self._filled += len(part)
-            data = data[len(part) :]
+            data = data[body.add(data) :]
             if not self._has_filled(body):
                 return
 
-    def _has_filled(self, body: memoryview) -> bool:
-        if not self._hold(self._filled, len(body)):
+    def _has_filled(self, body: Arriving) -> bool:
+        if not self._hold(body.filled, body.length):
             return False
-        if self._filled == len(body):
+        if body.filled == body.length:
             self._body = None
-            self._complete(body)
+            self._complete(body.memory)
         return True
 
     def space(self) -> memoryview | None:
         """Where the next of the request's bytes belong, None where that is not known."""
-        return None if self._body is None else self._body[self._filled :]
+        return None if self._body is None else self._body.space
 
     def filled(self, count: int) -> None:
         """`count` bytes were written into `space`."""
         body = self._body
         assert body is not None
-        self._filled += count
+        body.advance(count)
         self._has_filled(body)
 
     def _begin(self) -> bool:
@@ -180,13 +187,10 @@ class GrpcCall:
             return False
         self._compressed = bool(self._prefix[0])
         self._prefix = b""
-        # numpy leaves the memory untouched: a promised message costs nothing until it comes.
-        self._body = np.empty(length, np.uint8).data
-        self._filled = 0
         if length == 0:
-            body, self._body = self._body, None
-            self._complete(body)
+            self._complete(memoryview(b""))
             return False
+        self._body = Arriving(length)
         return True
 
     def _allowed(self, length: int) -> bool:
@@ -279,7 +283,7 @@ class GrpcCall:
     @property
     def received_bytes(self) -> int:
         """Bytes of the message that is coming."""
-        return len(self._prefix) + self._filled
+        return len(self._prefix) + (0 if self._body is None else self._body.filled)
 
     def reset(self) -> None:
         """The client is gone."""

@@ -10,8 +10,7 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import NamedTuple
 
-import numpy as np
-
+from trtserve.protocols.arriving import Arriving
 from trtserve.protocols.budget import Budget, Share
 from trtserve.protocols.chunked import ChunkedBody
 from trtserve.protocols.http1_head import MAX_HEAD_BYTES, Head, HttpError, known_head
@@ -41,8 +40,7 @@ class RequestReader:
         self._share = Share(self._budget)  # of the body being read, then of the request under way
         self._data = b""
         self._head: Head | None = None  # its body is being read
-        self._body: memoryview | None = None
-        self._filled = 0
+        self._body: Arriving | None = None
         self._chunks: ChunkedBody | None = None
         self.continue_wanted = False  # the client waits for "100 Continue" before its body
 
@@ -60,7 +58,8 @@ class RequestReader:
     def received_bytes(self) -> int:
         """How much has come of the request that is being read."""
         chunked = 0 if self._chunks is None else self._chunks.received
-        return len(self._data) + self._filled + chunked
+        arrived = 0 if self._body is None else self._body.filled
+        return len(self._data) + arrived + chunked
 
     def hold(self, count: int) -> None:
         """The request under way takes `count` bytes of memory. Raises `HttpError`."""
@@ -76,7 +75,6 @@ class RequestReader:
         """No request comes of what is here."""
         self._head = self._body = self._chunks = None
         self._data = b""
-        self._filled = 0
         self.release()
 
     def receive(self, data: bytes) -> None:
@@ -86,19 +84,21 @@ class RequestReader:
     def space(self) -> memoryview | None:
         """Where the next bytes of the body belong; None: give them to `receive`."""
         body = self._body
-        return None if body is None or self._filled == len(body) else body[self._filled :]
+        return None if body is None or body.filled == body.length else body.space
 
     def filled(self, count: int) -> None:
         """`count` bytes were read into `space`."""
-        self._filled += count
+        body = self._body
+        assert body is not None
+        body.advance(count)
 
     def begin(self, head: Head, length: int) -> None:
         """A request has begun whose head is known; of its body, `length` bytes are still to come.
 
         They are what the request is given as its body. `length` is more than 0.
         """
-        self._head, self._filled = head, 0
-        self._body = np.empty(length, np.uint8).data
+        self._head = head
+        self._body = Arriving(length, staged=False)  # it came whole twice
 
     def next_request(self) -> HttpRequest | None:
         """The next whole request, None until there is one. Raises `HttpError`."""
@@ -144,12 +144,10 @@ class RequestReader:
         return head
 
     def _begin_body(self, data: memoryview, length: int) -> None:
-        # numpy leaves the memory untouched: a promised body costs nothing until it comes.
-        self._body = np.empty(length, np.uint8).data
-        self._filled = len(data)
-        self._body[: self._filled] = data
+        self._body = Arriving(length)
+        self._body.add(data)
         self._data = b""
-        self._charge(self._filled, length)
+        self._charge(len(data), length)
 
     def _too_large(self) -> str:
         return f"the body is larger than the {self._max_body_bytes} bytes that are allowed"
@@ -172,13 +170,12 @@ class RequestReader:
     def _take_filled(self, head: Head) -> HttpRequest | None:
         body = self._body
         assert body is not None
-        if self._filled > self._share.held_bytes:
-            self._charge(self._filled, len(body))
-        if self._filled < len(body):
+        if body.filled > self._share.held_bytes:
+            self._charge(body.filled, body.length)
+        if body.filled < body.length:
             return None
         self._head = self._body = None
-        self._filled = 0
-        return HttpRequest(head, body)
+        return HttpRequest(head, body.memory)
 
     def _take_chunked(self, head: Head) -> HttpRequest | None:
         chunks = self._chunks

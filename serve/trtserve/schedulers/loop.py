@@ -267,7 +267,8 @@ class Runner:
         finished: asyncio.Future[Outcome] = self._loop.create_future()
 
         def done(_instance: Instance, _batch: Batch, outcome: Outcome) -> None:
-            finished.set_result(outcome)
+            if not finished.done():  # nobody waits any more where the server ends meanwhile
+                finished.set_result(outcome)
 
         instance.start(batch, done)
         return await finished

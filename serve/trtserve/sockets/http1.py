@@ -54,7 +54,7 @@ class HttpProtocol(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports do all that asyncio.Transport does without being its subclass.
         self._transport = transport = cast("asyncio.Transport", transport)
-        if not self._connections.enter(self):
+        if not self._connections.enter(self, transport):
             transport.abort()
 
     def data_received(self, data: bytes) -> None:
@@ -259,8 +259,8 @@ class HttpProtocol(asyncio.Protocol):
     def eof_received(self) -> bool:
         """The client sends no more. It still gets the answers to what it has sent."""
         transport = self._transport
-        if transport is None or self._close_after:
-            return False
+        if transport is None or self._close_after or not transport.can_write_eof():
+            return False  # TLS has no halves
         if self._request is None and not self._paused:
             self._end_half_closed()
             return False

@@ -77,7 +77,7 @@ def send(server: Running, method: str, path: bytes, body: bytes) -> tuple[int, s
     """A request whose path is sent as it is."""
     with socket.create_connection(("127.0.0.1", server.server.ports["http"]), 30) as connection:
         connection.sendall(
-            method.encode() + b" " + path + b" HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
+            method.encode() + b" " + path + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
             b"Content-Length: %d\r\n\r\n" % len(body) + body
         )
         received = b""

@@ -277,7 +277,8 @@ def test_files_of_a_load_live_as_long_as_what_they_are_served_from(
     """A Python model's process that dies is started again from its file."""
     put_gated(repository, "m")
     code = (repository / "m" / "1" / "model.py").read_bytes()
-    with served(tmp_path, "--model-control-mode=explicit") as server:
+    options = ("--model-control-mode=explicit", "--allow-model-overrides")
+    with served(tmp_path, *options) as server:
         temporary = Path(os.environ.get("TMPDIR", "/tmp"))
         with http_client.InferenceServerClient(server.http) as client:
             client.load_model("m")

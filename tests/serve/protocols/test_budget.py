@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from trtserve.protocols.budget import STEP_BYTES, Budget, Share
+from trtserve.protocols.budget import STAGED_BYTES, STEP_BYTES, Budget, Share
 from trtserve.protocols.http1 import RequestReader
 from trtserve.protocols.http1_head import HttpError
 
@@ -14,7 +14,11 @@ def test_what_is_taken_is_given_back() -> None:
     budget = Budget(10 * MIB)
     first, second = Share(budget), Share(budget)
     assert first.grow(1, 8 * MIB)
-    assert budget.used_bytes == STEP_BYTES  # a step ahead
+    assert budget.used_bytes == 16384  # a step ahead
+    assert first.grow(STAGED_BYTES, 8 * MIB)
+    assert budget.used_bytes == STAGED_BYTES
+    assert first.grow(STAGED_BYTES + 1, 8 * MIB)  # its memory is made
+    assert budget.used_bytes == STEP_BYTES
     assert first.grow(STEP_BYTES, 8 * MIB)
     assert budget.used_bytes == STEP_BYTES
     assert first.grow(8 * MIB, 8 * MIB)
@@ -36,7 +40,7 @@ def test_bodies_are_charged_as_they_come() -> None:
     budget = Budget(4 * MIB)
     readers = [RequestReader(8 * MIB, budget) for _ in range(3)]
     for reader in readers[:2]:
-        reader.receive(HEAD % (3 * MIB) + bytes(100_000))
+        reader.receive(HEAD % (3 * MIB) + bytes(200_000))
         assert reader.next_request() is None
     assert budget.used_bytes == 4 * MIB
     readers[2].receive(b"GET / HTTP/1.1\r\n\r\n" + HEAD % 1)
@@ -45,7 +49,7 @@ def test_bodies_are_charged_as_they_come() -> None:
         readers[2].next_request()
     assert caught.value.status == 503
     readers[1].abandon()
-    for reader, size in ((readers[0], 3 * MIB - 100_000),):
+    for reader, size in ((readers[0], 3 * MIB - 200_000),):
         space = reader.space()
         assert space is not None
         reader.filled(size)

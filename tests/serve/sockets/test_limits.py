@@ -24,7 +24,7 @@ def connect(address: str) -> socket.socket:
 @pytest.mark.parametrize("protocol", ["http", "grpc"])
 def test_too_many_connections(start: Callable[..., Running], tmp_path: Path, protocol: str) -> None:
     put(tmp_path, "m", identity())
-    server = start(tmp_path, max_connections=3)
+    server = start(tmp_path, max_connections=3, max_connections_per_peer=3)
     connections = server.server.connections
     with ExitStack() as stack:
         there = [stack.enter_context(connect(server.http)) for _ in range(3)]

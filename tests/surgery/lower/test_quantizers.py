@@ -110,3 +110,20 @@ def test_what_tensorrt_quantizes_is_left_alone() -> None:
         {"s": np.float32(0.1)},
     )
     assert not apply(Quantizers(), job(made)).changed
+
+
+@pytest.mark.parametrize(("axis", "blocks"), [(1, [2, 3, 4]), (0, [1, 6, 4]), (2, [2, 6, 2])])
+def test_a_scale_for_each_block(axis: int, blocks: list[int]) -> None:
+    scale = np.abs(f32(*blocks)) + 0.1
+    zero = RNG.integers(0, 9, blocks).astype(np.uint8)
+    made = model(
+        [
+            node("QuantizeLinear", ["x", "s", "z"], ["q"], axis=axis, block_size=2),
+            node("DequantizeLinear", ["q", "s", "z"], ["y"], axis=axis, block_size=2),
+        ],
+        ["x fp32 [2, 6, 4]"],
+        ["q uint8 [2, 6, 4]", "y fp32 [2, 6, 4]"],
+        {"s": scale, "z": zero},
+        opset=21,
+    )
+    compare(made, "QuantizeLinear", x=f32(2, 6, 4) * 9)

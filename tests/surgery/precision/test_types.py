@@ -8,9 +8,7 @@ from trtbuild.surgery.precision.types import (
     FP16,
     FP32,
     FP64,
-    first_opset,
     may_be,
-    schema_of,
     uses,
 )
 
@@ -48,20 +46,6 @@ def test_onnx_itself_says_what_a_place_may_hold(
 
 def test_nothing_is_known_of_ops_of_other_domains() -> None:
     assert may_be(of("Relu", "acme"), 17, FP16, 0) is False
-    assert schema_of("NoSuchOp", 17) is None
-
-
-@pytest.mark.parametrize(
-    ("op", "opset", "low", "expected"),
-    [("Conv", 17, BF16, 22), ("Relu", 17, FP16, 17), ("QuantizeLinear", 13, FP16, 19)],
-)
-def test_the_first_opset_that_takes_a_type(op: str, opset: int, low: int, expected: int) -> None:
-    assert first_opset(op, opset, low) == expected
-
-
-def test_some_ops_never_take_it() -> None:
-    assert first_opset("NonMaxSuppression", 17, FP16) == 0
-    assert first_opset("NoSuchOp", 17, FP16) == 0
 
 
 def test_types_are_found_in_weights_and_tensors() -> None:

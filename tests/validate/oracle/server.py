@@ -25,6 +25,17 @@ from tests.tritonserver import PYTHON, free_port, lay_out_backends
 
 # The stand-ins; "stub" is a custom backend, of which Triton's core knows nothing.
 STAND_INS = ("stub", "tensorrt", "onnxruntime", "pytorch", "tensorflow", "openvino")
+# A backend of one's own in Python, which fills in what its models leave out.
+COMPLETER = """class TritonPythonModel:
+    @staticmethod
+    def auto_complete_config(config):
+        config.add_input({"name": "a", "data_type": "TYPE_FP32", "dims": [4]})
+        config.add_output({"name": "b", "data_type": "TYPE_FP32", "dims": [4]})
+        return config
+
+    def execute(self, requests):
+        return []
+"""
 START_S = 60.0
 # A crash is no verdict: 2.51 crashes on one in twenty refusals of a model with several instances,
 # and the late end of an earlier case is a crash too. Each attempt has a new server. Silence for the
@@ -70,6 +81,8 @@ def make_backends(directory: Path) -> None:
     for name in STAND_INS:
         (directory / name).mkdir()
         shutil.copy(library, directory / name / f"libtriton_{name}.so")
+    (directory / "completer").mkdir()
+    (directory / "completer" / "model.py").write_text(COMPLETER)
 
 
 class Triton:

@@ -16,6 +16,7 @@ import onnx
 import onnx_graphsurgeon as gs
 
 from trtbuild.surgery.graph import elem_type
+from trtbuild.surgery.lower.odd_floats import ODD
 from trtbuild.surgery.lower.writer import Lowering, Writer, optional
 
 _T = onnx.TensorProto
@@ -50,23 +51,52 @@ class Quantizers(Lowering):
         if node.op in ("QLinearMatMul", "QLinearConv"):
             return _quantized_product(node, writer)
         number = elem_type(node.inputs[0] if node.op == "DequantizeLinear" else node.outputs[0])
-        if number == _T.INT8 and optional(node, 2) is None:
+        if number not in (*_RANGES, *ODD, _T.INT32) or _stays(node, number):
             return False
-        if number == _T.INT4 and isinstance(node.inputs[0], gs.Constant):
-            return False
-        if node.attrs.get("block_size", 0):
-            return False
-        if node.op == "DequantizeLinear" and number in (*_RANGES, _T.INT32):
-            write = writer()
-            value = _dequantized(write, node, *node.inputs[:3])
-            write.finish(value)
-            return True
-        if node.op == "QuantizeLinear" and number in _RANGES:
-            write = writer()
-            axis = int(node.attrs.get("axis", 1))
-            write.finish(_quantized(write, node.inputs[0], node.inputs[1:3], number, axis))
-            return True
-        return False
+        write = writer()
+        x, *grid = node.inputs[:3]
+        grid = [_over_blocks(write, node, tensor) for tensor in grid]
+        if node.op == "DequantizeLinear":
+            write.finish(_dequantized(write, node, x, *grid))
+        elif number in ODD:
+            write.finish(_coded(write, node, grid[0], number))
+        else:
+            write.finish(_quantized(write, x, grid, number, int(node.attrs.get("axis", 1))))
+        return True
+
+
+def _stays(node: gs.Node, number: int) -> bool:
+    """It is how TensorRT is told to compute in few bits, or has blocks of an unknown count."""
+    if number == _T.INT8 and optional(node, 2) is None:
+        return True
+    if number == _T.INT4 and isinstance(node.inputs[0], gs.Constant):
+        return True
+    return bool(node.attrs.get("block_size", 0)) and not _has_known_blocks(node)
+
+
+def _coded(write: Writer, node: gs.Node, scale: gs.Tensor, number: int) -> gs.Tensor:
+    """The quotient of x and scale cast to a float of few bits; those have no zero point."""
+    x, axis = node.inputs[0], int(node.attrs.get("axis", 1))
+    quotient = write.op("Div", _floats(write, x), _along(write, scale, axis, len(x.shape or [])))
+    return write.op("Cast", quotient, to=number, saturate=int(node.attrs.get("saturate", 1)))
+
+
+def _has_known_blocks(node: gs.Node) -> bool:
+    shape = node.inputs[0].shape
+    axis = int(node.attrs.get("axis", 1))
+    return shape is not None and axis < len(shape) and isinstance(shape[axis], int)
+
+
+def _over_blocks(write: Writer, node: gs.Node, tensor: gs.Tensor) -> gs.Tensor:
+    """A scale or zero point, where there is one for each block along the axis repeated over it."""
+    size = int(node.attrs.get("block_size", 0))
+    if not size or not tensor.name:
+        return tensor
+    axis = int(node.attrs.get("axis", 1))
+    blocks = np.arange(node.inputs[0].shape[axis]) // size
+    wide = write.op("Gather", _floats(write, tensor), write.constant(blocks, np.int64), axis=axis)
+    wide.dtype, wide.shape = np.float32, list(node.inputs[0].shape)
+    return wide
 
 
 def _floats(write: Writer, tensor: gs.Tensor, number: int = _T.FLOAT) -> gs.Tensor:
@@ -94,7 +124,7 @@ def _dequantized(
     if zero is not None and zero.name:
         value = write.op("Sub", value, _along(write, zero, axis, rank))
     value = write.op("Mul", value, _along(write, scale, axis, rank))
-    number = int(node.attrs.get("output_dtype", 0)) or elem_type(scale)
+    number = int(node.attrs.get("output_dtype", 0)) or elem_type(node.inputs[1])
     return value if number == _T.FLOAT else write.op("Cast", value, to=number)
 
 

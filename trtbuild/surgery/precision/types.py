@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import functools
 
-import onnx
 import onnx_graphsurgeon as gs
 
+from trtbuild.onnx_ops import SPELLING, schema_of
 from trtbuild.surgery.graph import all_graphs, elem_type, is_standard
 from trtbuild.tensor import DTYPES
 
 FP32, FP64 = DTYPES["fp32"].onnx, DTYPES["fp64"].onnx
 FP16, BF16 = DTYPES["fp16"].onnx, DTYPES["bf16"].onnx
 
-# ONNX's spelling of a type in schemas
-_SPELLING = {FP32: "tensor(float)", FP16: "tensor(float16)", BF16: "tensor(bfloat16)"}
 # Attributes that hold a TensorProto.DataType, whatever the op.
 TYPE_ATTRIBUTES = ("to", "dtype", "output_dtype", "output_datatype")
 # op -> the attribute that says what its output is; without it, fp32 or the type of input 0
@@ -44,15 +42,6 @@ def uses(graph: gs.Graph, types: set[int]) -> bool:
 
 
 @functools.cache
-def schema_of(op: str, opset: int) -> onnx.defs.OpSchema | None:
-    """The schema of an op of ONNX's own set at `opset`; None: there is none."""
-    try:
-        return onnx.defs.get_schema(op, opset, "")
-    except onnx.defs.SchemaError:
-        return None
-
-
-@functools.cache
 def _allowed(op: str, opset: int, output: bool, index: int) -> tuple[str, frozenset[str]]:
     """The name of the type variable at a place, and the types it may stand for."""
     schema = schema_of(op, opset)
@@ -75,22 +64,10 @@ def may_be(node: gs.Node, opset: int, low: int, index: int, output: bool = False
     if output and index in _STASHED.get(node.op, ()):
         return False
     variable, types = _allowed(node.op, opset, output, index)
-    return bool(variable) and {_SPELLING[FP32], _SPELLING[low]} <= types
+    return bool(variable) and {SPELLING[FP32], SPELLING[low]} <= types
 
 
 def _is_parameter(node: gs.Node, opset: int, index: int, output: bool) -> bool:
     if output or index not in PARAMETERS.get(node.op, ()):
         return False
     return _allowed(node.op, opset, False, index)[0] != _allowed(node.op, opset, False, 0)[0]
-
-
-def first_opset(op: str, opset: int, low: int) -> int:
-    """The first opset from `opset` on at which `op` takes `low`; 0: none, or not one of ONNX's."""
-    for version in range(opset, onnx.defs.onnx_opset_version() + 1):
-        schema = schema_of(op, version)
-        if schema is None:
-            return 0
-        for constraint in schema.type_constraints:
-            if {_SPELLING[FP32], _SPELLING[low]} <= set(map(str, constraint.allowed_type_strs)):
-                return version
-    return 0

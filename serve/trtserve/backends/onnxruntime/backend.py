@@ -111,7 +111,11 @@ def _session(request: LoadRequest, device: str) -> onnxruntime.InferenceSession:
     try:
         session = onnxruntime.InferenceSession(
             str(request.file),
-            session_options(request.config, alone=device == CPU and len(request.seats) == 1),
+            session_options(
+                request.config,
+                alone=device == CPU and len(request.seats) == 1,
+                sessions=len(request.seats),
+            ),
             providers=providers(request.config, device),
         )
     except ServeError:

@@ -173,7 +173,7 @@ class CudaExecutor:
 
 
 def _failure(error: CudaError) -> ServeError:
-    return ServeError(Kind.INTERNAL, f"the GPU failed: {error}")
+    return ServeError(Kind.INTERNAL, f"the GPU failed: {error.message}")
 
 
 def _on_gpu(session: onnxruntime.InferenceSession) -> frozenset[str]:

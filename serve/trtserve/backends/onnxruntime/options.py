@@ -16,6 +16,7 @@ from typing import Any
 import onnxruntime
 
 from trtserve.errors import invalid
+from trtserve.limits import check_threads
 from trtserve.placement import CPU, gpu_index
 from trtserve.processors import cores
 
@@ -35,19 +36,26 @@ _CUDA_CHOICES = {
     "arena_extend_strategy": {"0": "kNextPowerOfTwo", "1": "kSameAsRequested"},
     "do_copy_in_default_stream": {"0": "0", "1": "1", "false": "0", "true": "1"},
 }
+_THREAD_COUNTS = ("intra_op_thread_count", "inter_op_thread_count")
 _SESSION_ENTRIES = ("session.use_device_allocator_for_initializers",)
 
 
-def session_options(config: Any, *, alone: bool = False) -> onnxruntime.SessionOptions:
+def session_options(
+    config: Any, *, alone: bool = False, sessions: int = 1
+) -> onnxruntime.SessionOptions:
     """The session options that a config's parameters ask for. Raises `ServeError`.
 
-    alone: one instance computes on the CPU's processors, as far as this model goes.
+    alone: one instance computes on the CPU's processors, as far as this model goes. sessions: how
+    many there will be.
     """
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what goes wrong comes back as an exception
     stated = _stated(config)
-    options.intra_op_num_threads = _number(stated, "intra_op_thread_count") or cores()
-    options.inter_op_num_threads = _number(stated, "inter_op_thread_count")
+    threads = {name: _number(stated, name) for name in _THREAD_COUNTS}
+    for name, count in threads.items():
+        check_threads(config.name, name, count, sessions)
+    intra, inter = threads.values()
+    options.intra_op_num_threads, options.inter_op_num_threads = intra or cores(), inter
     options.execution_mode = _choice(stated, "execution_mode", _MODES, "0")
     options.enable_cpu_mem_arena = _choice(stated, "enable_mem_arena", _SWITCHES, "1")
     options.enable_mem_pattern = _choice(stated, "enable_mem_pattern", _SWITCHES, "1")

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import importlib
 import logging
-import re
 import threading
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from trtbuild.artifacts import Profile, Range
+from trtbuild.engine_from_plan import advice, lacks_weights
 from trtbuild.errors import first_line
 from trtbuild.plan.runtimes import RuntimeInfo
 from trtbuild.tensor import dtype_from_tensorrt
 from trtserve.backends.tensorrt.profiles import EngineTensor, Signature
-from trtserve.plans import PlanRefused
+from trtserve.plans import PlanRefused, without_weights
 
 _log = logging.getLogger("trtserve")
 _MOST_WORDS = 20  # messages kept until somebody asks; the first one is the cause
@@ -157,16 +157,11 @@ def open_engine(
     if handle is None:
         raise PlanRefused(
             f"{runtime.name} {runtime.version} refuses {plan.name} on {device}: {loaded.words}"
-            f"{_advice(str(loaded.words), host_code=host_code)}"
+            f" ({advice(str(loaded.words))})"
         )
+    if lacks_weights(loaded.trt, handle, plan.stat().st_size):
+        raise PlanRefused(without_weights(plan.name))
     return Engine(loaded, handle, made)
-
-
-def _advice(words: str, *, host_code: bool) -> str:
-    """What to do about a refusal, where TensorRT's words tell what it is about."""
-    if not host_code and re.search(r"host ?code|version.compatib", words, re.IGNORECASE):
-        return ": serve --version-compatible loads such plans, which runs code that is in them"
-    return ""
 
 
 def signature_of(trt: Any, handle: Any) -> Signature:

@@ -159,7 +159,7 @@ class TensorRtExecutor:
             finally:
                 self._unused.append(slot)
         except CudaError as error:
-            raise ServeError(Kind.INTERNAL, f"the GPU failed: {error}") from None
+            raise ServeError(Kind.INTERNAL, f"the GPU failed: {error.message}") from None
         return made
 
     def _begin(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from trtbuild.cuda import CONTEXT_LOST, lasting_context
+from trtbuild.cuda import lasting_context
+from trtbuild.cuda_driver import CONTEXT_LOST
 from trtbuild.errors import CudaError
 from trtserve.backends.base import Loaded, LoadRequest
 from trtserve.backends.tensorrt.complete import check, complete
@@ -45,7 +46,7 @@ def load(request: LoadRequest) -> Loaded:
 
 def _refused(error: CudaError, chosen: Chosen) -> ServeError:
     """What a failed call makes of a load: a GPU that is lost is lost for every model."""
-    refused = PlanRefused(f"the GPU cannot be used: {error}")
+    refused = PlanRefused(f"the GPU cannot be used: {error.message}")
     if error.code in CONTEXT_LOST:
         for device in chosen.files:
             told = FAULTS.examined(lasting_context(gpu_index(device) or 0), refused)
@@ -57,7 +58,8 @@ def _refused(error: CudaError, chosen: Chosen) -> ServeError:
 def _engine(chosen: Chosen, device: str) -> Engine:
     cuda = lasting_context(gpu_index(device) or 0)
     cuda.use()
-    load_plugins(library(chosen.runtime.module).trt, chosen.plugins, chosen.files[device])
+    loaded = library(chosen.runtime.module)
+    load_plugins(loaded.trt, loaded.logger, chosen.plugins, chosen.files[device])
     try:
         return open_engine(chosen.runtime, chosen.files[device], device, host_code=chosen.host_code)
     except PlanRefused as refused:

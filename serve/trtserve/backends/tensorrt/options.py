@@ -2,9 +2,9 @@
 
 An instance has up to three batches in flight. With `eager_batching` the second is begun however
 small it is, else it waits until it is full or as large as the one that runs: Triton waits, without
-the option, until the first batch's inputs were read. Without effect: `cuda.output_copy_stream`, since
-outputs come back beside the next batch's kernels anyway, and `gather_kernel_buffer_threshold`,
-since inputs are gathered on the host.
+the option, until the first batch's inputs were read. Without effect: `cuda.output_copy_stream`,
+since outputs come back beside the next batch's kernels anyway, and
+`gather_kernel_buffer_threshold`, since inputs are gathered on the host.
 """
 
 from __future__ import annotations

@@ -58,9 +58,9 @@ def test_one_instance_alone_stays_awake_within_its_runs_and_not_after() -> None:
 def test_who_is_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int) -> None:
     asked: list[bool] = []
 
-    def noting(*args: Any, alone: bool) -> onnxruntime.SessionOptions:
+    def noting(*args: Any, alone: bool, sessions: int) -> onnxruntime.SessionOptions:
         asked.append(alone)
-        return session_options(*args, alone=alone)
+        return session_options(*args, alone=alone, sessions=sessions)
 
     monkeypatch.setattr("trtserve.backends.onnxruntime.backend.session_options", noting)
     load(load_request(tmp_path, plus(1), devices=("cpu",) * count)).unload()

@@ -30,40 +30,44 @@ def why_not() -> str:
 ON_GPU = [pytest.mark.gpu, pytest.mark.skipif(bool(why_not()), reason=why_not())]
 
 
-def _layers() -> bytes:
-    """OUTPUT0 = Relu(INPUT0 W), W [16, 16] all ones; fp32 [batch, 16]."""
+def _layers(wide: int) -> bytes:
+    """OUTPUT0 = Relu(INPUT0 W V), W [16, wide] all 1, V [wide, 16] all 1/wide; fp32 [batch, 16]."""
     import numpy as np
     from onnx import TensorProto, helper
 
     nodes = [
         helper.make_node("MatMul", ["INPUT0", "W"], ["sums"]),
-        helper.make_node("Relu", ["sums"], ["OUTPUT0"]),
+        helper.make_node("MatMul", ["sums", "V"], ["means"]),
+        helper.make_node("Relu", ["means"], ["OUTPUT0"]),
     ]
     dims: Dims = ["batch", 16]
     ends = (int(TensorProto.FLOAT), dims)
-    ones = np.ones((16, 16), np.float32)
-    return model(nodes, {"INPUT0": ends}, {"OUTPUT0": ends}, {"W": ones})
+    weights = {
+        "W": np.ones((16, wide), np.float32),
+        "V": np.full((wide, 16), 1 / wide, np.float32),
+    }
+    return model(nodes, {"INPUT0": ends}, {"OUTPUT0": ends}, weights)
 
 
 @functools.cache
-def _built(max_batch: int) -> Path:
+def _built(wide: int, *, stripped: bool) -> Path:
     """The directory of one model, built once a test run."""
     folder = Path(tempfile.mkdtemp(prefix="trtbuild-real-plans-"))
-    (folder / "m.onnx").write_bytes(_layers())
+    (folder / "m.onnx").write_bytes(_layers(wide))
     trtbuild.convert(
         folder / "m.onnx", folder / "repo", name="m", runtime="tensorrt",
-        max_batch=max_batch, verify=max_batch == MAX_BATCH,
+        max_batch=MAX_BATCH, strip_weights=stripped,
     )  # fmt: skip
     return folder / "repo" / "m"
 
 
-def put_real(repository: Path, *names: str, max_batch: int = MAX_BATCH) -> Path:
+def put_real(repository: Path, *names: str, wide: int = 16, stripped: bool = False) -> Path:
     """Models of these names with a real plan each, in a repository; returns that.
 
-    An instance holds 256 bytes of the GPU's memory for each row of `max_batch`.
+    A plan has 128 bytes of weights for each of the columns that it is `wide`: a power of 2.
     """
     for name in names:
-        shutil.copytree(_built(max_batch), repository / name)
+        shutil.copytree(_built(wide, stripped=stripped), repository / name)
         config = repository / name / "config.pbtxt"
         config.write_text(config.read_text().replace('name: "m"', f'name: "{name}"'))
     return repository

@@ -13,6 +13,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from ctypes import c_void_p
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,6 +29,17 @@ class Severity(enum.Enum):
     INTERNAL_ERROR = 7  # the integers are nobody's, as they should be
     ERROR = 8
     WARNING = 9
+
+
+__version__ = "10.6.0"
+
+
+class SerializationFlag(enum.Enum):
+    EXCLUDE_WEIGHTS = 3
+
+
+def init_libnvinfer_plugins(logger: object, namespace: str) -> bool:
+    return True
 
 
 class ILogger:
@@ -128,6 +140,9 @@ def copies(
 
 
 class ICudaEngine:
+    def create_serialization_config(self) -> SimpleNamespace:
+        return SimpleNamespace(get_flag=lambda _: False)  # it was not built to be stripped
+
     def __init__(
         self,
         tensors: Sequence[Tensor],

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +21,18 @@ from trtserve.checking import check
 from trtserve.machine import Machine
 from trtserve.settings import Settings
 
+from tests.gpu_memory import full_gpu
 from tests.serve.backends.tensorrt.real_plans import ON_GPU, plan_of, put_real
 from tests.serve.conftest import Running
 from tests.serve.models import identity, put
 from trtbuild.cuda import DeviceMemory, lasting_context
-from trtbuild.errors import CudaError
+from trtbuild.repository.layout import LOCK
 
 pytestmark = ON_GPU
 CYCLES = 200
 SETTLED = 20  # cycles until all that is loaded once and kept is there
 MIB = 1 << 20
+_FULL = r"(?i)out ?of ?memory.*\d+ of \d+ MiB are free"
 
 
 def ask(client: Any, name: str, rows: int = 3) -> None:
@@ -116,33 +118,16 @@ def test_memory_comes_back(start: Callable[..., Running], tmp_path: Path) -> Non
     assert min(used[-20:]) <= max(used[SETTLED - 10 : SETTLED + 10]) + 8 * MIB, used
 
 
-@contextlib.contextmanager
-def full_gpu() -> Iterator[None]:
-    """All of the GPU's memory is taken, but for less than 64 MiB."""
-    cuda = lasting_context(0)
-    held, size = [], 8 << 30
-    while size >= 64 * MIB:
-        try:
-            held.append(DeviceMemory(cuda, size))
-        except CudaError:
-            size //= 2
-    try:
-        yield
-    finally:
-        for each in held:
-            each.free()
-
-
 def test_a_full_gpu_is_an_error_of_the_model_that_does_not_fit(
     start: Callable[..., Running], tmp_path: Path
 ) -> None:
     put_real(tmp_path, "early")
-    put_real(tmp_path, "late", max_batch=1 << 20)
+    put_real(tmp_path, "late", wide=2 * MIB)  # 256 MiB of weights
     server = start(tmp_path, control="explicit", load_models=("early",), grpc_port=-1)
     with http_client.InferenceServerClient(server.http) as client:
         ask(client, "early")
         with full_gpu():
-            with pytest.raises(InferenceServerException, match="out of memory") as told:
+            with pytest.raises(InferenceServerException, match=_FULL) as told:
                 client.load_model("late")
             print(told.value)
             ask(client, "early")
@@ -154,6 +139,8 @@ def test_a_full_gpu_is_an_error_of_the_model_that_does_not_fit(
 
 def test_plans_that_do_not_run_say_why(tmp_path: Path) -> None:
     put_real(tmp_path, "cut", "other_release", "damaged")
+    put_real(tmp_path, "stripped", "stripped_without_lock", wide=4096, stripped=True)
+    plan_of(tmp_path, "stripped_without_lock").with_name(LOCK).unlink()
     plan = plan_of(tmp_path, "cut")
     plan.write_bytes(plan.read_bytes()[:-100])
     plan = plan_of(tmp_path, "other_release")
@@ -169,6 +156,8 @@ def test_plans_that_do_not_run_say_why(tmp_path: Path) -> None:
     assert "was cut short" in rows["cut"]
     assert "was built by tensorrt" in rows["other_release"]
     assert "refuses" in rows["damaged"]
+    assert "was built without its weights" in rows["stripped"]
+    assert "was built without its weights" in rows["stripped_without_lock"]
     fallen = check(Settings(repositories=(tmp_path,), fallback="onnx"))
     assert all(row.runs_on.startswith("onnxruntime on ") for row in fallen)
 

@@ -2,34 +2,15 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from trtserve.backends.tensorrt.executor import TensorRtExecutor
 from trtserve.errors import Kind, ServeError
 
-from tests.cuda_driver import StandIn
 from tests.serve.backends.tensorrt.checks import CHECKS, executor, one_tensor, run
 from tests.serve.backends.tensorrt.stand_in import values
-from trtbuild import cuda as layer
 from trtbuild.cuda import Cuda
-from trtbuild.device import gpus
-
-
-@pytest.fixture(scope="module")
-def stand_in(tmp_path_factory: pytest.TempPathFactory) -> StandIn | None:
-    return None if gpus().gpus else StandIn(tmp_path_factory.mktemp("driver"))
-
-
-@pytest.fixture
-def cuda(stand_in: StandIn | None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cuda]:
-    if stand_in is not None:
-        monkeypatch.setattr(layer, "LIBRARY", stand_in.path)
-    yield Cuda()
-    if stand_in is not None:
-        gc.collect()
-        assert stand_in.alive == 0, "something was not freed"
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)

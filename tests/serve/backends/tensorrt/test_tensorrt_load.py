@@ -249,7 +249,9 @@ def test_a_plan_with_a_runtime_of_its_own_needs_consent(tmp_path: Path) -> None:
     plan = repo / "m" / "1" / "a.plan"
     plan.write_bytes(plan.read_bytes().replace(b'{"tensors"', b'{"host_code": true, "tensors"'))
     (row,) = check(Settings(repositories=(repo,)))
-    assert "Engine host code is not allowed: serve --version-compatible loads such" in row.problem
+    assert (
+        "Engine host code is not allowed (its code is run with --version-compatible" in row.problem
+    )
     (row,) = check(Settings(repositories=(repo,), version_compatible=True))
     assert row.runs_on.startswith("tensorrt_rtx on cuda:0")
 
@@ -258,7 +260,8 @@ def test_a_refusal_says_how_much_memory_the_gpu_has(tmp_path: Path) -> None:
     repo = repository(tmp_path)
     (repo / "m" / "1" / "a.plan").write_bytes(rtx_plan("8.9") + b"{")
     (row,) = check(Settings(repositories=(repo,)))
-    assert "it is no engine; 3 of 24576 MiB are free on cuda:0" in row.problem
+    assert "it is no engine (the file is damaged: " in row.problem
+    assert "; 3 of 24576 MiB are free on cuda:0" in row.problem
 
 
 @pytest.fixture

@@ -2,8 +2,9 @@
 
 What: the Python backend's parameter `EXECUTION_ENV_PATH` names nothing that exists, a file that is
 no archive, or a folder without `bin/activate`. A path that begins with neither `/` nor
-`$$TRITON_MODEL_DIRECTORY`, which stands for the model's folder, is one in the server's working
-directory. An absolute path that is not here is a warning: it may be on the server.
+`$$TRITON_MODEL_DIRECTORY`, which stands for the model's folder, is one in the folder that the
+server is started in: an error where it is one of the model's folder instead. Any other relative
+path, and an absolute one that is not here, is a warning: it may be on the server.
 Why: Triton refuses the model: "failed to get the canonical path", "archive_read_open_filename()
 failed", "The Python environment should contain an 'activate' script".
 
@@ -36,6 +37,7 @@ from pathlib import Path
 from trtbuild.repository.directory import below
 from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.fixes import quote, replace_value
+from trtbuild.validate.lfs import HINT, is_pointer
 from trtbuild.validate.model import Model
 
 NAME = "missing-environment"
@@ -70,7 +72,9 @@ def check(model: Model) -> Iterator[Finding]:
         yield Finding(
             message=f"{KEY} names '{given}', {problem}",
             at=("parameters", KEY),
-            hint="put the environment there as conda-pack or venv-pack writes it, or take the "
+            hint=HINT
+            if problem == "a pointer of git lfs"
+            else "put the environment there as conda-pack or venv-pack writes it, or take the "
             "parameter out",
             severity=None if here else Severity.WARNING,
         )
@@ -78,14 +82,21 @@ def check(model: Model) -> Iterator[Finding]:
 
 def _relative(model: Model, given: str) -> Finding:
     assert model.directory is not None
-    there = below(model.directory.path, given).exists()
+    in_model = below(model.directory.path, given).exists()
     at = ("parameters", KEY, "value", "string_value")
     path = f"{_MODEL}/{given.removeprefix('./')}"
+    message = f"{KEY} is '{given}', which Triton looks for in the folder that it is started in"
+    if not in_model:
+        hint = f"start the server where this path leads to it, or write {_MODEL}/... for a path "
+        hint += "in the model's folder"
+        return Finding(message=message, at=at, hint=hint, severity=Severity.WARNING)
+    started_here = Path(given).exists()  # as a server that is started where trtbuild is would say
     return Finding(
-        message=f"{KEY} is '{given}', which Triton looks for in the server's working directory",
+        message=message,
         at=at,
         hint=f'write "{path}"',
-        fix=replace_value(model, at, quote(path)) if there else (),
+        severity=Severity.WARNING if started_here else None,
+        fix=() if started_here else replace_value(model, at, quote(path)),
     )
 
 
@@ -94,7 +105,9 @@ def _problem(path: Path) -> str:
         return "" if (path / "bin/activate").exists() else "a folder without bin/activate"
     if not path.exists():
         return "which is not there"
-    return "" if not path.is_file() or is_archive(path) else "which is no archive"
+    if not path.is_file() or is_archive(path):
+        return ""
+    return "a pointer of git lfs" if is_pointer(path) else "which is no archive"
 
 
 def is_archive(path: Path) -> bool:

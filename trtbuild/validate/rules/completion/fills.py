@@ -25,6 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from trtbuild.validate.completion import Completion
 from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.model import Model
 
@@ -38,12 +39,12 @@ def check(model: Model) -> Iterator[Finding]:
     if model.directory is not None and not model.version_folders:
         return
     missing = [role for role in ("input", "output") if not getattr(config, role)]
-    filled = [f"the {role}s" for role in missing] if model.fills_tensors else []
+    filled = [f"the {role}s" for role in missing] if model.completion == Completion.SURELY else []
     if model.completed.guessed and model.backend and not config.platform:
         filled.insert(0, f"the backend ('{model.backend}')")
     if filled:
         yield Finding(
-            message=f"auto-complete fills in {', '.join(filled)}",
-            file=None if model.exists else model.path,
+            message=("" if model.exists else "there is no config.pbtxt: ")
+            + f"auto-complete fills in {', '.join(filled)}",
             hint="write them down to have the same model everywhere",
         )

@@ -65,4 +65,5 @@ def check(model: Model) -> Iterator[Finding]:
                 f"{peer.max_batch_size} at most",
                 at=("max_batch_size",),
                 hint=f"write max_batch_size: {peer.max_batch_size}",
+                severity=None if peer.keeps_batch_size else Severity.WARNING,
             )

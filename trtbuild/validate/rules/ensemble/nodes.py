@@ -19,7 +19,7 @@ class Use(NamedTuple):
 
     model: str
     port: Port
-    batches: bool
+    batches: bool | None  # None: auto-complete decides
     at: FieldPath
 
 
@@ -57,4 +57,5 @@ def _of_steps(model: Model) -> Iterator[tuple[str, Use]]:
             for port in ports:
                 if port.name in keys:
                     at = step.at(field, port.name)
-                    yield keys[port.name], Use(peer.name, port, peer.max_batch_size > 0, at)
+                    batches = peer.max_batch_size > 0 if peer.keeps_batch_size else None
+                    yield keys[port.name], Use(peer.name, port, batches, at)

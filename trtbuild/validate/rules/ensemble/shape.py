@@ -59,7 +59,9 @@ def check(model: Model) -> Iterator[Finding]:
     """One finding a use that differs from the first."""
     for tensor, first, later in clashes(model):
         a, b = first.port.dims, later.port.dims
-        if a is None or b is None or _agree(a, b) or _agree(_full(first), _full(later)):
+        if a is None or b is None or _agree(a, b):
+            continue
+        if any(_agree(x, y) for x in _full(first) for y in _full(later)):
             continue
         yield Finding(
             message=f"the tensor '{tensor}' is {words.dims(a)} in '{first.model}' and "
@@ -69,9 +71,10 @@ def check(model: Model) -> Iterator[Finding]:
         )
 
 
-def _full(use: Use) -> tuple[int, ...]:
+def _full(use: Use) -> list[tuple[int, ...]]:
+    """The dims with the batch dim; both ways where nobody knows whether there is one."""
     dims = use.port.dims or ()
-    return (-1, *dims) if use.batches else dims
+    return [(-1, *dims)] * (use.batches is not False) + [dims] * (use.batches is not True)
 
 
 def _agree(a: tuple[int, ...], b: tuple[int, ...]) -> bool:

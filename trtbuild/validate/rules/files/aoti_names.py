@@ -65,7 +65,10 @@ def _unknown(
             ),
             at=at,
             hint="write its place in the call or its number",
-            fix=replace_value(model, at, quote(ordinals[0])) if only else (),
+            # An ensemble that maps the name would lose it.
+            fix=replace_value(model, at, quote(ordinals[0]))
+            if only and not model.named_by(model.name, entry.name)
+            else (),
         )
 
 

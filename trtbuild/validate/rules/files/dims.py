@@ -137,7 +137,6 @@ def _finding(model: Model, pair: _Pair, have: tuple[int, ...], severity: Severit
     role, index, whole = pair.role, pair.number, pair.whole
     entry = getattr(model.config, role)[index]
     reshaped = entry.HasField("reshape")
-    want = (whole[1:] if pair.batches else whole) or (1,)
     is_what = "is reshaped to" if reshaped else "has the dims"
     batch = ", of which the first is the batch" if pair.batches and whole else ""
     if batch and pair.filled_batch:
@@ -146,11 +145,20 @@ def _finding(model: Model, pair: _Pair, have: tuple[int, ...], severity: Severit
         message=f"{role} '{entry.name}' {is_what} {words.dims(have)}; {pair.file.shown} has "
         f"{words.dims(whole)}{batch}",
         at=(role, index, "reshape" if reshaped else "dims"),
-        hint=f"write {'reshape { shape' if reshaped else 'dims'}: {words.dims(want)}"
-        + (" }" if reshaped else "")
+        hint=f"write {_right(pair, reshaped=reshaped)}"
         + (", or list inputs and outputs both" if pair.filled_batch else ""),
         severity=severity,
         fix=without_batch_dim(model, role, index, whole)
         if pair.batches and not pair.filled_batch
         else (),
     )
+
+
+def _right(pair: _Pair, *, reshaped: bool) -> str:
+    """The field as it has to be. `dims` has no empty shape: a scalar an item is a reshape."""
+    want = pair.whole[1:] if pair.batches else pair.whole
+    if reshaped and (want or pair.batches):
+        return f"reshape {{ shape: {words.dims(want)} }}"
+    if not want and pair.batches:
+        return "dims: [1] reshape { shape: [] }"
+    return f"dims: {words.dims(want or (1,))}" + (" without a reshape" if reshaped else "")

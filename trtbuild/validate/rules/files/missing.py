@@ -41,7 +41,9 @@ _PLANS = ("tensorrt", "tensorrt_rtx")
 def check(model: Model) -> Iterator[Finding]:
     """One finding a version."""
     known = model.backend in DEFAULT_FILES or model.backend == "tensorflow"
-    if not known or model.backend in _PLANS:
+    # PyTorch's Python runtime takes a model.py, a model.pt or both.
+    own_code = model.backend != "python" and model.config.runtime.endswith(".py")
+    if not known or model.backend in _PLANS or own_code:
         return
     for file in version_files(model):
         if not file.exists:

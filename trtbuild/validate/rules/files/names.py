@@ -92,7 +92,10 @@ def _unknown(
             + (f"; did you mean '{near[0]}'?" if near else ""),
             at=at,
             hint="write the name that the file has",
-            fix=replace_value(model, at, quote(only)) if only else (),
+            # An ensemble that maps the name would lose it.
+            fix=replace_value(model, at, quote(only))
+            if only and not model.named_by(model.name, entry.name)
+            else (),
         )
 
 

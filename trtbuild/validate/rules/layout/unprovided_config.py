@@ -1,9 +1,10 @@
-"""No config, and the backend does not make one.
+"""No config, and the backend may not make one.
 
 What: the model has no `config.pbtxt`, and its backend is found by the part of the folder's
-name after the dot (`demo.identity`).
-Why: a backend of one's own gets no configuration from Triton's auto-complete: "model
-configuration is not provided".
+name after the dot (`demo.mybackend`). Of backends that are known to make none, as Triton's
+`identity`, it is an error.
+Why: a backend makes the whole configuration in its auto-complete, or Triton refuses the model:
+"model configuration is not provided". DALI's and any of one's own may.
 
 Example:
     -- demo.mybackend/1/ --
@@ -14,7 +15,7 @@ Instead:
     backend: "mybackend"
     -- demo/1/ --
 
-Source: Triton core, model_lifecycle.cc; tried on Triton 2.51.
+Source: Triton core, model.cc (Model::Init); tried on Triton 2.51.
 """
 
 from __future__ import annotations
@@ -22,19 +23,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trtbuild.modelconfig.complete import DEFAULT_FILES, KNOWN_BACKENDS
+from trtbuild.validate.completion import Completion
 from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.model import Model
 
 NAME = "config-not-provided"
-SEVERITY = Severity.ERROR
+SEVERITY = Severity.INFO
 
 
 def check(model: Model) -> Iterator[Finding]:
     """At most one finding."""
     own = model.backend and model.backend not in (*KNOWN_BACKENDS, *DEFAULT_FILES)
-    if own and not model.exists and not model.settings.strict_config:
-        yield Finding(
-            message=f"there is no config.pbtxt, and the backend '{model.backend}' makes none",
-            file=model.path,
-            hint="write a config.pbtxt",
-        )
+    if not own or model.exists or model.settings.strict_config:
+        return
+    none = model.completion == Completion.NOTHING
+    yield Finding(
+        message=f"there is no config.pbtxt, and the backend '{model.backend}' "
+        + ("makes none" if none else "has to make one"),
+        hint="write a config.pbtxt" + ("" if none else ", unless the backend does"),
+        severity=Severity.ERROR if none else None,
+    )

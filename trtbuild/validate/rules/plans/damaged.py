@@ -1,14 +1,14 @@
-"""A plan that is none, or was cut off.
+"""A plan that is none, was cut off, or is too old.
 
 What: the file of a plan has not the header that TensorRT writes, or fewer bytes than its header
-says.
+says; or TensorRT 8 or older wrote it, whose plans no later one reads.
 Why: TensorRT's backend refuses the model on the GPUs that load this file.
 
 Example:
     -- demo/config.pbtxt --
     platform: "tensorrt_plan"
     -- demo/1/model.plan --
-    version https://git-lfs.github.com/spec/v1
+    <html>404 not found</html>
 
 Instead:
 
@@ -24,6 +24,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trtbuild.errors import PlanError
+from trtbuild.plan.header import GIVE_A_PLAN
 from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.model import Model
 from trtbuild.validate.rules.plans.files import plan_files
@@ -42,5 +43,7 @@ def check(model: Model) -> Iterator[Finding]:
             yield Finding(
                 message=plan.header.message.replace(str(path), plan.shown),
                 file=path,
-                hint="a file of 'git lfs' must be fetched first; else copy or build it again",
+                hint="copy or build it again"
+                if plan.header.hint == GIVE_A_PLAN
+                else plan.header.hint,
             )

@@ -33,12 +33,19 @@ SEVERITY = Severity.ERROR
 
 
 def check(model: Model) -> Iterator[Finding]:
-    """One finding a version. `trtbuild serve` runs `model.onnx` where no plan fits."""
+    """One finding a version. `trtbuild serve` runs `model.onnx` where no plan is named for the GPU.
+
+    One that a key names and that is not there is an error of the model on its GPU.
+    """
     if not is_plan_model(model):
         return
     wanted = {default_file(model), *model.config.cc_model_filenames.values()}
     for version, folder in model.version_folders.items():
-        fallback = model.settings.server == "trtbuild" and folder.has_file("model.onnx")
+        fallback = (
+            model.settings.server == "trtbuild"
+            and folder.has_file("model.onnx")
+            and not model.config.cc_model_filenames
+        )
         if not fallback and not any(folder.has_file(file) for file in wanted):
             yield Finding(
                 message=f"version {version} has none of {one_of(wanted)}; "

@@ -15,6 +15,8 @@ def python_models(model: Model) -> Iterator[tuple[Path, PythonModel]]:
     if model.backend != "python":
         return
     for file in version_files(model):
-        python = read_python_model(file.path) if file.path.suffix == ".py" else None
+        if file.path.suffix != ".py":
+            continue
+        python = read_python_model(file.path, model.settings.server_python)
         if python is not None:
             yield file.path, python

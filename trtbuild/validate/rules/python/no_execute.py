@@ -44,7 +44,7 @@ def check(model: Model) -> Iterator[Finding]:
             yield Finding(
                 message=f"{CLASS} has no method execute; it has {one_of(python.attributes)}",
                 file=path,
-                line=python.line,
+                line=python.class_line,
                 column=1,
                 hint="write def execute(self, requests)",
             )

@@ -34,7 +34,7 @@ NAME = "batch-input"
 SEVERITY = Severity.ERROR
 NEEDS = "batch_input"
 _KINDS = range(6)
-_DATA_TYPES = (words.data_type_number("TYPE_INT32"), words.data_type_number("TYPE_FP32"))
+BATCH_INPUT_TYPES = (words.data_type_number("TYPE_INT32"), words.data_type_number("TYPE_FP32"))
 
 
 def check(model: Model) -> Iterator[Finding]:
@@ -50,7 +50,7 @@ def check(model: Model) -> Iterator[Finding]:
                 at=at,
                 hint="write one batch_input for each source",
             )
-        if entry.data_type not in _DATA_TYPES:
+        if entry.data_type not in BATCH_INPUT_TYPES:
             yield Finding(
                 message=f"a batch input is TYPE_INT32 or TYPE_FP32, "
                 f"not {words.data_type(entry.data_type)}",
@@ -71,4 +71,5 @@ def check(model: Model) -> Iterator[Finding]:
                     f"there are {words.one_of(inputs)}",
                     at=(*at, "source_input", number),
                     hint="name an input of this model",
+                    severity=Severity.WARNING if model.fills_tensors else None,
                 )

@@ -3,7 +3,8 @@
 What: `data_type` is left out or `TYPE_INVALID`.
 Why: Triton refuses the model, "must specify 'data_type'", unless the backend fills it in from
 the model file. TensorRT's does for each tensor; ONNX Runtime's only where the config lists no
-inputs or no outputs at all; PyTorch's never. With `--strict-config` nothing is filled in.
+inputs or no outputs at all; PyTorch's never. With `--strict-config` nothing is filled in. A backend
+of one's own may fill in everything: a warning.
 
 Example:
     backend: "python"
@@ -23,7 +24,7 @@ from collections.abc import Iterator
 
 from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.model import Model
-from trtbuild.validate.rules.tensors.each import tensors
+from trtbuild.validate.rules.tensors.each import if_left_out, tensors
 
 NAME = "tensor-without-data-type"
 SEVERITY = Severity.ERROR
@@ -37,5 +38,5 @@ def check(model: Model) -> Iterator[Finding]:
                 message=f"{tensor} has no data_type",
                 at=tensor.written_at(model, "data_type"),
                 hint="write for example data_type: TYPE_FP32",
-                severity=Severity.INFO if model.fills_tensors else None,
+                severity=if_left_out(model),
             )

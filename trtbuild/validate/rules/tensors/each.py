@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from trtbuild.validate.finding import FieldPath
+from trtbuild.validate.completion import Completion
+from trtbuild.validate.finding import FieldPath, Severity
 from trtbuild.validate.model import Model
 from trtbuild.validate.places import path_text
 
@@ -35,3 +36,15 @@ def tensors(model: Model) -> Iterator[Tensor]:
     for role in ("input", "output"):
         for index, entry in enumerate(getattr(model.config, role)):
             yield Tensor(role, index, entry)
+
+
+def if_left_out(model: Model) -> Severity | None:
+    """How bad it is that a tensor lacks something; None: as the rule says, for nobody fills it in.
+
+    Whether a backend that nobody knows does cannot be seen: a warning.
+    """
+    return {
+        Completion.NOTHING: None,
+        Completion.PERHAPS: Severity.WARNING,
+        Completion.SURELY: Severity.INFO,
+    }[model.completion]

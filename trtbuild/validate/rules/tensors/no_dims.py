@@ -26,7 +26,7 @@ from collections.abc import Iterator
 from trtbuild.validate.finding import Finding, Fix, Severity
 from trtbuild.validate.fixes import replace_value
 from trtbuild.validate.model import Model
-from trtbuild.validate.rules.tensors.each import Tensor, tensors
+from trtbuild.validate.rules.tensors.each import Tensor, if_left_out, tensors
 
 NAME = "tensor-without-dims"
 SEVERITY = Severity.ERROR
@@ -41,7 +41,7 @@ def check(model: Model) -> Iterator[Finding]:
                 at=tensor.written_at(model, "dims"),
                 hint="write dims: without the batch dim; a scalar is dims: [1] and "
                 "reshape { shape: [] }",
-                severity=Severity.INFO if model.fills_tensors else None,
+                severity=if_left_out(model),
                 fix=_scalar(model, tensor),
             )
 

@@ -30,11 +30,12 @@ SEVERITY = Severity.ERROR
 
 
 def check(model: Model) -> Iterator[Finding]:
-    """One finding a tensor."""
+    """One finding a tensor; a warning where auto-complete may raise `max_batch_size`."""
     for tensor in tensors(model):
         if is_scalar_without_batching(model.config, tensor.entry):
             yield Finding(
                 message=f"{tensor} is reshaped to a scalar, and the model does not batch",
                 at=tensor.at("reshape"),
                 hint="let the model take a shape of [1], or set max_batch_size",
+                severity=Severity.WARNING if model.fills_tensors else None,
             )
