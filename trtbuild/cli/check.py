@@ -41,6 +41,9 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
     plugins: Annotated[
         list[Path] | None, typer.Option(metavar="FILE", help="As for convert. Repeatable.")
     ] = None,
+    verify_timeout: Annotated[
+        float, typer.Option(min=0.001, metavar="SECONDS", help="As for convert.")
+    ] = 3600,
     trust_source: Annotated[
         bool, typer.Option("--trust-source", help="As for convert: run it unchecked.")
     ] = False,
@@ -60,6 +63,7 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         signature=signature,
         weights=weights,
         trust_source=trust_source,
+        verify_timeout_s=verify_timeout,
         precision=precision,
         targets=tuple(target or ()),
         runtime=runtime,
