@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 if TYPE_CHECKING:
-    from trtbuild.artifacts import CheckReport, TargetCheck
+    from trtbuild.check_report import CheckReport, TargetCheck
 
 _SHAPES = "NAME:1x3x224x224"
 
