@@ -34,6 +34,7 @@ class ConvertRequest(msgspec.Struct, frozen=True, kw_only=True):
     precision: Literal["keep", "fp32", "fp16", "bf16"] = "keep"
     io_precision: Literal["keep", "match"] = "keep"
     verify: bool = True
+    verify_timeout_s: float = 3600  # of each step that runs the model, its loading too
     reference: str | None = None  # file.py:function, inputs -> outputs in NumPy
     samples: Path | None = None  # .npz with inputs and the outputs that belong to them
     rtol: float | None = None  # None: by precision

@@ -11,6 +11,7 @@ from trtbuild.plan.runtimes import TENSORRT, RuntimeInfo
 from trtbuild.protowire import WireError
 from trtbuild.sources import NETWORK
 from trtbuild.stage_options import StageOptions
+from trtbuild.workers.memory import most_bytes
 from trtbuild.workers.sandbox import Sandbox
 
 # Code of the user's own, which may do what the user may.
@@ -36,7 +37,7 @@ def of_frameworks(source: SourceRef, options: StageOptions, folders: Folders) ->
     if source.kind in _CODE or options.source.trust_source:
         return None
     read = [folders.store, *_files_of(source), *filter(None, [options.verify.samples])]
-    return Sandbox(tuple(map(str, read)), folders.written())
+    return Sandbox(tuple(map(str, read)), folders.written(), memory_bytes=most_bytes())
 
 
 def of_builds(
@@ -46,7 +47,7 @@ def of_builds(
     if runtime.name == TENSORRT or options.plan.plugins or source.kind == NETWORK:
         return None
     read = [folders.store, *_files_of(source)]
-    return Sandbox(tuple(map(str, read)), folders.written())
+    return Sandbox(tuple(map(str, read)), folders.written(), memory_bytes=most_bytes())
 
 
 def _files_of(source: SourceRef) -> list[Path]:

@@ -13,9 +13,9 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from importlib import metadata
 from pathlib import Path
 from types import TracebackType
@@ -23,7 +23,6 @@ from typing import Any, TypeVar
 
 from trtbuild import __version__, sandboxes
 from trtbuild.artifacts import (
-    CheckReport,
     Model,
     OnnxModel,
     PlanOutcome,
@@ -34,6 +33,7 @@ from trtbuild.artifacts import (
     SurgeryResult,
 )
 from trtbuild.capability import Capability
+from trtbuild.check_report import CheckReport
 from trtbuild.network_model import NetworkModel
 from trtbuild.plan.check import check
 from trtbuild.plan.plans import build_environment, plans_from_onnx
@@ -234,10 +234,13 @@ class Run:
                     module=self.runtime.module,
                 )
 
-    def runner(self, environment: dict[str, str]) -> AbstractContextManager[Worker]:
+    @contextlib.contextmanager
+    def runner(self, environment: dict[str, str]) -> Iterator[Worker]:
         """A worker for one plan, to be run on the GPU that `environment` shows."""
         warm = self._runner.take(environment) if self._runner is not None else None
-        return self.pool.worker(environment, warm)
+        with self.pool.worker(environment, warm) as worker:
+            worker.limit_s = self.options.step_limit_s
+            yield worker
 
     def describe(self, path: Path) -> OnnxModel:
         """An ONNX file as it is."""
@@ -264,6 +267,7 @@ class Run:
             if self._frameworks is None:
                 sandbox = sandboxes.of_frameworks(self.source, self.options, self._folders)
                 self._frameworks = self.pool.start(sandbox=sandbox)
+                self._frameworks.limit_s = self.options.step_limit_s
             return self._frameworks
 
     def _sandbox_of_builds(self) -> Sandbox | None:

@@ -156,3 +156,15 @@ _TOUCHES: dict[str, Callable[[Path], object]] = {
 def environment() -> dict[str, str]:
     """This process's environment."""
     return dict(os.environ)
+
+
+def take(size: int) -> int:
+    """Take that many bytes of memory."""
+    return len(bytearray(size))
+
+
+def loop() -> None:
+    """Never return."""
+    report("looping", "for ever")
+    while True:
+        time.sleep(1)

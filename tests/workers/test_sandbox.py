@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from trtbuild.errors import TrtbuildError
 from trtbuild.workers.pool import Pool, Worker
 from trtbuild.workers.sandbox import Sandbox, support
 
@@ -164,3 +165,12 @@ def test_the_doctor_says_what_is_used_and_what_is_not_there(tmp_path: Path) -> N
     assert ("Landlock" in line) == bool(SUPPORT.landlock)
     assert ("seccomp" in line) == (SUPPORT.network == "seccomp")
     assert all(missing in done.stdout for missing in SUPPORT.missing)
+
+
+def test_memory_is_bounded() -> None:
+    with Pool() as pool:
+        worker = pool.start(sandbox=Sandbox(memory_bytes=1 << 30))
+        assert worker.call("tests.workers.calls:take", int, size=1 << 20) == 1 << 20
+        with pytest.raises(TrtbuildError, match="too little memory"):
+            worker.call("tests.workers.calls:take", int, size=2 << 30)
+        assert worker.call("tests.workers.calls:take", int, size=1 << 20) == 1 << 20

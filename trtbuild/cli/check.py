@@ -11,7 +11,7 @@ from trtbuild import printable
 from trtbuild.cli import say
 
 if TYPE_CHECKING:
-    from trtbuild.artifacts import CheckReport, TargetCheck
+    from trtbuild.check_report import CheckReport, TargetCheck
 
 _SHAPES = "NAME:1x3x224x224"
 
@@ -44,6 +44,9 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
     plugins: Annotated[
         list[Path] | None, typer.Option(metavar="FILE", help="As for convert. Repeatable.")
     ] = None,
+    verify_timeout: Annotated[
+        float, typer.Option(min=0.001, metavar="SECONDS", help="As for convert.")
+    ] = 3600,
     trust_source: Annotated[
         bool, typer.Option("--trust-source", help="As for convert: run it unchecked.")
     ] = False,
@@ -63,6 +66,7 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         signature=signature,
         weights=weights,
         trust_source=trust_source,
+        verify_timeout_s=verify_timeout,
         precision=precision,
         targets=tuple(target or ()),
         runtime=runtime,

@@ -114,6 +114,15 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
     verify: Annotated[
         bool, _option(_NUMBERS, help="Compare with the source framework and stop when it differs.")
     ] = True,
+    verify_timeout: Annotated[
+        float,
+        _option(
+            _NUMBERS,
+            min=0.001,
+            metavar="SECONDS",
+            help="How long each step that loads, exports or compares the model may take.",
+        ),
+    ] = 3600,
     reference: Annotated[
         str | None,
         _option(
@@ -290,6 +299,7 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         precision=precision,
         io_precision=io_precision,
         verify=verify,
+        verify_timeout_s=verify_timeout,
         weights=weights,
         reference=reference,
         samples=samples,

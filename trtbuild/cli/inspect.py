@@ -33,6 +33,9 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
     weights: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Of a network's function: as for convert.")
     ] = None,
+    verify_timeout: Annotated[
+        float, typer.Option(min=0.001, metavar="SECONDS", help="As for convert.")
+    ] = 3600,
     trust_source: Annotated[
         bool, typer.Option("--trust-source", help="As for convert: run it unchecked.")
     ] = False,
@@ -52,6 +55,7 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         signature=signature,
         weights=weights,
         trust_source=trust_source,
+        verify_timeout_s=verify_timeout,
         tags=tuple(tag or ()),
         input=tuple(input_ or ()),
         plugins=tuple(plugins or ()),

@@ -54,9 +54,13 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         str, typer.Option(help="Exit with 1 from here on: error, warning or info.")
     ] = "error",
     server: Annotated[str, typer.Option(help="Judge for triton or trtbuild (serve).")] = "triton",
+    triton: Annotated[
+        str | None,
+        typer.Option(metavar="RELEASE", help="Judge for this release of Triton: 24.10 or 2.51."),
+    ] = None,
     server_python: Annotated[
         str | None,
-        typer.Option(metavar="3.X", help="The Python of the server's Python backend: 3.12."),
+        typer.Option(metavar="3.X", help="The Python of the server: 3.12, or that of --triton."),
     ] = None,
 ) -> None:
     """Tell whether Triton will load a model repository, and what will go wrong after loading."""
@@ -70,6 +74,7 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         severity=min_severity,
         server=server,
         server_python=server_python,
+        triton=triton,
     )
     _check_choice("--format", format_, _formats())
     _check_diff(diff, {"--fix": fix, f"--format {format_}": format_ != "text", "--output": output})
@@ -116,19 +121,24 @@ def _settings(
     severity: str,
     server: str,
     server_python: str | None,
+    triton: str | None,
 ) -> Settings:
     from trtbuild.validate.explain import check_selection
     from trtbuild.validate.finding import Severity
     from trtbuild.validate.python_model import SERVER_PYTHON
+    from trtbuild.validate.releases import release_from_text
     from trtbuild.validate.settings import SERVERS, Settings
 
     _check_choice("--server", server, SERVERS)
     _check_choice("--min-severity", severity, [str(level) for level in Severity])
+    release = release_from_text(triton) if triton else None
+    of_release = release.python if release else SERVER_PYTHON
     return Settings(
         strict_config=strict,
         gpus=_capabilities(gpus or []),
         server=server,
-        server_python=_python(server_python) if server_python else SERVER_PYTHON,
+        triton=release,
+        server_python=_python(server_python) if server_python else of_release,
         select=check_selection("--select", _words(select)),
         ignore=check_selection("--ignore", _words(ignore)),
         min_severity=Severity[severity.upper()],

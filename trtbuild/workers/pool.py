@@ -27,7 +27,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from trtbuild.artifacts import Progress, from_json, to_json
-from trtbuild.errors import WorkerDiedError, error_from_json
+from trtbuild.errors import OutOfTimeError, TrtbuildError, WorkerDiedError, error_from_json
 from trtbuild.workers.memory import out_of_memory_kills
 from trtbuild.workers.messages import Answer, Call, Failure, Result, Step
 from trtbuild.workers.sandbox import Sandbox
@@ -60,6 +60,8 @@ class Worker:
         """`sandbox`: all that it may touch, and of the environment only what frameworks read;
         None: all that this process may.
         """
+        self.limit_s: float | None = None  # of each call, after which the process is ended
+        self._out_of_time = False
         self._in_call = threading.Lock()
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed in `stop`
         self._kills_before = out_of_memory_kills()
@@ -86,12 +88,15 @@ class Worker:
         """Run `function` ("module:attribute") in the worker; its value is read as `result`.
 
         Raises the `TrtbuildError` that the function raised, `WorkerDiedError` when the process ends
-        without an answer, `WorkerBugError` when the function has a bug.
+        without an answer, `OutOfTimeError` when that takes longer than `limit_s`, `WorkerBugError`
+        when the function has a bug.
         """
-        with self._in_call:
+        with self._in_call, self._deadline():
             self._send(Call(function, arguments))
+            step = ""
             for answer in self._answers():
                 if isinstance(answer, Step):
+                    step = f"{answer.progress.work}: {answer.progress.phase}"
                     on_progress(answer.progress)
                 elif isinstance(answer, Result):
                     return from_json(bytes(answer.value), result)
@@ -99,7 +104,25 @@ class Worker:
                     raise WorkerBugError(answer.error["message"], answer.traceback)
                 else:
                     raise error_from_json(answer.error)
-            raise self._died()
+            raise self._died(step)
+
+    @contextlib.contextmanager
+    def _deadline(self) -> Iterator[None]:
+        if self.limit_s is None:
+            yield
+            return
+        timer = threading.Timer(self.limit_s, self._give_up)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _give_up(self) -> None:
+        self._out_of_time = True
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
 
     def _send(self, call: Call) -> None:
         assert self.process.stdin is not None
@@ -114,8 +137,15 @@ class Worker:
         for line in self.process.stdout:
             yield from_json(line, Answer)
 
-    def _died(self) -> WorkerDiedError:
+    def _died(self, step: str = "") -> TrtbuildError:
         code = self.process.wait()
+        if self._out_of_time:
+            return OutOfTimeError(
+                f"a step took longer than {self.limit_s:g} s and was ended"
+                + (f": {step}" if step else ""),
+                "a model can loop for ever; where it only takes its time, give it more: "
+                "--verify-timeout SECONDS",
+            )
         how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
         said = self.stderr_tail()
         why = f"; its last words: {said}" if said else ""

@@ -71,6 +71,7 @@ class Sandbox(msgspec.Struct, frozen=True):
     read: tuple[str, ...] = ()  # files and folders
     write: tuple[str, ...] = ()  # folders, with all that is in them
     gpu: bool = False  # the devices of CUDA as well
+    memory_bytes: int = 0  # of its own data; 0: as much as there is
 
 
 class Support(msgspec.Struct, frozen=True):
@@ -102,6 +103,10 @@ def enter(sandbox: Sandbox) -> None:
     """
     if sys.platform != "linux":
         return
+    if sandbox.memory_bytes:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_DATA, (sandbox.memory_bytes, sandbox.memory_bytes))
     _prctl(_NO_NEW_PRIVILEGES, 1)
     if abi := _landlock_abi():
         _restrict_files(sandbox, abi)
