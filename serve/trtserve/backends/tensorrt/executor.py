@@ -45,7 +45,7 @@ _IN_FLIGHT = 3
 # Slots have context memory of their own where a second block leaves so much of the GPU's free.
 _SHARE_OF_FREE = 1 / 8
 # A batch alone that takes less, as far as known, is waited for awake: to be woken takes 90 us.
-_AWAKE_NS = 1_000_000
+_AWAKE_NS = 1_500_000
 _SPARE_PROCESSORS = processors() >= 4  # one for the loop, one for what else there is
 _MOST_KNOWN = 1024  # clients may vary shapes forever
 
