@@ -24,7 +24,7 @@ Instead:
     -- demo/1/model.plan = tensorrt plan 10.6.0.26 --
     -- demo/1/trtbuild.lock.json = lock of model.plan x:fp32[N,4] -> y:fp32[N,4] batch 8 --
 
-Source: trtbuild serve, trtserve/plans.py; TensorRT 10.6 on an H200, where such a plan loads and runs.
+Source: trtbuild serve, trtserve/plans.py; TensorRT 10.6 on an H200, which runs such a plan.
 """
 
 from __future__ import annotations
