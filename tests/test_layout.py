@@ -33,7 +33,7 @@ WORDS = {
     "onnx_session", "onnx_write", "samples", "request", "columns",
     "cuda_driver", "cuda", "cuda_timing",
     "plugins", "plugin_files", "plugin_registry", "users_code", "weights_file", "network_model",
-    "engine_from_plan", "tensorrt_log", "check_report",
+    "engine_from_plan", "tensorrt_log", "printable", "check_report",
 }  # fmt: skip
 STAGES = {"sources", "surgery", "plan", "verify", "modelconfig", "repository", "validate"}
 # What each part may import besides the words: one way, so that a stage can be read alone.

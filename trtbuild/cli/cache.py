@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from trtbuild.cli import say
 from trtbuild.errors import UsageError
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def ls(json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = F
         for entry in entries
     ]
     render.table(("KIND", "KEY", "SIZE", "USED"), rows, right=("SIZE",))
-    typer.echo(_total(entries, f"in {store.root}"))
+    say.line(_total(entries, f"in {store.root}"))
 
 
 @app.command("prune")
@@ -56,7 +57,7 @@ def prune(
     from trtbuild.store import Store
 
     keep_bytes = None if keep is None else bytes_from_text(keep)
-    typer.echo(_total(Store().prune(keep_bytes, days), "dropped"))
+    say.line(_total(Store().prune(keep_bytes, days), "dropped"))
 
 
 @app.command("clear")
@@ -64,7 +65,7 @@ def clear() -> None:
     """Drop everything; it costs nothing but the time to build it again."""
     from trtbuild.store import Store
 
-    typer.echo(_total(Store().clear(), "dropped"))
+    say.line(_total(Store().clear(), "dropped"))
 
 
 def _total(entries: list[Entry], what: str) -> str:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from trtbuild.cli import say
 from trtbuild.errors import MissingPackageError, UsageError
 from trtbuild.plugin_files import plugins_from_paths
 
@@ -280,10 +281,10 @@ def _check(chosen: Any) -> int:
     check_repositories(chosen.repositories)
     rules = Settings(server="trtbuild", strict_config=chosen.strict_config)
     report = validate(list(dict.fromkeys(chosen.repositories)), rules)
-    typer.echo(text.render(report, color=text.in_color(sys.stdout)))
+    say.document(text.render(report, color=text.in_color(sys.stdout)) + "\n")
     rows = check(chosen)
     for row in rows:
-        typer.echo(str(row))
+        say.line(str(row))
     if not rows:
-        typer.echo("there is no model in the repositories: nothing would be served")
+        say.line("there is no model in the repositories: nothing would be served")
     return 1 if report.fails(Severity.ERROR) or any(row.problem for row in rows) else 0

@@ -3,7 +3,8 @@
 A code never changes its meaning and is never used again. Families: C the config's text, L layout
 and versions, B backend and platform, I inputs and outputs, D dynamic batching, S sequences,
 E ensembles, G instance groups, W warm-up, F model files, P TensorRT plans, K locks, Y Python
-models, R metrics, cache and the like, A what auto-complete fills in, U suppressions.
+models, R metrics, cache and the like, T the server's release, A what auto-complete fills in,
+U suppressions.
 """
 
 from __future__ import annotations
@@ -158,6 +159,9 @@ RULES: dict[str, str] = {
     "R003": "service.metrics",
     "R004": "service.metric_family",
     "R005": "service.metric_tags",
+    "T001": "release.newer_feature",
+    "T002": "release.newer_plan",
+    "T003": "release.bulletin",
     "A001": "completion.fills",
     "U001": "suppression.unused",
     "U002": "suppression.misread",

@@ -182,7 +182,9 @@ def _of_rules(model: Model, *, broken: bool) -> list[Finding]:
     return [
         located(model, finding, rule)
         for rule in all_rules()
-        if rule.when_broken == broken and (not rule.needs or _has(model.config, rule.needs))
+        if rule.when_broken == broken
+        and rule.holds_for(model.settings)
+        and (not rule.needs or _has(model.config, rule.needs))
         for finding in _run(rule, model)
     ]
 

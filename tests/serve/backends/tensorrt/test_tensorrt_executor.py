@@ -23,7 +23,7 @@ def test_a_gpu_that_fails_is_an_internal_error_with_the_drivers_words(
 ) -> None:
     instance: TensorRtExecutor = executor(cuda, one_tensor(cuda))
     with monkeypatch.context() as patch:
-        patch.setattr(instance._sets[0].done, "_event", None)  # which no driver waits for
+        patch.setattr(instance._slots[0].done, "_event", None)  # which no driver waits for
         with pytest.raises(ServeError, match=r"the GPU failed: cuEvent\w+ answered") as caught:
             run(instance, values((2, 4)))
     assert caught.value.kind is Kind.INTERNAL
