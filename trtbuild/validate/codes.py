@@ -146,6 +146,7 @@ RULES: dict[str, str] = {
     "K004": "locks.interface",
     "K005": "locks.profile_index",
     "K006": "locks.unused_profile",
+    "K007": "locks.stripped",
     "Y001": "python.syntax",
     "Y002": "python.no_class",
     "Y003": "python.no_execute",
