@@ -11,6 +11,7 @@ from typing import Literal
 
 from trtbuild.artifacts import digest_of_files
 from trtbuild.errors import RepositoryError
+from trtbuild.foreign import path_inside
 from trtbuild.repository.layout import CONFIG, check_name, check_repository, versions_of
 from trtbuild.repository.lock import Lock, read_lock
 
@@ -108,7 +109,7 @@ def check_same_model(lock: Lock, new: Lock) -> None:
 
 def check_unchanged(repo: Path, lock: Lock) -> None:
     """Raise `RepositoryError` where the version of `lock` was written again since it was read."""
-    if read_lock(repo / lock.name / str(lock.version)) != lock:
+    if read_lock(path_inside(repo, lock.name) / str(lock.version)) != lock:
         raise RepositoryError(
             f"version {lock.version} of '{lock.name}' in '{repo}' was changed meanwhile",
             "run the command again",
