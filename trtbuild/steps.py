@@ -23,7 +23,6 @@ from typing import Any, TypeVar
 
 from trtbuild import __version__, sandboxes, temporary
 from trtbuild.artifacts import (
-    CheckReport,
     Model,
     OnnxModel,
     PlanOutcome,
@@ -35,6 +34,7 @@ from trtbuild.artifacts import (
 )
 from trtbuild.cache_folder import default_root
 from trtbuild.capability import Capability
+from trtbuild.check_report import CheckReport
 from trtbuild.network_model import NetworkModel
 from trtbuild.plan.check import check
 from trtbuild.plan.plans import build_environment, plans_from_onnx

@@ -11,7 +11,7 @@ from trtbuild import printable
 from trtbuild.cli import say
 
 if TYPE_CHECKING:
-    from trtbuild.artifacts import CheckReport, TargetCheck
+    from trtbuild.check_report import CheckReport, TargetCheck
 
 _SHAPES = "NAME:1x3x224x224"
 

@@ -150,6 +150,7 @@ RULES: dict[str, str] = {
     "K006": "locks.unused_profile",
     "K007": "locks.names",
     "K008": "locks.not_as_locked",
+    "K009": "locks.stripped",
     "Y001": "python.syntax",
     "Y002": "python.no_class",
     "Y003": "python.no_execute",

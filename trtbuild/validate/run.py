@@ -193,12 +193,13 @@ def _wanted(rule: Rule, settings: Settings) -> bool:
 
 def _of_rules(model: Model, *, broken: bool) -> list[Finding]:
     """What the rules find that are about broken configs, or the others."""
+    rules = all_rules()
+    if model.settings.triton is not None:
+        rules = [rule for rule in rules if rule.holds_for(model.settings)]
     return [
         located(model, finding, rule)
-        for rule in all_rules()
-        if rule.when_broken == broken
-        and rule.holds_for(model.settings)
-        and (not rule.needs or _has(model.config, rule.needs))
+        for rule in rules
+        if rule.when_broken == broken and (not rule.needs or _has(model.config, rule.needs))
         for finding in _run(rule, model)
     ]
 

@@ -32,6 +32,7 @@ from trtbuild.errors import SourceError
 from trtbuild.onnx_files import external_data, external_path
 from trtbuild.protowire import WireError
 from trtbuild.repository.directory import Directory
+from trtbuild.repository.layout import CONFIG
 from trtbuild.validate import lfs
 from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.model import Model
@@ -46,12 +47,8 @@ def check(model: Model) -> Iterator[Finding]:
     directory = model.directory
     if directory is None:
         return
-    versions = {folder.path for folder in model.version_folders.values()}
     loaded: list[Path] | None = None
-    for path in lfs.pointers_below(directory.path):
-        top = directory.path / path.relative_to(directory.path).parts[0]
-        if path == model.path or (top.name in directory.versions and top not in versions):
-            continue
+    for path in _pointers(model, directory):
         if loaded is None:
             loaded = list(_loaded(model))
         yield Finding(
@@ -60,6 +57,18 @@ def check(model: Model) -> Iterator[Finding]:
             hint=lfs.HINT,
             severity=None if any(map(path.is_relative_to, loaded)) else Severity.WARNING,
         )
+
+
+def _pointers(model: Model, directory: Directory) -> Iterator[Path]:
+    """Those of the folder, without its config and the versions that are not loaded."""
+    for name in sorted(directory.files):
+        path = directory.path / name
+        if path.name != CONFIG and lfs.is_pointer(path):
+            yield path
+    versions = {folder.path.name for folder in model.version_folders.values()}
+    for name in sorted(directory.folders):
+        if name in versions or name not in directory.versions:
+            yield from lfs.pointers_in(directory.child(name))
 
 
 def _loaded(model: Model) -> Iterator[Path]:
