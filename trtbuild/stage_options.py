@@ -175,6 +175,7 @@ def _source_options(
         tags=request.tags,
         inputs=request.inputs if kind == "graphdef" else (),
         outputs=request.outputs if kind == "graphdef" else (),
+        signature_outputs=request.outputs if kind == "savedmodel" else (),
         overrides=overrides,
         output_names=request.outputs if kind in _NAMED_BY_EXPORTER else (),
         opset=request.opset,

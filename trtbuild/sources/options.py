@@ -16,6 +16,8 @@ class SourceOptions(msgspec.Struct, frozen=True):
     tags: tuple[str, ...] = ()  # SavedModel; (): serve, or the only set
     inputs: tuple[str, ...] = ()  # GraphDef: where to cut, each [NEW=]TENSOR; (): placeholders
     outputs: tuple[str, ...] = ()  # GraphDef: the same; (): the nodes nobody consumes
+    # SavedModel: of --outputs. Surgery cuts there, but what cannot be exported is left out here.
+    signature_outputs: tuple[str, ...] = ()
     overrides: tuple[InputOverride, ...] = ()  # torch, torchscript: the example inputs
     output_names: tuple[str, ...] = ()  # torch, torchscript, exported: in order
     weights: Path | None = None  # network: arrays by name
