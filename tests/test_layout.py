@@ -27,7 +27,8 @@ TESTED_ELSEWHERE = {
 TESTED_BY_TABLE = ("trtbuild/validate/rules/",)
 
 WORDS = {
-    "errors", "tensor", "capability", "registry", "artifacts", "device", "store", "workers",
+    "errors", "tensor", "capability", "bound", "registry", "artifacts", "device", "store",
+    "workers",
     "tensorfile", "protowire", "onnx_files", "onnx_model", "onnx_ops", "onnx_weights",
     "onnx_session", "onnx_write", "samples", "request", "columns", "cuda", "cuda_timing",
     "plugins", "plugin_files", "plugin_registry", "users_code", "weights_file", "network_model",

@@ -29,6 +29,10 @@ from trtbuild.steps import ONNX_PACKAGES, Run, stage_key
 from trtbuild.verify.options import Precision
 from trtbuild.verify.points import Point
 
+_OTHER_VALUES = (
+    "give inputs that it takes, --samples FILE.npz, or make a constant of one, --bind NAME=VALUE; "
+    "--no-verify builds without comparing"
+)
 _NAME_IT = "name what it has to give: --reference FILE.py:FUNCTION or --samples FILE.npz"
 
 
@@ -57,7 +61,9 @@ class Accuracy(NamedTuple):
             "options": (options.source, options.verify),
         }
         packages = (*PACKAGES[source.kind], *ONNX_PACKAGES)
-        key = source.digest and stage_key("verify", determines, packages)
+        # What a user's samples hold is in no digest.
+        known = source.digest and not options.verify.samples
+        key = stage_key("verify", determines, packages) if known else None
         return self.run.cached("verify", key, VerifyReport, lambda _: self._compare_graphs())
 
     def _compare_graphs(self) -> VerifyReport:
@@ -161,7 +167,7 @@ class Accuracy(NamedTuple):
             "profiles": self.profiles or (self.profile,),
             "directory": self.run.folder,
         }
-        if options.samples:
+        if options.samples and (self._no_graph() or self._samples_have_outputs()):
             function = "trtbuild.verify.references:sample_points"
             return self.run.call(function, list[Point], samples=options.samples, **usual), "samples"
         if options.reference:
@@ -181,6 +187,15 @@ class Accuracy(NamedTuple):
             "trtbuild.verify.onnx_run:run_final", list[Path], result=self.surgery, points=points
         )
         return points, "ONNX"
+
+    def _samples_have_outputs(self) -> bool:
+        """What plans have to give is in the user's files; else ONNX Runtime says it."""
+        return self.run.call(
+            "trtbuild.verify.sample_files:have_outputs",
+            bool,
+            samples=self.run.options.verify.samples,
+            outputs=[spec.name for spec in self.surgery.model.outputs],
+        )
 
     def _compare_plan(
         self,
@@ -255,6 +270,7 @@ class Accuracy(NamedTuple):
             profiles=self.profiles,
             seed=self.run.options.verify.seed,
             directory=self.run.folder,
+            samples=self.run.options.verify.samples,
         )
 
     def _references(self, points: list[Point]) -> tuple[dict[str, list[Path]], str]:
@@ -267,7 +283,7 @@ class Accuracy(NamedTuple):
             return {point.name: self._reference(point) for point in points}, ""
         except SourceError as error:
             if self.run.source.kind != "onnx":
-                raise
+                raise SourceError(error.message, error.hint or _OTHER_VALUES) from error
             return {}, error.message
 
     def _reference(self, point: Point) -> list[Path]:

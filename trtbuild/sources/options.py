@@ -22,6 +22,7 @@ class SourceOptions(msgspec.Struct, frozen=True):
     output_names: tuple[str, ...] = ()  # torch, torchscript, exported: in order
     weights: Path | None = None  # network: arrays by name
     opset: int | None = None  # None: what the exporter prefers
+    bind: dict[str, str] = {}  # torch, torchscript, exported: values to call the module with
     seed: int = 0  # of example inputs, and of torch before a factory runs
     # Sizes to trace a torch model with, by input name, for dims that only have a name.
     example_shapes: dict[str, tuple[int, ...]] = {}
