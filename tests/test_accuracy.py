@@ -37,6 +37,11 @@ def test_graphs_are_compared_once_and_plans_without_a_gpu_are_named(
             "plan 8.6": "not run: no GPU of 8.6",
             "plan 12.0": "not run: no GPU of 12.0",
         }
+    with Run(source, None, options, lambda _: None) as again:
+        accuracy = Accuracy(again, exported, surgery, profile)
+        assert accuracy.of_graphs() == report
+        assert accuracy._no_graph() == ""
+        assert again._frameworks is None, "what is known takes no worker"
 
 
 def test_an_onnx_source_that_cannot_be_run_is_a_reason_and_no_failure(
@@ -76,3 +81,22 @@ def test_an_op_that_only_a_plugin_has_leaves_nothing_to_compare(
     assert report.not_run["onnx vs ONNX"].startswith("not run: ONNX Runtime has no acme::Scaled")
     assert on_gpu.not_run["plan 9.0"] == report.not_run["onnx vs ONNX"]
     assert on_gpu.not_run["plan 8.6"] == "not run: no GPU of 8.6"
+
+
+def test_samples_for_plans_are_no_part_of_what_graphs_are_known_by(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRTBUILD_CACHE_DIR", str(tmp_path / "cache"))
+    source = identify(str(linear(tmp_path / "tiny.onnx")))
+    (tmp_path / "samples.npz").touch()
+    reports = []
+    for samples in (None, tmp_path / "samples.npz"):
+        asked = ConvertRequest(source="", repo=tmp_path, samples=samples)
+        options = options_of_stages(asked, "onnx")
+        with Run(source, None, options, lambda _: None) as run:
+            exported = run.export()
+            surgery = run.operate(exported)
+            profile = profile_from_shapes(surgery.model.inputs, options.shapes)
+            reports.append(Accuracy(run, exported, surgery, profile).of_graphs())
+            assert run.stages[-1].cached is (samples is not None)
+    assert reports[0] == reports[1]

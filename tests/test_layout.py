@@ -30,7 +30,8 @@ WORDS = {
     "errors", "tensor", "capability", "bound", "registry", "artifacts", "device", "store",
     "workers",
     "tensorfile", "protowire", "onnx_files", "onnx_model", "onnx_ops", "onnx_weights",
-    "onnx_session", "onnx_write", "samples", "request", "columns", "cuda", "cuda_timing",
+    "onnx_session", "onnx_write", "samples", "request", "columns",
+    "cuda_driver", "cuda", "cuda_timing",
     "plugins", "plugin_files", "plugin_registry", "users_code", "weights_file", "network_model",
     "engine_from_plan", "tensorrt_log",
 }  # fmt: skip

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
+from msgspec.structs import replace
 
 from trtbuild.artifacts import (
     Comparison,
@@ -58,7 +58,8 @@ class Accuracy(NamedTuple):
             "reference": surgery.reference and surgery.reference.digest,
             "names": (surgery.input_names, surgery.output_names),
             "profile": self.profiles if len(self.profiles) > 1 else self.profile,
-            "options": (options.source, options.verify),
+            # Samples and a reference are what plans are compared with.
+            "options": (options.source, replace(options.verify, samples=None, reference=None)),
         }
         packages = (*PACKAGES[source.kind], *ONNX_PACKAGES)
         # What a user's samples hold is in no digest.
@@ -236,7 +237,14 @@ class Accuracy(NamedTuple):
         if isinstance(model, NetworkModel):
             return f"not run: there is nothing to compare a network with; {_NAME_IT}"
         # Ops that ONNX does not define are plugins, those that TensorRT brings among them.
-        ops = self.run.call("trtbuild.verify.custom_ops:lacking", list[str], path=model.path)
+        ops, _ = self.run.store.cached(
+            "custom-ops",
+            stage_key("custom ops", {"onnx": model.digest}, ONNX_PACKAGES),
+            list[str],
+            lambda _: self.run.call(
+                "trtbuild.verify.custom_ops:lacking", list[str], path=model.path
+            ),
+        )
         return f"not run: ONNX Runtime has no {', '.join(ops)}; {_NAME_IT}" if ops else ""
 
     def _with_weights(self, plan: Plan, gpu: Gpu) -> Plan:
@@ -255,9 +263,7 @@ class Accuracy(NamedTuple):
                 output=output,
                 loading=self._loading(plan),
             )
-        return msgspec.structs.replace(
-            plan, directory=output.parent, file=output.name, stripped=False
-        )
+        return replace(plan, directory=output.parent, file=output.name, stripped=False)
 
     def points(self) -> list[Point]:
         """Seeded inputs for each set of shapes, made once a call."""

@@ -37,7 +37,7 @@ from trtbuild.stage_options import StageOptions
 # Of a request: what says where and how fast, and so nothing about the model.
 _NOT_OF_THE_MODEL = {
     "source", "repo", "name", "version", "mode", "workers", "timing_cache", "require_timing_cache",
-    "plugins",
+    "plugins", "verify_timeout_s",
 }  # fmt: skip
 _HEADING = (
     f"Written by trtbuild {__version__}. Edit it freely: trtbuild overwrites an edited config\n"

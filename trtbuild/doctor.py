@@ -21,6 +21,7 @@ from trtbuild.plan.runtimes import (
 )
 from trtbuild.store import Store, default_root
 from trtbuild.workers.pool import Pool
+from trtbuild.workers.sandbox import Support, support
 
 
 class Framework(msgspec.Struct, frozen=True):
@@ -41,6 +42,7 @@ class Diagnosis(msgspec.Struct, frozen=True):
     devices: Devices
     runtimes: tuple[RuntimeInfo, ...]
     frameworks: tuple[Framework, ...]
+    sandbox: Support  # of workers that run models of others
     cache: str
     cache_bytes: int
 
@@ -108,6 +110,7 @@ def diagnose() -> Diagnosis:
         devices=devices,
         runtimes=installed_runtimes(devices),
         frameworks=frameworks,
+        sandbox=support(),
         cache=str(default_root()),
         cache_bytes=sum(entry.size_bytes for entry in Store().entries()),
     )

@@ -11,7 +11,8 @@
     ├── CudaError             a GPU cannot be used: no driver, or a call of it failed
     ├── RepositoryError       the repository cannot be read or written
     ├── MissingPackageError        a framework is not installed: the pip command is the hint
-    └── WorkerDiedError            a worker process ended without an answer
+    ├── WorkerDiedError            a worker process ended without an answer
+    └── OutOfTimeError             work with a time limit took longer, and was ended
 
 Anything else that reaches the command line is our own bug (exit 3). A message says what was
 given and what was possible; `hint` says the next step. Errors cross from a worker process to
@@ -126,6 +127,10 @@ class MissingPackageError(TrtbuildError):
 
 class WorkerDiedError(TrtbuildError):
     """A worker process ended without an answer (crash in a native library, kill -9)."""
+
+
+class OutOfTimeError(TrtbuildError):
+    """Work that has a time limit took longer, and its process was ended."""
 
 
 def error_from_json(value: dict[str, str]) -> TrtbuildError:

@@ -42,6 +42,7 @@ class StageOptions(msgspec.Struct, frozen=True):
     plan: PlanOptions
     verify: VerifyOptions
     config: ConfigOptions
+    step_limit_s: float  # of each step that loads, exports, operates on or compares the model
     label_files: dict[str, Path]  # name in the model's folder -> where it lies now
 
 
@@ -107,6 +108,7 @@ def options_of_stages(request: ConvertRequest, kind: str) -> StageOptions:
             cuda_graphs=bool(request.cuda_graphs),
             graph_batch=request.graph_batch,
         ),
+        step_limit_s=request.verify_timeout_s,
         label_files={path.name: path for path in labels.values()},
     )
 
@@ -193,6 +195,7 @@ def _source_options(
         signature_outputs=request.outputs if kind == "savedmodel" else (),
         overrides=overrides,
         output_names=request.outputs if kind in _NAMED_BY_EXPORTER else (),
+        trust_source=request.trust_source,
         opset=request.opset,
         weights=request.weights,
         example_shapes=dict(shapes.opt),

@@ -61,6 +61,21 @@ class Store:
 
     def __init__(self, root: Path | None = None) -> None:
         self.root = root or default_root()
+        self._staging: Path | None = None
+
+    @contextlib.contextmanager
+    def staging(self) -> Iterator[Path]:
+        """While this lasts, what this object's entries are made in: a folder that no other run
+        writes to, so that a worker may be let into it alone. Raises `OSError`.
+        """
+        partial = self.root / _PARTIAL
+        partial.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=partial, ignore_cleanup_errors=True) as folder:
+            self._staging = Path(folder)
+            try:
+                yield self._staging
+            finally:
+                self._staging = None
 
     def cached(
         self, kind: str, key: str | None, type_: type[T], make: Callable[[Path], T]
@@ -110,7 +125,7 @@ class Store:
 
     @contextlib.contextmanager
     def _partial(self) -> Iterator[Path]:
-        folder = self.root / _PARTIAL
+        folder = self._staging or self.root / _PARTIAL
         folder.mkdir(parents=True, exist_ok=True)
         partial = Path(tempfile.mkdtemp(dir=folder))
         try:

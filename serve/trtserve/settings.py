@@ -9,6 +9,7 @@ import msgspec
 
 from trtbuild.plugins import PluginFile
 from trtserve.restrictions import Restriction
+from trtserve.tls import TlsFiles
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,6 +31,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     allow_overrides: bool = False  # loads may bring code: see `overrides`
     http_restricted: dict[str, Restriction] = {}  # by category: see `restrictions`
     grpc_restricted: dict[str, Restriction] = {}
+    http_tls: TlsFiles | None = None
+    grpc_tls: TlsFiles | None = None
     device: str = "auto"  # auto, cpu, cuda:N
     fallback: Literal["auto", "onnx", "none"] = "auto"
     version_compatible: bool = False  # load plans with a runtime of their own, which is code

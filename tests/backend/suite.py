@@ -25,7 +25,7 @@ from trtbuild import onnx_session
 from trtbuild.backend import TensorRTBackend, engine
 from trtbuild.backend.constants import wanted_constants
 from trtbuild.backend.network import parsed
-from trtbuild.backend.tensors import check_types, numpy_type
+from trtbuild.backend.tensors import as_model, as_network, check_types, numpy_type
 from trtbuild.capability import Capability
 from trtbuild.errors import CudaError, TrtbuildError
 from trtbuild.plan.network import NodeRefusal
@@ -260,7 +260,7 @@ class InOnnx:
     def run(self, arrays: dict[str, Any]) -> list[Any]:
         made, types = self._specialized.model, self._specialized.elem_types
         feed = {
-            value.name: arrays[value.name].astype(numpy_type(types[value.name]))
+            value.name: as_network(arrays[value.name], types[value.name])
             for value in made.graph.input
         }
         values = {n: np.empty(s, numpy_type(types[n])) for n, s in self._specialized.empty.items()}
@@ -272,7 +272,7 @@ class InOnnx:
                 ran = onnx.reference.ReferenceEvaluator(made).run(None, feed)
                 values |= dict(zip(names, ran, strict=True))
         return [
-            np.asarray(values[value.name]).astype(numpy_type(value.type.tensor_type.elem_type))
+            as_model(np.asarray(values[value.name]), value.type.tensor_type.elem_type)
             for value in self._outputs
         ]
 

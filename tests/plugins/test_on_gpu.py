@@ -172,7 +172,7 @@ def test_what_loads_the_plan_later_takes_its_plugin(
     assert "--plugins libown.so" in without.stdout + without.stderr
     assert without.returncode == (0 if command == "inspect" else 1)
     assert done.returncode == 0, done.stderr
-    assert {"inspect": "ScaledSoftsign", "bench": "queries/s", "verify": "samples vs plan"}[
+    assert {"inspect": "PluginV3", "bench": "queries/s", "verify": "samples vs plan"}[
         command
     ] in done.stdout
 

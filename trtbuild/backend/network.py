@@ -10,7 +10,7 @@ import onnx
 
 from trtbuild.backend import engine
 from trtbuild.backend.constants import with_constants
-from trtbuild.backend.tensors import numpy_type
+from trtbuild.backend.tensors import as_network, numpy_type
 from trtbuild.errors import PlanError
 from trtbuild.plan.network import NodeRefusal, Parsed
 from trtbuild.plan.runtimes import RuntimeInfo
@@ -30,7 +30,7 @@ class Compiled(NamedTuple):
     specialized: Specialized
 
     def run(self, arrays: Mapping[str, Array]) -> dict[str, Array]:
-        """Outputs by name; widened integers are wide still."""
+        """Outputs by name; widened integers are wide still, and coded floats codes."""
         types = self.specialized.elem_types
         outputs = {
             name: np.empty(shape, numpy_type(types[name]))
@@ -39,7 +39,7 @@ class Compiled(NamedTuple):
         if self.engine is not None:
             names = {value.name for value in self.specialized.model.graph.input}
             feed = {
-                name: array.astype(numpy_type(types[name]), copy=False)
+                name: as_network(array, types[name])
                 for name, array in arrays.items()
                 if name in names
             }

@@ -44,6 +44,12 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
     plugins: Annotated[
         list[Path] | None, typer.Option(metavar="FILE", help="As for convert. Repeatable.")
     ] = None,
+    verify_timeout: Annotated[
+        float, typer.Option(min=0.001, metavar="SECONDS", help="As for convert.")
+    ] = 3600,
+    trust_source: Annotated[
+        bool, typer.Option("--trust-source", help="As for convert: run it unchecked.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
@@ -60,6 +66,8 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         bind=tuple(bind or ()),
         signature=signature,
         weights=weights,
+        trust_source=trust_source,
+        verify_timeout_s=verify_timeout,
         precision=precision,
         targets=tuple(target or ()),
         runtime=runtime,

@@ -101,6 +101,15 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
             "weights, a .npz, .safetensors or .wts.",
         ),
     ] = None,
+    trust_source: Annotated[
+        bool,
+        _option(
+            _SOURCE,
+            "--trust-source",
+            help="Run a model of TensorFlow or PyTorch even where its ops may touch files, "
+            "processes or the network: it may then do all that you may.",
+        ),
+    ] = False,
     opset: Annotated[
         int | None, _option(_SOURCE, min=7, help="The ONNX opset to convert to.")
     ] = None,
@@ -123,6 +132,15 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
     verify: Annotated[
         bool, _option(_NUMBERS, help="Compare with the source framework and stop when it differs.")
     ] = True,
+    verify_timeout: Annotated[
+        float,
+        _option(
+            _NUMBERS,
+            min=0.001,
+            metavar="SECONDS",
+            help="How long each step that loads, exports or compares the model may take.",
+        ),
+    ] = 3600,
     reference: Annotated[
         str | None,
         _option(
@@ -296,11 +314,13 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         outputs=_many(outputs),
         input=tuple(input_ or ()),
         bind=tuple(bind or ()),
+        trust_source=trust_source,
         opset=opset,
         keep_fp32=_many(keep_fp32),
         precision=precision,
         io_precision=io_precision,
         verify=verify,
+        verify_timeout_s=verify_timeout,
         weights=weights,
         reference=reference,
         samples=samples,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from trtbuild.workers.sandbox import Support
 
 
 def command(json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False) -> None:
@@ -20,6 +23,7 @@ def command(json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")
         f"trtbuild {diagnosis.trtbuild}, Python {diagnosis.python}, {diagnosis.platform}\n"
         f"cache {diagnosis.cache}, {render.size_text(diagnosis.cache_bytes)}\n"
     )
+    _show_sandbox(diagnosis.sandbox)
     devices = diagnosis.devices
     driver = f"driver {devices.driver or 'unknown'}, CUDA up to {devices.cuda or 'unknown'}"
     if devices.gpus:
@@ -53,3 +57,12 @@ def command(json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")
     for framework in diagnosis.frameworks:
         if framework.problem:
             typer.echo(f"{framework.purpose}: {framework.problem}")
+
+
+def _show_sandbox(sandbox: Support) -> None:
+    landlock = f"Landlock (ABI {sandbox.landlock})" if sandbox.landlock else ""
+    used = ", ".join(filter(None, [landlock, sandbox.network]))
+    typer.echo(f"sandbox of workers: {used or 'none'}")
+    for missing in sandbox.missing:
+        typer.echo(f"  {missing}")
+    typer.echo()

@@ -32,6 +32,12 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
     weights: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Of a network's function: as for convert.")
     ] = None,
+    verify_timeout: Annotated[
+        float, typer.Option(min=0.001, metavar="SECONDS", help="As for convert.")
+    ] = 3600,
+    trust_source: Annotated[
+        bool, typer.Option("--trust-source", help="As for convert: run it unchecked.")
+    ] = False,
     plugins: Plugins = None,
     version_compatible: RunsCode = False,
     json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
@@ -47,6 +53,8 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         kind=kind,
         signature=signature,
         weights=weights,
+        trust_source=trust_source,
+        verify_timeout_s=verify_timeout,
         tags=tuple(tag or ()),
         input=tuple(input_ or ()),
         plugins=tuple(plugins or ()),

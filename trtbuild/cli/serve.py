@@ -13,7 +13,7 @@ from trtbuild.errors import MissingPackageError, UsageError
 from trtbuild.plugin_files import plugins_from_paths
 
 _MODELS, _NETWORK, _ACCESS = "Models", "Network", "Who may ask what"
-_DEVICE, _RUN = "Device", "This run"
+_TLS, _DEVICE, _RUN = "TLS", "Device", "This run"
 _Switch = Literal["true", "false"]
 
 
@@ -121,6 +121,33 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
             help="The same for gRPC; the header is triton-grpc-protocol-KEY.",
         ),
     ] = None,
+    http_tls_cert: Annotated[
+        Path | None,
+        _option(_TLS, metavar="FILE", help="HTTP with TLS: the certificate, its chain behind it."),
+    ] = None,
+    http_tls_key: Annotated[
+        Path | None, _option(_TLS, metavar="FILE", help="That certificate's key, unencrypted.")
+    ] = None,
+    http_tls_client_ca: Annotated[
+        Path | None,
+        _option(_TLS, metavar="FILE", help="Clients need a certificate that one of these signed."),
+    ] = None,
+    grpc_use_ssl: Annotated[
+        _Switch, _option(_TLS, help="gRPC with TLS.")
+    ] = "false",
+    grpc_use_ssl_mutual: Annotated[
+        _Switch, _option(_TLS, help="gRPC with TLS, and with clients' certificates.")
+    ] = "false",
+    grpc_server_cert: Annotated[
+        Path | None, _option(_TLS, metavar="FILE", help="The certificate, its chain behind it.")
+    ] = None,
+    grpc_server_key: Annotated[
+        Path | None, _option(_TLS, metavar="FILE", help="That certificate's key, unencrypted.")
+    ] = None,
+    grpc_root_cert: Annotated[
+        Path | None,
+        _option(_TLS, metavar="FILE", help="Whose signature clients' certificates need."),
+    ] = None,
     device: Annotated[
         str, _option(_DEVICE, help="auto, cpu or cuda:N.")
     ] = "auto",
@@ -172,6 +199,7 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
     try:
         from trtserve import running, settings
         from trtserve.restrictions import restrictions_from_options
+        from trtserve.tls import grpc_files, http_files
     except ModuleNotFoundError as error:
         raise MissingPackageError.of(error.name or "?", "serve", "trtbuild serve") from error
     addresses = {"http": http_address, "grpc": grpc_address, "metrics": metrics_address}
@@ -196,6 +224,14 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         allow_hosts=_host_names(allow_host or ()),
         http_restricted=restrictions_from_options("http", http_restricted_api or ()),
         grpc_restricted=restrictions_from_options("grpc", grpc_restricted_protocol or ()),
+        http_tls=http_files(http_tls_cert, http_tls_key, http_tls_client_ca),
+        grpc_tls=grpc_files(
+            grpc_server_cert,
+            grpc_server_key,
+            grpc_root_cert,
+            tls=grpc_use_ssl == "true",
+            mutual=grpc_use_ssl_mutual == "true",
+        ),
         device=device,
         fallback=fallback,
         version_compatible=version_compatible,
@@ -244,7 +280,7 @@ def _check(chosen: Any) -> int:
     check_repositories(chosen.repositories)
     rules = Settings(server="trtbuild", strict_config=chosen.strict_config)
     report = validate(list(dict.fromkeys(chosen.repositories)), rules)
-    typer.echo(text.render(report, color=sys.stdout.isatty()))
+    typer.echo(text.render(report, color=text.in_color(sys.stdout)))
     rows = check(chosen)
     for row in rows:
         typer.echo(str(row))

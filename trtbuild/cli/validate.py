@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from trtbuild.capability import Capability
+    from trtbuild.validate.apply import Repair
     from trtbuild.validate.run import Report
     from trtbuild.validate.settings import Settings
 
@@ -75,7 +76,7 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
     if not report.models:
         typer.echo(f"there are no models in {', '.join(map(str, paths))}", err=True)
     if diff:
-        _show_diff(report)
+        _show_diff(report, paths, settings)
     elif fix:
         report = _repair(report, paths, settings)
     if not diff:
@@ -160,7 +161,7 @@ def _write(report: Report, format_: str, output: Path | None) -> None:
     from trtbuild.validate.formats import FORMATS, text
 
     if format_ == "text":
-        rendered = text.render(report, color=output is None and sys.stdout.isatty())
+        rendered = text.render(report, color=output is None and text.in_color(sys.stdout))
     else:
         rendered = load(FORMATS[format_])(report)
     if output is None:
@@ -172,20 +173,30 @@ def _write(report: Report, format_: str, output: Path | None) -> None:
         raise UsageError(f"cannot write the report to '{output}': {error.strerror}") from None
 
 
-def _show_diff(report: Report) -> None:
-    from trtbuild.validate.apply import diff, plan_repair
+def _show_diff(report: Report, paths: list[Path], settings: Settings) -> None:
+    from trtbuild.validate.apply import diff, repair_all
     from trtbuild.validate.formats.text import printable
 
-    repair = plan_repair(report.findings)
+    repair, left = repair_all(report, paths, settings)
     for line in diff(repair).splitlines():
         typer.echo(printable(line))
-    typer.echo(f"{len(repair.fixed)} of {len(report.findings)} findings have a repair", err=True)
+    typer.echo(f"{_counted(repair)} a repair; {_findings(len(left.findings))} left", err=True)
 
 
 def _repair(report: Report, paths: list[Path], settings: Settings) -> Report:
-    """Repair and judge again, until nothing is left to repair: one fix may uncover another."""
-    from trtbuild.validate.apply import repair_all
+    """Write what `--diff` shows, and return the report on what is left."""
+    from trtbuild.validate.apply import repair_all, write_repair
 
-    fixed, report = repair_all(report, paths, settings)
-    typer.echo(f"repaired {fixed} finding{'s' if fixed != 1 else ''}", err=True)
-    return report
+    repair, left = repair_all(report, paths, settings)
+    write_repair(repair)
+    typer.echo(f"repaired {_findings(len(repair.fixed))}", err=True)
+    return left
+
+
+def _counted(repair: Repair) -> str:
+    number = len(repair.fixed)
+    return f"{_findings(number)} {'has' if number == 1 else 'have'}"
+
+
+def _findings(number: int) -> str:
+    return f"{number} finding{'s' if number != 1 else ''}"

@@ -56,6 +56,13 @@ class Directory:
             found = self._children[name] = Directory(self.path / name)
         return found
 
+    def foresee(self, name: str) -> None:
+        """List an empty folder that is still to be made."""
+        if name not in self.folders:
+            self.folders.append(name)
+            made = self._children[name] = Directory(self.path / name)
+            made.problem = ""
+
     def has_entry(self, name: str) -> bool:
         """Whether anything called `name` is in here."""
         return name in self.files or name in self.folders or name in self.others

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from trtbuild.artifacts import SourceRef
 from trtbuild.errors import SourceError, first_line
-from trtbuild.sources.graph_ends import find_inputs, find_outputs, refuse_variables
+from trtbuild.sources.graph_ends import (
+    ends_of,
+    find_inputs,
+    find_outputs,
+    refuse_variables,
+)
 from trtbuild.sources.options import SourceOptions
 from trtbuild.sources.tf_export import (
     Frozen,
@@ -17,6 +22,7 @@ from trtbuild.sources.tf_export import (
     running,
     tensorflow,
 )
+from trtbuild.sources.tf_reach import Library, reached_in_graph, refuse_ops
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,8 +38,12 @@ class GraphDef:
         graph = tf.compat.v1.GraphDef()
         try:
             graph.ParseFromString(Path(ref.location).read_bytes())
+            if not options.trust_source:
+                refuse_graph(graph, options.outputs, self.what)
             with tf.Graph().as_default() as whole:
                 tf.import_graph_def(graph, name="")
+        except SourceError:
+            raise
         except Exception as error:
             raise SourceError(
                 f"TensorFlow {tf.__version__} cannot load {self.what}: {first_line(error)}"
@@ -61,6 +71,14 @@ class GraphDef:
                 name: result.numpy()
                 for name, result in zip(self.frozen.outputs, results, strict=True)
             }
+
+
+def refuse_graph(graph: Any, asked: tuple[str, ...], what: str) -> None:
+    """Raise `SourceError` where the outputs `asked` for, or those that `find_outputs` may find,
+    need ops that do more than compute. `graph` is the message; nothing of it is imported.
+    """
+    ends = [text.rpartition("=")[2] for text in asked] or ends_of(graph)
+    refuse_ops(reached_in_graph(graph, Library(graph.library), ends), what)
 
 
 def between(whole: Any, inputs: dict[str, str], outputs: dict[str, str]) -> Frozen:

@@ -26,3 +26,5 @@ class SourceOptions(msgspec.Struct, frozen=True):
     seed: int = 0  # of example inputs, and of torch before a factory runs
     # Sizes to trace a torch model with, by input name, for dims that only have a name.
     example_shapes: dict[str, tuple[int, ...]] = {}
+    # The model may run ops that do more than compute: files, processes, the network, Python.
+    trust_source: bool = False

@@ -18,6 +18,7 @@ from trtbuild.sources.tf_export import (
     running,
     tensorflow,
 )
+from trtbuild.sources.tf_roots import refuse_saved_model
 
 if TYPE_CHECKING:
     import numpy as np
@@ -94,16 +95,21 @@ class SavedModel:
         self._run = run
 
     def _choose(self, location: str) -> tuple[tuple[str, ...], str, Any]:
+        """The tags and the signature; what they would run is looked through before it is loaded."""
         from tensorflow.python.saved_model.loader_impl import parse_saved_model
 
+        saved_model = parse_saved_model(location)
         graphs = {
-            tuple(sorted(graph.meta_info_def.tags)): graph
-            for graph in parse_saved_model(location).meta_graphs
+            tuple(sorted(graph.meta_info_def.tags)): graph for graph in saved_model.meta_graphs
         }
         tags = _choose_tags(self.what, list(graphs), self.options.tags)
         there = graphs[tags].signature_def
         names = [name for name in there if not name.startswith("__")]
         name = _choose_signature(self.what, names, self.options.signature)
+        if not self.options.trust_source:
+            for graph in saved_model.meta_graphs:  # two may have the same tags
+                if set(graph.meta_info_def.tags) == set(tags):
+                    refuse_saved_model(saved_model, graph, name, self.what)
         return tags, name, there[name]
 
     def export(self, path: Path) -> tuple[str, ...]:

@@ -13,10 +13,12 @@ from typing import Any
 
 import msgspec
 
+from trtbuild.modelconfig.explain import ConfigSyntaxError
 from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.locate import located
 from trtbuild.validate.model import Model
 from trtbuild.validate.peers import Peer, peer_of
+from trtbuild.validate.places import path_text
 from trtbuild.validate.resources import holders, resources
 from trtbuild.validate.rule import Rule, all_rules, matches
 from trtbuild.validate.rules.suppression import misread, unused
@@ -69,7 +71,7 @@ def judge_repository(repository: Repository, settings: Settings) -> Iterator[lis
     limited: list[Model] = []  # which the rate limiter holds back: their resources must agree
     opened: set[str] = set()
     for model in _reached(repository, settings, opened):
-        if model.is_ensemble and model.problem is None:
+        if model.is_ensemble:
             ensembles[str(model.path)] = model
         elif any(resources(model)):
             limited.append(model)
@@ -159,12 +161,10 @@ def _first_error(findings: Iterable[Finding]) -> str:
 
 def judge(model: Model) -> list[Finding]:
     """The findings of one model, whole: with code, severity and place, without those allowed."""
-    found = [
-        located(model, finding, rule)
-        for rule in all_rules()
-        if _applies(rule, model)
-        for finding in _run(rule, model)
-    ]
+    found = _of_rules(model, broken=True) if model.problems else []
+    if model.readings:
+        found += _of_all_readings(model)
+    found = _without_pointers(found)
     if "trtbuild:" in model.document.text:
         found = _allowed(model, found)
     settings = model.settings
@@ -177,10 +177,60 @@ def _wanted(rule: Rule, settings: Settings) -> bool:
     return chosen and not matches(rule, settings.ignore)
 
 
-def _applies(rule: Rule, model: Model) -> bool:
-    if rule.when_broken != (model.problem is not None):
-        return False
-    return not rule.needs or _has(model.config, rule.needs)
+def _of_rules(model: Model, *, broken: bool) -> list[Finding]:
+    """What the rules find that are about broken configs, or the others."""
+    return [
+        located(model, finding, rule)
+        for rule in all_rules()
+        if rule.when_broken == broken and (not rule.needs or _has(model.config, rule.needs))
+        for finding in _run(rule, model)
+    ]
+
+
+def _of_all_readings(model: Model) -> list[Finding]:
+    """What holds whatever was meant by the parts of a broken config that cannot be read."""
+    first, *more = model.readings
+    found = _of_rules(first, broken=False)
+    for other in more:
+        for field in ("peers", "neighbours", "twins", "resource_holders", "named_by"):
+            setattr(other, field, getattr(model, field))
+        also = {_key(finding) for finding in _of_rules(other, broken=False)}
+        found = [finding for finding in found if _key(finding) in also]
+    if more:
+        found = [finding for finding in found if not _may_be_misspelt(first, finding)]
+    return found
+
+
+_ABOUT_CONTENT = frozenset({"F002", "F007", "P005", "Y001", "Y002"})  # of a file
+_POINTER = "F018"
+
+
+def _without_pointers(found: list[Finding]) -> list[Finding]:
+    """`found` without what the content of git lfs's pointers brings about: they have a rule."""
+    pointers = [f.file for f in found if f.code == _POINTER and f.file is not None]
+    return [
+        finding
+        for finding in found
+        if finding.code not in _ABOUT_CONTENT
+        or finding.file is None
+        or not any(pointer.is_relative_to(finding.file) for pointer in pointers)
+    ]
+
+
+def _may_be_misspelt(model: Model, finding: Finding) -> bool:
+    """Whether it is about a message with an unknown field, which may be what the message lacks."""
+    path, span = path_text(finding.at), None
+    while path and (span := model.document.span(path)) is None:
+        path = path[: max(path.rfind("."), path.rfind("["), 0)]
+    return span is not None and any(
+        problem.kind == "unknown-field" and span.name <= problem.offset < span.end
+        for problem in model.problems
+        if isinstance(problem, ConfigSyntaxError) and not problem.sure
+    )
+
+
+def _key(finding: Finding) -> tuple[str, str, int, int]:
+    return finding.code, finding.message, finding.line, finding.column
 
 
 def _has(config: Any, field: str) -> bool:

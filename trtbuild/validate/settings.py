@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+
 import msgspec
 
 from trtbuild.capability import Capability
@@ -9,6 +12,13 @@ from trtbuild.validate.finding import Severity
 from trtbuild.validate.python_model import SERVER_PYTHON
 
 SERVERS = ("triton", "trtbuild")
+
+
+class Draft(msgspec.Struct, frozen=True):
+    """What the files would be after repairs that are not written."""
+
+    texts: Mapping[Path, str] = msgspec.field(default_factory=dict)  # config file -> its text
+    folders: frozenset[Path] = frozenset()  # that would be made
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -21,4 +31,5 @@ class Settings(msgspec.Struct, frozen=True):
     ignore: tuple[str, ...] = ()
     server_python: tuple[int, int] = SERVER_PYTHON  # of the server's Python backend
     min_severity: Severity = Severity.ERROR
+    draft: Draft = Draft()
     digests: bool = True  # read every locked file whole to compare its digest

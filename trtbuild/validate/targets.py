@@ -10,10 +10,12 @@ from pathlib import Path
 from trtbuild.errors import ConfigError, UsageError
 from trtbuild.modelconfig.explain import ConfigSyntaxError
 from trtbuild.modelconfig.read import MAX_BYTES, ParsedConfig, parse_config, read_config
+from trtbuild.modelconfig.recover import recover
 from trtbuild.repository.directory import Directory
 from trtbuild.repository.layout import (
     CONFIG,
     VARIANTS,
+    check_level,
     check_no_version,
     has_versions,
     is_config,
@@ -21,6 +23,7 @@ from trtbuild.repository.layout import (
     with_a_name,
 )
 from trtbuild.validate.bounded import content_of
+from trtbuild.validate.lfs import is_pointer_text
 from trtbuild.validate.model import Model
 from trtbuild.validate.settings import Settings
 
@@ -106,6 +109,9 @@ class Repository:
     def models(self, name: str, settings: Settings) -> Iterator[Model]:
         """The model by its own config, then by each of `configs/*.pbtxt`."""
         directory = Directory(self.root / name)
+        for made in settings.draft.folders:
+            if made.parent == directory.path:
+                directory.foresee(made.name)
         paths = [self.config_path(name)]
         if VARIANTS in directory.folders:
             variants = directory.child(VARIANTS)
@@ -204,6 +210,7 @@ def _target(path: Path) -> Repository:
         return Repository(model.parent, frozenset({model.name}))
     if path.is_dir():
         check_no_version(path)
+        check_level(path)
         return Repository(path)
     if not os.path.lexists(path):
         raise UsageError(f"there is no {path}", "give a repository, a model or a config.pbtxt")
@@ -239,11 +246,12 @@ def open_model(name: str, path: Path, directory: Directory | None, settings: Set
     ):
         return Model(name, _document(path, ""), directory, path, settings, exists=False)
     try:
-        document = read_config(path)
+        text = settings.draft.texts.get(path)
+        document = read_config(path) if text is None else parse_config(text, str(path))
     except ConfigSyntaxError as error:
-        return Model(name, _document(path, _text(path)), directory, path, settings, problem=error)
+        return _broken(name, directory, path, settings, error)
     except ConfigError as error:
-        return Model(name, _document(path, ""), directory, path, settings, problem=error)
+        return Model(name, _document(path, ""), directory, path, settings, problems=(error,))
     return Model(
         document.message.name or name if directory is None else name,
         document,
@@ -251,6 +259,25 @@ def open_model(name: str, path: Path, directory: Directory | None, settings: Set
         path,
         settings,
     )
+
+
+def _broken(
+    name: str, directory: Directory | None, path: Path, settings: Settings, error: ConfigError
+) -> Model:
+    """A model whose config has faults: with all of them, and with what it says beside them."""
+    text = settings.draft.texts.get(path, _text(path))
+    if is_pointer_text(text.encode("utf-8", "surrogateescape")):
+        return Model(name, _document(path, text), directory, path, settings, problems=(error,))
+    recovered = recover(text, str(path))
+    problems = recovered.problems or (error,)  # none: it was written to in between
+    if not recovered.readings:
+        return Model(name, _document(path, text), directory, path, settings, problems=problems)
+    model, other = (
+        Model(name, document, directory, path, settings, problems=problems)
+        for document in recovered.readings
+    )
+    model.other = other
+    return model
 
 
 def _document(path: Path, text: str) -> ParsedConfig:

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from itertools import groupby
+from typing import TextIO
 
 from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.run import Report
 
 _COLORS = {Severity.ERROR: "31", Severity.WARNING: "33", Severity.INFO: "36"}
 _SHOWN = 100  # characters of a source line that are shown
+
+
+def in_color(stream: TextIO) -> bool:
+    """Whether to colour what goes there: a terminal that can, and a user who does not object.
+
+    Source: no-color.org, by which any value of NO_COLOR but the empty one objects.
+    """
+    refused = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+    return stream.isatty() and not refused
 
 
 def render(report: Report, *, color: bool = False) -> str:

@@ -37,6 +37,7 @@ from pathlib import Path
 from trtbuild.repository.directory import below
 from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.fixes import quote, replace_value
+from trtbuild.validate.lfs import HINT, is_pointer
 from trtbuild.validate.model import Model
 
 NAME = "missing-environment"
@@ -71,7 +72,9 @@ def check(model: Model) -> Iterator[Finding]:
         yield Finding(
             message=f"{KEY} names '{given}', {problem}",
             at=("parameters", KEY),
-            hint="put the environment there as conda-pack or venv-pack writes it, or take the "
+            hint=HINT
+            if problem == "a pointer of git lfs"
+            else "put the environment there as conda-pack or venv-pack writes it, or take the "
             "parameter out",
             severity=None if here else Severity.WARNING,
         )
@@ -102,7 +105,9 @@ def _problem(path: Path) -> str:
         return "" if (path / "bin/activate").exists() else "a folder without bin/activate"
     if not path.exists():
         return "which is not there"
-    return "" if not path.is_file() or is_archive(path) else "which is no archive"
+    if not path.is_file() or is_archive(path):
+        return ""
+    return "a pointer of git lfs" if is_pointer(path) else "which is no archive"
 
 
 def is_archive(path: Path) -> bool:

@@ -52,6 +52,8 @@ def check(model: Model) -> Iterator[Finding]:
     else:
         files = ", ".join((*TENSORFLOW.values(), *DEFAULT_FILES.values()))
         yield Finding(
-            message="no backend and no platform is given, and no file tells it",
+            message="no backend and no platform is given, and no file tells it"
+            if model.exists
+            else "there is no config.pbtxt to name a backend or platform, and no file tells it",
             hint=f"write backend: or platform:, or name the model file one of {files}",
         )

@@ -34,6 +34,7 @@ from pathlib import Path
 from trtbuild.repository.directory import below
 from trtbuild.validate.bounded import content_of
 from trtbuild.validate.finding import Finding, Severity
+from trtbuild.validate.lfs import is_pointer_text
 from trtbuild.validate.model import Model
 from trtbuild.validate.words import elements
 
@@ -65,4 +66,6 @@ def _lines(path: Path) -> int | None:
         content = content_of(path, _MAX_BYTES)
     except OSError:
         return None
-    return None if content is None else len(content.splitlines())
+    if content is None or is_pointer_text(content):
+        return None
+    return len(content.splitlines())
