@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from tests.sources.conftest import Convert, shapes
+from trtbuild.errors import SourceError
 from trtbuild.workers.pool import Worker
 
 pytestmark = pytest.mark.xdist_group("tensorflow")
@@ -26,3 +27,14 @@ def test_objects_that_cannot_be_rebuilt(
     assert shapes(converted.model.outputs) == ["x2 fp32 [batch, 4]", "y fp32 [batch, 3]"]
     assert "add_slot" in converted.model.notes[0]
     converted.check_numbers()
+
+
+def test_what_only_that_loader_would_run_is_looked_through(
+    tf_worker: Worker, convert: Convert, tmp_path: Path
+) -> None:
+    written = tmp_path / "written"
+    make = f"{MODELS}:with_slots_and_a_writing_init_op"
+    path = tf_worker.call(make, str, path=tmp_path / "m", written=written)
+    with pytest.raises(SourceError, match="WriteFile"):
+        convert(tf_worker, path)
+    assert not written.exists()

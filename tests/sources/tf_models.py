@@ -106,6 +106,26 @@ def with_optimizer_slots(path: Path) -> str:
     return str(path)
 
 
+def with_slots_and_a_writing_init_op(path: Path, written: Path) -> str:
+    """Its objects do nothing else; what TensorFlow 1's loader would run writes a file."""
+    import tensorflow as tf
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    with_optimizer_slots(path)
+    file, saved = path / "saved_model.pb", saved_model_pb2.SavedModel()
+    saved.ParseFromString(file.read_bytes())
+    meta = saved.meta_graphs[0]
+    for name, text in (("where", str(written)), ("what", "was here")):
+        constant = meta.graph_def.node.add(name=name, op="Const")
+        constant.attr["dtype"].type = tf.string.as_datatype_enum
+        constant.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(text))
+    meta.graph_def.node.add(name="writes", op="WriteFile", input=["where", "what"])
+    meta.signature_def["__saved_model_init_op"].outputs["__saved_model_init_op"].name = "writes"
+    meta.collection_def["saved_model_main_op"].node_list.value[:] = ["writes"]
+    file.write_bytes(saved.SerializeToString())
+    return str(path)
+
+
 def without_signatures(path: Path) -> str:
     """A SavedModel of nothing but a variable."""
     tf = tensorflow()

@@ -18,7 +18,7 @@ from trtbuild.sources.tf_export import (
     running,
     tensorflow,
 )
-from trtbuild.sources.tf_roots import refuse_saved_model
+from trtbuild.sources.tf_roots import refuse_graph_load, refuse_saved_model
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,7 +52,7 @@ class SavedModel:
         except SourceError:
             raise
         except Exception as error:
-            self._read_graph(ref.location, tags, signature, error)
+            self._read_graph(ref.location, tags, name, error)
 
     def _rebuild(self, tf: Any, location: str, tags: tuple[str, ...], name: str) -> None:
         self.model = tf.saved_model.load(location, tags=list(tags))
@@ -73,9 +73,18 @@ class SavedModel:
         self._run = run
 
     def _read_graph(
-        self, location: str, tags: tuple[str, ...], signature: Any, first: Exception
+        self, location: str, tags: tuple[str, ...], name: str, first: Exception
     ) -> None:
         import tensorflow as tf
+        from tensorflow.python.saved_model.loader_impl import parse_saved_model
+
+        saved_model = parse_saved_model(location)
+        graph = next(
+            each for each in saved_model.meta_graphs if set(each.meta_info_def.tags) == set(tags)
+        )
+        if not self.options.trust_source:  # it runs other ops than the objects would
+            refuse_graph_load(saved_model, graph, name, self.what)
+        signature = graph.signature_def[name]
 
         try:
             self.frozen, function = frozen_signature(
