@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from tests.repository.places import mounted
 from tests.test_store import plan
@@ -200,3 +201,38 @@ def test_nothing_can_be_written_at_all(tmp_path: Path) -> None:
     store = Store(file(tmp_path / "cache"), spare=file(tmp_path / "spare"))
     with pytest.raises(StoreError, match="spare"):
         store.cached("plan", "k", Plan, plan(OURS))
+
+
+LEFT: dict[str, Callable[[Path], object]] = {
+    "a link out": lambda path: path.symlink_to("/etc/hostname"),
+    "a link to nothing": lambda path: path.symlink_to("nothing"),
+    "a link within": lambda path: path.symlink_to(FILE),
+    "a fifo": os.mkfifo,
+    "a folder": Path.mkdir,
+    "a device's link": lambda path: path.symlink_to("/dev/zero"),
+}
+
+
+@pytest.mark.parametrize("name", ["other", ENTRY])
+@pytest.mark.parametrize("what", LEFT)
+def test_what_a_worker_leaves_are_plain_files(tmp_path: Path, what: str, name: str) -> None:
+    """It may have run a model of somebody else's, and a link would be copied for what it is to."""
+
+    def make(directory: Path) -> Plan:
+        made: Plan = plan(OURS)(directory)
+        LEFT[what](directory / name)
+        return made
+
+    with pytest.raises(StoreError, match="no plain file"):
+        Store(tmp_path / "cache", spare=tmp_path / "spare").cached("plan", "k", Plan, make)
+    assert Store(tmp_path / "cache").entries() == []
+
+
+@pytest.mark.parametrize("name", ["../../../../etc/hostname", "/etc/hostname", "other", ""])
+def test_what_a_worker_says_names_its_own_files(tmp_path: Path, name: str) -> None:
+    def make(directory: Path) -> Plan:
+        made: Plan = plan(OURS)(directory)
+        return replace(made, file=name)
+
+    with pytest.raises(StoreError, match="names files that are not in its entry"):
+        Store(tmp_path).cached("plan", "k", Plan, make)

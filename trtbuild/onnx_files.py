@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path, PureWindowsPath
 
 from trtbuild.errors import ForeignNameError, SourceError
-from trtbuild.foreign import Fence, path_inside
+from trtbuild.foreign import Fence, open_file, path_inside
 from trtbuild.protowire import LENGTH, VARINT, Buffer, fields
 
 # message -> {field number: message it holds}: every way from a model down to a tensor
@@ -36,7 +36,7 @@ def external_data(path: Path) -> dict[str, int]:
     file is no protobuf message or was cut off.
     """
     needed: dict[str, int] = {}
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as buffer:
+    with open_file(path) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as buffer:
         for location, size in _locations(buffer, "model", 0, len(buffer)):
             needed[location] = max(size, needed.get(location, 0))
     return needed
@@ -91,7 +91,7 @@ def op_types(path: Path) -> frozenset[str]:
 
     Raises `WireError` when the file is no protobuf message or was cut off.
     """
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as buffer:
+    with open_file(path) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as buffer:
         return frozenset(_op_types(buffer, "model", 0, len(buffer)))
 
 

@@ -170,7 +170,10 @@ class Store:
         with self._partial() as partial:
             value = make(partial)
             files = _sealed(partial)
-            _check_files(value, files)
+            try:
+                _check_files(value, files)
+            except ValueError as error:
+                raise StoreError(f"a worker's answer is not believed: {error}") from None
             with (partial / _ENTRY).open("xb") as file:  # where a link lies, an error
                 file.write(msgspec.json.encode(_Record(msgspec.Raw(to_json(value)), files)))
             (partial / _ENTRY).chmod(0o600)
@@ -354,7 +357,7 @@ def _check_files(value: Any, files: dict[str, str]) -> None:
         return
     fields = {name: getattr(value, name) for name in value.__struct_fields__}
     if "directory" in fields:
-        names = [*fields.get("files", ()), *filter(None, (fields.get("file"),))]
+        names = [*fields.get("files", ()), *(fields[name] for name in ("file",) if name in fields)]
         names += filter(None, (fields.get("layers_file"),))
         if not files.keys() >= set(names):
             raise ValueError("it names files that are not in its entry")

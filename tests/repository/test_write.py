@@ -270,3 +270,24 @@ def test_the_writers_lock_is_a_plain_file(tmp_path: Path, made: Callable[[Path],
     with pytest.raises(RepositoryError, match="is no plain file"):
         write_version(tmp_path / "repo", content(tmp_path / "made"))
     assert not (tmp_path / "nothing").exists()
+
+
+@pytest.mark.parametrize("made", [
+    os.mkfifo, Path.mkdir, lambda path: path.symlink_to("../../victim"),
+    lambda path: path.symlink_to(path), lambda path: path.symlink_to("/dev/zero"),
+], ids=["fifo", "folder", "link out", "circle", "device"])  # fmt: skip
+def test_a_config_that_is_no_plain_file_is_neither_read_nor_written(
+    tmp_path: Path, made: Callable[[Path], object]
+) -> None:
+    (tmp_path / "victim").write_text("the user's own")
+    config = tmp_path / "repo/net/config.pbtxt"
+    write_version(tmp_path / "repo", content(tmp_path / "made"))
+    config.unlink()
+    made(config)
+    with pytest.raises(TrtbuildError):
+        write_version(tmp_path / "repo", content(tmp_path / "made"))
+    if not config.is_dir() or config.is_symlink():
+        write_version(tmp_path / "repo", content(tmp_path / "made"), "replace")
+        assert config.is_file()
+        assert not config.is_symlink()
+    assert (tmp_path / "victim").read_text() == "the user's own"

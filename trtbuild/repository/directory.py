@@ -86,7 +86,7 @@ class Directory:
         if "/" not in name:
             return name in self.files or name in self.folders
         path = self.inside(name)
-        return path is not None and path.exists()
+        return path is not None and (path.is_file() or path.is_dir())
 
     @cached_property
     def versions(self) -> dict[str, int]:
