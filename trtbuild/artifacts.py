@@ -84,6 +84,7 @@ class SurgeryResult(msgspec.Struct, frozen=True):
     notes: tuple[PassNote, ...]
     input_names: dict[str, str]  # final name -> name in the exported model, "" where cut free
     output_names: dict[str, str]  # the same for outputs, "" where cut at an inner tensor
+    bound: dict[str, str] = {}  # inputs of the exported model that are constants now, by --bind
 
     @property
     def onnx(self) -> OnnxModel:
