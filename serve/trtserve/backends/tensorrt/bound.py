@@ -12,12 +12,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 
 import numpy as np
 
 from trtbuild.cuda import Cuda, DeviceMemory, Event, Graph, PinnedMemory, Stream
 from trtserve.backends.known import MAX_BYTES
-from trtserve.backends.tensorrt.buffers import Buffer, size_of
+from trtserve.backends.tensorrt.buffers import Buffer, owned, size_of
 from trtserve.backends.tensorrt.engine import Engine
 from trtserve.backends.tensorrt.lane import Lane
 from trtserve.backends.tensorrt.profiles import Key, Shapes, key_of
@@ -53,19 +54,24 @@ class BoundRuns:
         Raises `CudaError`.
         """
         self._engine, self._cuda = engine, cuda
-        self._stream = Stream(cuda, urgency=urgency)
         self._profile, self._captured = profile, captured
-        self._done = Event(cuda, spin=True)
         self._tensors = {
             each.name: each for each in (*engine.signature.inputs, *engine.signature.outputs)
         }
-        self._memory = DeviceMemory(cuda, engine.context_memory_bytes(profile))
-        self._buffers = {name: Buffer(cuda) for name in self._tensors}
-        self._pinned = {name: PinnedMemory(cuda, MAX_BYTES) for name in self._tensors}
-        for name, buffer in self._buffers.items():  # whose address is prepared: it never moves
-            buffer.reserve(largest_bytes[name])
         self._lanes: OrderedDict[Key, Lane] = OrderedDict()  # the one that was used last, last
         self._graphs: list[Graph] = []
+        with ExitStack() as ends:
+            self._stream = owned(ends, Stream(cuda, urgency=urgency))
+            self._done = owned(ends, Event(cuda, spin=True))
+            needed = engine.context_memory_bytes(profile)
+            self._memory = owned(ends, DeviceMemory(cuda, needed))
+            self._buffers = {name: owned(ends, Buffer(cuda)) for name in self._tensors}
+            self._pinned = {
+                name: owned(ends, PinnedMemory(cuda, MAX_BYTES)) for name in self._tensors
+            }
+            for name, buffer in self._buffers.items():  # its address is prepared: it never moves
+                buffer.reserve(largest_bytes[name])
+            self._ends = ends.pop_all()
 
     def bind(self, inputs: Mapping[str, Array], outputs: Mapping[str, Array]) -> BoundRun:
         """A run with tensors like those given. Raises `CudaError`, `ServeError`, `PlanRefused`."""
@@ -143,13 +149,7 @@ class BoundRuns:
         for graph in self._graphs:
             graph.free()
         self._lanes.clear()
-        for buffer in self._buffers.values():
-            buffer.free()
-        for pinned in self._pinned.values():
-            pinned.free()
-        self._memory.free()
-        self._done.free()
-        self._stream.free()
+        self._ends.close()
 
 
 class BoundRun:

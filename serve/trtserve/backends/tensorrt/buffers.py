@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
-from typing import Any
+from contextlib import ExitStack
+from typing import Any, Protocol, TypeVar
 
 from trtbuild.cuda import Cuda, DeviceMemory
 from trtbuild.errors import CudaError
@@ -12,6 +13,19 @@ from trtserve.backends.tensorrt.profiles import EngineTensor, Shape
 from trtserve.tensors import NUMPY
 
 _log = logging.getLogger("trtserve")
+
+
+class _Freed(Protocol):
+    def free(self) -> None: ...
+
+
+_T = TypeVar("_T", bound=_Freed)
+
+
+def owned(ends: ExitStack, what: _T) -> _T:
+    """`what`, which is freed when `ends` is closed."""
+    ends.callback(what.free)
+    return what
 
 
 def size_of(tensor: EngineTensor, shape: Shape) -> int:

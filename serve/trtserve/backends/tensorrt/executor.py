@@ -21,7 +21,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from trtbuild.cuda import Cuda, Event, PinnedMemory
+from trtbuild.cuda import Cuda, DeviceMemory, Event, PinnedMemory
 from trtbuild.errors import CudaError
 from trtserve.backends.known import Binder
 from trtserve.backends.pool import Pool
@@ -35,6 +35,7 @@ from trtserve.backends.tensorrt.replays import Replay, Replays
 from trtserve.backends.tensorrt.slot import Plan, Slot, context_bytes
 from trtserve.batch import Room
 from trtserve.errors import Kind, ServeError
+from trtserve.plans import PlanRefused
 from trtserve.processors import processors
 from trtserve.tensors import NUMPY, Array, shape_text
 
@@ -45,7 +46,7 @@ _IN_FLIGHT = 3
 # Slots have context memory of their own where a second block leaves so much of the GPU's free.
 _SHARE_OF_FREE = 1 / 8
 # A batch alone that takes less, as far as known, is waited for awake: to be woken takes 90 us.
-_AWAKE_NS = 1_000_000
+_AWAKE_NS = 1_500_000
 _SPARE_PROCESSORS = processors() >= 4  # one for the loop, one for what else there is
 _MOST_KNOWN = 1024  # clients may vary shapes forever
 
@@ -91,19 +92,32 @@ class TensorRtExecutor:
             raise
 
     def _open(self, plan: Plan) -> None:
-        first = Slot(plan, None)
-        self._slots.append(first)
+        held = self._add_slot(plan, None)
+        first = self._slots[0]
         # TensorRT asks for the room of an output of unknown size by its name alone.
         if not first.sized_by_data:
             free, _ = plan.cuda.memory()
             self._shared = context_bytes(plan.engine, plan.allowed) > free * _SHARE_OF_FREE
-            while len(self._slots) < _IN_FLIGHT:
-                self._slots.append(Slot(plan, first.memory if self._shared else None))
-        self._unused = self._slots[::-1]
-        # A graph keeps addresses: where there are graphs, nothing may move later.
-        held = [each.reserve(self._host, all_of_it=plan.options.graphs) for each in self._slots]
+            try:
+                while len(self._slots) < _IN_FLIGHT:
+                    held += self._add_slot(plan, first.memory if self._shared else None)
+            except (CudaError, PlanRefused) as error:
+                _log.info("%d batches in flight, no more: %s", len(self._slots), error)
         del held  # pinned now, not amid a request
+        self._unused = self._slots[::-1]
         self._bound = self._bound_runs(plan)
+
+    def _add_slot(self, plan: Plan, memory: DeviceMemory | None) -> list[object]:
+        """One more, with room for the largest batches, or an error; returns the host's."""
+        slot = Slot(plan, memory)
+        try:
+            # A graph keeps addresses: where there are graphs, nothing may move later.
+            held = slot.reserve(self._host, all_of_it=plan.options.graphs)
+        except CudaError:
+            slot.free()
+            raise
+        self._slots.append(slot)
+        return held
 
     def _bound_runs(self, plan: Plan) -> BoundRuns | None:
         """For small batches like one before, where there may be any."""
@@ -114,10 +128,14 @@ class TensorRtExecutor:
         largest = self._slots[0].largest_bytes
         if not bindable(plan.engine, index, largest):
             return None
-        return BoundRuns(
-            plan.engine, plan.cuda, index,
-            urgency=plan.options.urgency, largest_bytes=largest, captured=self._replays.has,
-        )  # fmt: skip
+        try:
+            return BoundRuns(
+                plan.engine, plan.cuda, index,
+                urgency=plan.options.urgency, largest_bytes=largest, captured=self._replays.has,
+            )  # fmt: skip
+        except CudaError as error:
+            _log.info("small batches run as all others: %s", error)
+            return None
 
     @property
     def depth(self) -> int:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from typing import NamedTuple
 
 from trtbuild.cuda import Cuda, DeviceMemory, Event, Stream
 from trtbuild.errors import CudaError
-from trtserve.backends.tensorrt.buffers import Buffer
+from trtserve.backends.tensorrt.buffers import Buffer, owned
 from trtserve.backends.tensorrt.engine import Engine
 from trtserve.backends.tensorrt.lane import Lane
 from trtserve.backends.tensorrt.options import Options
@@ -37,28 +38,25 @@ class Slot:
         Raises `CudaError`, `PlanRefused`; then nothing is left of it.
         """
         self._engine, cuda, self._allowed, options = plan
-        signature = self._engine.signature
-        self._memory: DeviceMemory | None = None  # freed here
-        self.stream = Stream(cuda, urgency=options.urgency)
-        self.buffers = {each.name: Buffer(cuda) for each in (*signature.inputs, *signature.outputs)}
-        self.computed = Event(cuda)  # outputs are there
-        self.done = Event(cuda, spin=options.spin)  # outputs are on the host
-        self.done_awake = Event(cuda, spin=True)  # the same
+        inputs, outputs = self._engine.signature[:2]
         self._lanes: dict[int, Lane] = {}
         self._last: Lane | None = None  # that of the last batch's shapes
-        try:
+        with ExitStack() as ends:
+            self.stream = owned(ends, Stream(cuda, urgency=options.urgency))
+            self.computed = owned(ends, Event(cuda))  # outputs are there
+            self.done = owned(ends, Event(cuda, spin=options.spin))  # outputs are on the host
+            self.done_awake = owned(ends, Event(cuda, spin=True))  # the same
+            self.buffers = {each.name: owned(ends, Buffer(cuda)) for each in (*inputs, *outputs)}
             if memory is None:
                 needed = context_bytes(self._engine, self._allowed)
-                memory = self._memory = DeviceMemory(cuda, needed)
+                memory = owned(ends, DeviceMemory(cuda, needed))
             self.memory = memory
             for index in self._allowed:  # they share the stream, so they never run at once
                 self._lanes[index] = Lane(
                     self._engine, index, self.stream, self.buffers,
                     graphs=options.graphs, memory=memory,
                 )  # fmt: skip
-        except BaseException:
-            self.free()
-            raise
+            self._ends = ends.pop_all()
 
     @property
     def sized_by_data(self) -> bool:
@@ -112,12 +110,7 @@ class Slot:
         """Give everything back."""
         self._lanes.clear()
         self._last = None
-        if self._memory is not None:
-            self._memory.free()
-        for buffer in self.buffers.values():
-            buffer.free()
-        for each in (self.computed, self.done, self.done_awake, self.stream):
-            each.free()
+        self._ends.close()
 
 
 def context_bytes(engine: Engine, allowed: Iterable[int]) -> int:
