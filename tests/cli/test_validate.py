@@ -278,3 +278,17 @@ def test_a_folder_of_repositories_is_called_so(tmp_path: Path) -> None:
     assert run(*(tmp_path / name for name in "abcd"))[0] in (0, 1)
     (tmp_path / "m/1").mkdir(parents=True)  # with a model beside them it is a repository
     assert run(tmp_path)[0] == 1
+
+
+def test_the_servers_release_and_its_python(tmp_path: Path) -> None:
+    """Python 3.10 until 24.11, 3.12 from 24.12 on; --server-python is heard first."""
+    newer = GOOD + "class TritonPythonModel:\n    def execute(self, requests):\n"
+    write(tmp_path, files_of(newer + '        return f"{self.a["b"]}"\n'))
+    old = run(tmp_path, "--triton", "24.10", "--format", "json")
+    assert (old[0], "Y001" in old[1], "T003" in old[1]) == (1, True, True)
+    assert run(tmp_path, "--triton", "2.53")[0] == 0
+    assert run(tmp_path, "--triton", "24.10", "--server-python", "3.12")[0] == 0
+    with pytest.raises(UsageError, match="no release of Triton"):
+        run(tmp_path, "--triton", "22.01")
+    with pytest.raises(UsageError, match="is no version of Python 3"):
+        run(tmp_path, "--server-python", "2.7")

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from trtbuild.cli import say
 from trtbuild.errors import MissingPackageError, UsageError
 from trtbuild.plugin_files import plugins_from_paths
 
@@ -49,6 +50,21 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         _option(
             _MODELS, "--strict-config", "--disable-auto-complete-config",
             help="Take configs as they are; fill nothing in from the model file.",
+        ),
+    ] = False,
+    follow_links: Annotated[
+        bool,
+        _option(
+            _MODELS, "--follow-links",
+            help="Follow links that lead out of the repositories, too: whoever can write there "
+            "decides which files of this machine are served.",
+        ),
+    ] = False,
+    require_lock: Annotated[
+        bool,
+        _option(
+            _MODELS, "--require-lock",
+            help="Serve only what is, to the last file, as its trtbuild.lock.json says.",
         ),
     ] = False,
     model_load_thread_count: Annotated[
@@ -208,6 +224,8 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         control=model_control_mode,
         load_models=names,
         load_threads=model_load_thread_count,
+        follow_links=follow_links,
+        require_lock=require_lock,
         poll_s=repository_poll_secs,
         strict_config=strict_config,
         strict_readiness=strict_readiness == "true",
@@ -278,12 +296,17 @@ def _check(chosen: Any) -> int:
     from trtbuild.validate.settings import Settings
 
     check_repositories(chosen.repositories)
-    rules = Settings(server="trtbuild", strict_config=chosen.strict_config)
+    rules = Settings(
+        server="trtbuild",
+        strict_config=chosen.strict_config,
+        follow_links=chosen.follow_links,
+        require_lock=chosen.require_lock,
+    )
     report = validate(list(dict.fromkeys(chosen.repositories)), rules)
-    typer.echo(text.render(report, color=text.in_color(sys.stdout)))
+    say.document(text.render(report, color=text.in_color(sys.stdout)) + "\n")
     rows = check(chosen)
     for row in rows:
-        typer.echo(str(row))
+        say.line(str(row))
     if not rows:
-        typer.echo("there is no model in the repositories: nothing would be served")
+        say.line("there is no model in the repositories: nothing would be served")
     return 1 if report.fails(Severity.ERROR) or any(row.problem for row in rows) else 0

@@ -41,8 +41,6 @@ def specialize(
     model: onnx.ModelProto,
     shapes: Mapping[str, tuple[int, ...]],
     expand: frozenset[str],
-    *,
-    fold: bool = True,
 ) -> Specialized:
     """`model` for inputs of `shapes`; ops in `expand` as their ONNX definition.
 
@@ -56,12 +54,7 @@ def specialize(
     source = OnnxModel(Path(), ("model.onnx",), "", 0, (), (), graph.opset, "")
     job = Job(graph, SurgeryOptions(batch="keep"), source, Path(), names, outputs)
     notes: list[PassNote] = []
-    passes = {
-        **(_FOLD if fold else {}),
-        **LOWERING_PASSES,
-        **(_FOLD_AGAIN if fold else {}),
-        **_WIDEN,
-    }
+    passes = {**_FOLD, **LOWERING_PASSES, **_FOLD_AGAIN, **_WIDEN}
     run_passes(job, passes.items(), notes)
     empty = {
         tensor.name: tuple(tensor.shape)

@@ -92,7 +92,8 @@ def compare_graphs(
 
     `outputs` are the tensor files that the source wrote, by point name, one for each part; none
     where the graph was cut or, with `no_source` as the reason, the source cannot be run: there
-    the graph before precision surgery is what the graph after it is compared with.
+    the graph before precision surgery is what the graph after it is compared with. What the final
+    graph gives is left in `Point.outputs`, as `run_final` leaves it.
     """
     assert isinstance(result.model, OnnxModel), "a network is compared by `references`"
     after = OnnxRun(result.model)
@@ -105,6 +106,7 @@ def compare_graphs(
         inputs = load_tensors(point.inputs)
         source = _source_outputs(outputs.get(point.name, []), result)
         final = after(inputs)
+        save_tensors(point.outputs, final)  # plans will be compared with them
         sides = []
         if not source:
             not_run[f"{kind} vs ONNX"] = f"not run: {no_source}" if no_source else CUT

@@ -18,7 +18,7 @@ Instead:
     -- demo/1/model.py --
 
 Source: Triton core, model_config_utils.cc, AutoCompleteBackendFields and ValidateModelConfig.
-The platform `torch_aoti` and the file `model.pt2` are known to Triton 2.6x; 2.51 refuses them.
+The platform `torch_aoti` and the file `model.pt2` came with 26.03.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 What: a name that is no field of the message it stands in; names are told by their case.
 Why: Triton refuses the model. Fields that came with a newer Triton are unknown to an older one:
-`model_metrics` and `ensemble_scheduling.max_inflight_requests`, for example, to 2.51.
+with `--triton` T001 tells them.
 
 Example:
     backend: "python"
