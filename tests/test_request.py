@@ -12,6 +12,7 @@ CLI_NAMES = {
     "input": "input_",
     "targets": "target",
     "workspace_mib": "workspace",
+    "verify_timeout_s": "verify_timeout",
     "mode": "add",
     "profiles": "profile",
 }
