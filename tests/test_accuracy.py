@@ -101,3 +101,35 @@ def test_samples_of_a_user_are_compared_each_time(
             profile = profile_from_shapes(surgery.model.inputs, options.shapes)
             assert Accuracy(run, exported, surgery, profile).of_graphs().passed
             assert run.stages[-1].cached is False
+
+
+def test_what_the_graph_gives_is_not_computed_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Plans are compared with what the comparison of the graphs has left, where that was made."""
+    monkeypatch.setenv("TRTBUILD_CACHE_DIR", str(tmp_path / "cache"))
+    source = identify(str(linear(tmp_path / "tiny.onnx")))
+    options = options_of_stages(ConvertRequest(source="", repo=tmp_path), "onnx")
+    called: list[str] = []
+    for _ in range(2):
+        with Run(source, None, options, lambda _: None) as run:
+            ask = run.call
+
+            def noted(name: str, *more: Any, ask: Any = ask, **given: Any) -> Any:
+                called.append(name.rpartition(":")[2])
+                return ask(name, *more, **given)
+
+            monkeypatch.setattr(run, "call", noted)
+            exported = run.export()
+            surgery = run.operate(exported)
+            profile = profile_from_shapes(surgery.model.inputs, options.shapes)
+            accuracy = Accuracy(run, exported, surgery, profile)
+            accuracy.of_graphs()
+            points, against = accuracy._expected()
+            assert against == "ONNX"
+            assert all(point.outputs.exists() for point in points)
+        called.append("next run")
+    first, second = (called[: called.index("next run")], called[called.index("next run") + 1 :])
+    assert first.count("make_inputs") == 1
+    assert "run_final" not in first
+    assert second == ["make_inputs", "run_final", "next run"]
