@@ -28,7 +28,8 @@ TESTED_ELSEWHERE = {
 TESTED_BY_TABLE = ("trtbuild/validate/rules/",)
 
 WORDS = {
-    "errors", "tensor", "capability", "registry", "artifacts", "device", "store", "workers",
+    "errors", "foreign", "tensor", "capability", "bound", "registry", "artifacts", "device",
+    "store", "cache_folder", "folder_lock", "temporary", "workers",
     "tensorfile", "protowire", "onnx_files", "onnx_model", "onnx_ops", "onnx_weights",
     "onnx_session", "onnx_write", "samples", "request", "columns",
     "cuda_driver", "cuda", "cuda_timing",

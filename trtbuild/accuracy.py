@@ -29,6 +29,10 @@ from trtbuild.steps import ONNX_PACKAGES, Run, stage_key
 from trtbuild.verify.options import Precision
 from trtbuild.verify.points import Point
 
+_OTHER_VALUES = (
+    "give inputs that it takes, --samples FILE.npz, or make a constant of one, --bind NAME=VALUE; "
+    "--no-verify builds without comparing"
+)
 _NAME_IT = "name what it has to give: --reference FILE.py:FUNCTION or --samples FILE.npz"
 
 
@@ -60,7 +64,9 @@ class Accuracy:
             "options": (options.source, replace(options.verify, samples=None, reference=None)),
         }
         packages = (*PACKAGES[source.kind], *ONNX_PACKAGES)
-        key = source.digest and stage_key("verify", determines, packages)
+        # What a user's samples hold is in no digest.
+        known = source.digest and not options.verify.samples
+        key = stage_key("verify", determines, packages) if known else None
         return self.run.cached("verify", key, VerifyReport, lambda _: self._compare_graphs())
 
     def _compare_graphs(self) -> VerifyReport:
@@ -164,7 +170,7 @@ class Accuracy:
             "profiles": self.profiles or (self.profile,),
             "directory": self.run.folder,
         }
-        if options.samples:
+        if options.samples and (self._no_graph() or self._samples_have_outputs()):
             function = "trtbuild.verify.references:sample_points"
             return self.run.call(function, list[Point], samples=options.samples, **usual), "samples"
         if options.reference:
@@ -189,6 +195,15 @@ class Accuracy:
                 points=lacking,
             )
         return points, "ONNX"
+
+    def _samples_have_outputs(self) -> bool:
+        """What plans have to give is in the user's files; else ONNX Runtime says it."""
+        return self.run.call(
+            "trtbuild.verify.sample_files:have_outputs",
+            bool,
+            samples=self.run.options.verify.samples,
+            outputs=[spec.name for spec in self.surgery.model.outputs],
+        )
 
     def _compare_plan(
         self,
@@ -269,6 +284,7 @@ class Accuracy:
                 profiles=self.profiles,
                 seed=self.run.options.verify.seed,
                 directory=self.run.folder,
+                samples=self.run.options.verify.samples,
             )
             self.made.extend(found)
         return self.made
@@ -283,7 +299,7 @@ class Accuracy:
             return {point.name: self._reference(point) for point in points}, ""
         except SourceError as error:
             if self.run.source.kind != "onnx":
-                raise
+                raise SourceError(error.message, error.hint or _OTHER_VALUES) from error
             return {}, error.message
 
     def _reference(self, point: Point) -> list[Path]:

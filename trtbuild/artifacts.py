@@ -15,6 +15,7 @@ from typing import Any, TypeVar, overload
 import msgspec
 
 from trtbuild.capability import Capability
+from trtbuild.foreign import open_file, path_inside
 from trtbuild.network_model import NetworkModel
 from trtbuild.plugins import UsedPlugin
 from trtbuild.tensor import TensorSpec
@@ -48,7 +49,7 @@ class OnnxModel(msgspec.Struct, frozen=True, tag="onnx"):
     @property
     def path(self) -> Path:
         """The .onnx file."""
-        return self.directory / self.files[0]
+        return path_inside(self.directory, self.files[0])
 
     @property
     def batchable(self) -> bool:
@@ -83,6 +84,7 @@ class SurgeryResult(msgspec.Struct, frozen=True):
     notes: tuple[PassNote, ...]
     input_names: dict[str, str]  # final name -> name in the exported model, "" where cut free
     output_names: dict[str, str]  # the same for outputs, "" where cut at an inner tensor
+    bound: dict[str, str] = {}  # inputs of the exported model that are constants now, by --bind
 
     @property
     def onnx(self) -> OnnxModel:
@@ -128,7 +130,7 @@ class Plan(msgspec.Struct, frozen=True):
     @property
     def path(self) -> Path:
         """The plan file."""
-        return self.directory / self.file
+        return path_inside(self.directory, self.file)
 
 
 def layers_file_of(plan: str) -> str:
@@ -275,10 +277,13 @@ _CHUNK_BYTES = 1 << 20
 
 
 def digest_of_files(*paths: Path) -> str:
-    """SHA-256 over the bytes of `paths` in order; memory stays at one chunk."""
+    """SHA-256 over the bytes of `paths` in order; memory stays at one chunk.
+
+    Raises `OSError`, also for what is no regular file.
+    """
     digest = hashlib.sha256()
     for path in paths:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             while chunk := file.read(_CHUNK_BYTES):
                 digest.update(chunk)
     return digest.hexdigest()

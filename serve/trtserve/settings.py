@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from trtbuild.foreign import ANYWHERE, Fence, fence_of
 from trtbuild.plugins import PluginFile
 from trtserve.restrictions import Restriction
 from trtserve.tls import TlsFiles
@@ -45,8 +46,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_connections_per_peer: int | None = None  # None: half of all
     stall_timeout_s: float = 60.0  # for a client that stops amid a request
     exit_timeout_s: float = 30.0
+    follow_links: bool = False  # also those that lead out of the repositories
+    require_lock: bool = False  # serve what is to the last file as its lock says, nothing else
     load_threads: int = 4
     log_verbose: int = 0
+
+    @property
+    def fence(self) -> Fence:
+        """Where links in the repositories may lead."""
+        return ANYWHERE if self.follow_links else fence_of(*self.repositories)
 
     def host_of(self, protocol: str) -> str:
         """The address that a protocol is served on; metrics follow HTTP, as tritonserver's."""

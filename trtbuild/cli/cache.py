@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import re
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,16 +14,6 @@ if TYPE_CHECKING:
     from trtbuild.store import Entry
 
 app = typer.Typer(help="The store of exported models and built plans.", no_args_is_help=True)
-
-_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
-
-
-def bytes_from_text(text: str) -> int:
-    """`10GB`, `500 MB`, `1000` as bytes (decimal units). Raises `UsageError`."""
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)b?\s*", text.lower())
-    if match is None:
-        raise UsageError(f"'{text}' is no size", "write for example 10GB")
-    return int(float(match[1]) * _UNITS[match[2]])
 
 
 @app.command("ls")
@@ -54,6 +43,7 @@ def prune(
     """Drop what was used longest ago."""
     if keep is None and days is None:
         raise UsageError("nothing says what to keep", "give --keep 10GB or --days 30, or both")
+    from trtbuild.cache_folder import bytes_from_text
     from trtbuild.store import Store
 
     keep_bytes = None if keep is None else bytes_from_text(keep)

@@ -29,6 +29,9 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         list[str] | None,
         typer.Option("--input", metavar="NAME=DTYPE[DIMS]", help="As for convert."),
     ] = None,
+    bind: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="As for convert. Repeatable.")
+    ] = None,
     weights: Annotated[Path | None, typer.Option(metavar="FILE", help="As for convert.")] = None,
     signature: Annotated[str | None, typer.Option(help="SavedModel: which signature.")] = None,
     precision: Annotated[
@@ -63,6 +66,7 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         repo=Path(),
         kind=kind,
         input=tuple(input_ or ()),
+        bind=tuple(bind or ()),
         signature=signature,
         weights=weights,
         trust_source=trust_source,

@@ -9,6 +9,7 @@ import typer
 from trtbuild.cli import say
 
 if TYPE_CHECKING:
+    from trtbuild.doctor import Diagnosis
     from trtbuild.workers.sandbox import Support
 
 
@@ -22,7 +23,8 @@ def command(json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")
         render.json(diagnosis)
         return
     say.line(f"trtbuild {diagnosis.trtbuild}, Python {diagnosis.python}, {diagnosis.platform}")
-    say.line(f"cache {diagnosis.cache}, {render.size_text(diagnosis.cache_bytes)}")
+    say.line(f"cache {_cache(diagnosis)}")
+    say.line(f"temporary files in {diagnosis.temporary or 'no folder: none can be written'}")
     say.line()
     _show_sandbox(diagnosis.sandbox)
     devices = diagnosis.devices
@@ -61,6 +63,17 @@ def command(json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")
     for framework in diagnosis.frameworks:
         if framework.problem:
             say.line(f"{framework.purpose}: {framework.problem}")
+
+
+def _cache(diagnosis: Diagnosis) -> str:
+    from trtbuild.cli import render
+
+    limit = diagnosis.cache_limit_bytes
+    size = render.size_text(diagnosis.cache_bytes)
+    of = ", no limit" if limit is None else f" of {render.size_text(limit)}"
+    if diagnosis.cache_problem:
+        return f"{diagnosis.cache or 'none'}, not used: {diagnosis.cache_problem}"
+    return f"{diagnosis.cache}, {size}{of}"
 
 
 def _show_sandbox(sandbox: Support) -> None:

@@ -52,6 +52,21 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
             help="Take configs as they are; fill nothing in from the model file.",
         ),
     ] = False,
+    follow_links: Annotated[
+        bool,
+        _option(
+            _MODELS, "--follow-links",
+            help="Follow links that lead out of the repositories, too: whoever can write there "
+            "decides which files of this machine are served.",
+        ),
+    ] = False,
+    require_lock: Annotated[
+        bool,
+        _option(
+            _MODELS, "--require-lock",
+            help="Serve only what is, to the last file, as its trtbuild.lock.json says.",
+        ),
+    ] = False,
     model_load_thread_count: Annotated[
         int, _option(_MODELS, min=1, max=1024, help="How many versions load at a time.")
     ] = 4,
@@ -209,6 +224,8 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         control=model_control_mode,
         load_models=names,
         load_threads=model_load_thread_count,
+        follow_links=follow_links,
+        require_lock=require_lock,
         poll_s=repository_poll_secs,
         strict_config=strict_config,
         strict_readiness=strict_readiness == "true",
@@ -279,7 +296,12 @@ def _check(chosen: Any) -> int:
     from trtbuild.validate.settings import Settings
 
     check_repositories(chosen.repositories)
-    rules = Settings(server="trtbuild", strict_config=chosen.strict_config)
+    rules = Settings(
+        server="trtbuild",
+        strict_config=chosen.strict_config,
+        follow_links=chosen.follow_links,
+        require_lock=chosen.require_lock,
+    )
     report = validate(list(dict.fromkeys(chosen.repositories)), rules)
     say.document(text.render(report, color=text.in_color(sys.stdout)) + "\n")
     rows = check(chosen)

@@ -54,6 +54,13 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         str, typer.Option(help="Exit with 1 from here on: error, warning or info.")
     ] = "error",
     server: Annotated[str, typer.Option(help="Judge for triton or trtbuild (serve).")] = "triton",
+    require_lock: Annotated[
+        bool,
+        typer.Option("--require-lock", help="Refuse what is not, to the last file, as locked."),
+    ] = False,
+    follow_links: Annotated[
+        bool, typer.Option("--follow-links", help="Also links that lead out of the repository.")
+    ] = False,
     triton: Annotated[
         str | None,
         typer.Option(metavar="RELEASE", help="Judge for this release of Triton: 24.10 or 2.51."),
@@ -73,6 +80,8 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         ignore=ignore,
         severity=min_severity,
         server=server,
+        follow_links=follow_links,
+        require_lock=require_lock,
         server_python=server_python,
         triton=triton,
     )
@@ -120,6 +129,8 @@ def _settings(
     ignore: list[str] | None,
     severity: str,
     server: str,
+    follow_links: bool,
+    require_lock: bool,
     server_python: str | None,
     triton: str | None,
 ) -> Settings:
@@ -142,6 +153,8 @@ def _settings(
         select=check_selection("--select", _words(select)),
         ignore=check_selection("--ignore", _words(ignore)),
         min_severity=Severity[severity.upper()],
+        follow_links=follow_links,
+        require_lock=require_lock,
     )
 
 

@@ -158,7 +158,8 @@ class _Recovery:
         if problem.problem.startswith("expected ',' or ']'"):
             follows = grammar.name(text, start)
             begins = follows is not None and _begins_field(text, follows.end())
-            return _Edit(start, start, "] " if begins or text[start] in "}>" else ", ")
+            ends = begins or text[start : start + 1] in ("}", ">", "")
+            return _Edit(start, start, "] " if ends else ", ")
         if problem.hint == "a list ends without a comma":
             comma = text.rfind(",", 0, start)
             return _Edit(comma, comma + 1, " ")
@@ -172,7 +173,7 @@ class _Recovery:
         follows = grammar.name(text, start)
         if follows is not None and _begins_field(text, follows.end()):
             return None  # the value is missing: what comes is the next field
-        inside = text[start + 1 : end - 1] if text[start] in "\"'" else ""
+        inside = text[start + 1 : end - 1] if text[start] in ("'", '"') else ""
         quoted = f'"{text[start:end]}"' if field.is_text and not inside else ""
         near = problem.suggestion if problem.sure or self.number == 0 else ""
         for word in (near, inside, quoted, _substitute(field, self.number)):

@@ -18,6 +18,7 @@ from trtbuild.surgery.precision.types import FP64, uses
 # name -> "module:class", in the order they run. To add a pass: one file, one line here.
 PASSES = {
     "cut": "trtbuild.surgery.cut:Cut",
+    "bind_inputs": "trtbuild.surgery.bind_inputs:BindInputs",
     "drop_dead": "trtbuild.surgery.drop_dead:DropDead",
     "override_inputs": "trtbuild.surgery.override_inputs:OverrideInputs",
     "free_batch": "trtbuild.surgery.free_batch:FreeBatch",
@@ -65,6 +66,7 @@ def operate(model: OnnxModel, options: SurgeryOptions, directory: Path) -> Surge
         notes=tuple(notes),
         input_names=job.input_names,
         output_names=job.output_names,
+        bound=options.bind,
     )
 
 

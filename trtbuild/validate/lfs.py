@@ -6,15 +6,16 @@ with the line of its version.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from trtbuild.repository.directory import Directory
 from trtbuild.validate.bounded import content_of
 
 _BEGINS = (b"version https://git-lfs.github.com/spec/", b"version https://hawser.github.com/spec/")
 _MOST_BYTES = 1024
-_DEEPEST = 4  # folders below a model's
+_FILES = 1000  # that are looked at in one folder
+_DEEPEST = 4  # folders below the first
 HINT = "run `git lfs pull`, which fetches the file"
 
 
@@ -31,24 +32,19 @@ def is_pointer_text(content: bytes) -> bool:
     return len(content) < _MOST_BYTES and content.startswith(_BEGINS)
 
 
-def pointers_below(folder: Path, depth: int = 0) -> Iterator[Path]:
-    """The pointers in a folder and those in it, sorted; links to folders are not followed."""
-    inner = []
-    try:
-        with os.scandir(folder) as entries:
-            for entry in sorted(entries, key=lambda entry: entry.name):
-                if entry.is_dir(follow_symlinks=False):
-                    inner.append(Path(entry.path))
-                elif _is_small(entry) and is_pointer(Path(entry.path)):
-                    yield Path(entry.path)
-    except OSError:
-        return
-    for path in inner if depth < _DEEPEST else ():
-        yield from pointers_below(path, depth + 1)
+def pointers_in(folder: Directory, depth: int = 0) -> Iterator[Path]:
+    """The pointers in a folder and in those below it, sorted."""
+    for name in sorted(folder.files)[:_FILES]:
+        path = folder.path / name
+        if _is_small(path) and is_pointer(path):
+            yield path
+    for name in sorted(folder.folders)[:_FILES] if depth < _DEEPEST else ():
+        if not (folder.path / name).is_symlink():  # it may lead anywhere
+            yield from pointers_in(folder.child(name), depth + 1)
 
 
-def _is_small(entry: os.DirEntry[str]) -> bool:
+def _is_small(path: Path) -> bool:
     try:
-        return entry.is_file() and 0 < entry.stat().st_size < _MOST_BYTES
+        return 0 < path.stat().st_size < _MOST_BYTES
     except OSError:
         return False

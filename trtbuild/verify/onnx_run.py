@@ -53,7 +53,29 @@ class OnnxRun:
             name: array if array.dtype == object else array.astype(self._inputs[name])
             for name, array in inputs.items()
         }
-        return run(self._session, values)
+        try:
+            return run(self._session, values)
+        except Exception as error:
+            message, hint = other_values(inputs)
+            raise VerificationError(
+                f"ONNX Runtime cannot run the converted graph: {first_line(error)}\n{message}", hint
+            ) from error
+
+
+def other_values(inputs: dict[str, Array]) -> tuple[str, str]:
+    """What may be wrong with the values that a model does not run on, and what to do.
+
+    Seeded integers are indices, masks or small numbers; a length, a sample rate or an id of a
+    language means something that no graph tells.
+    """
+    whole = [name for name, array in inputs.items() if array.dtype.kind in "iub"]
+    names = ", ".join(f"`{name}`" for name in whole or inputs)
+    first = (whole or [*inputs, "NAME"])[0]
+    return (
+        f"the model takes other values of {names} than it was given",
+        f"give inputs that it takes, --samples FILE.npz, or make a constant of one, --bind "
+        f"{first}=VALUE; --no-verify builds without comparing",
+    )
 
 
 def compare_graphs(

@@ -8,6 +8,7 @@ from onnx import helper
 from tests.surgery import rtx
 from tests.surgery.models import apply, f32, i64, job, model, node, note, operated, ops, run, value
 from trtbuild.artifacts import SurgeryResult
+from trtbuild.errors import SurgeryError
 from trtbuild.onnx_weights import read_skeleton
 from trtbuild.surgery.contract import ContractError
 from trtbuild.surgery.graph import set_elem_type
@@ -351,3 +352,18 @@ def test_a_layer_norm_gives_its_statistics_in_fp32(tmp_path: Path) -> None:
     result = operated(tmp_path, made, precision="bf16")
     assert ops(result.model).count("LayerNormalization") == 1
     assert [spec.dtype for spec in result.model.outputs] == ["fp32", "fp32", "fp32"]
+
+
+def test_nodes_that_are_named_stay(tmp_path: Path) -> None:
+    result = operated(
+        tmp_path, network(), precision="fp16", keep_fp32=("norm", "m*x", "e")
+    )  # a node, a pattern of nodes, a tensor
+    text = note(result, "lower_precision").note
+    assert (
+        "because --keep-fp32 names it: norm (BatchNormalization), embed (Add), mix (MatMul)" in text
+    )
+
+
+def test_a_name_that_nothing_has_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SurgeryError, match="names no node and no tensor; near: norm"):
+        operated(tmp_path, network(), precision="fp16", keep_fp32=("norn",))

@@ -13,6 +13,7 @@ from trtbuild.surgery.contract import Done, Job, Pass, skipped
 REWRITES = {
     name: f"trtbuild.surgery.lower.{name}:{class_name}"
     for name, class_name in (
+        ("sequences", "Sequences"),
         ("bits", "Bits"),
         ("bool_reductions", "BoolReductions"),
         ("cast_like", "CastLike"),

@@ -1,6 +1,7 @@
 """Which nodes stay in fp32 when the rest goes to fp16 or bf16, and why.
 
-Each rule looks at the whole graph and adds nodes to a `Kept`. Whatever the numbers:
+Each rule looks at the whole graph and adds nodes to a `Kept`. First what --keep-fp32 names. Then,
+whatever the numbers:
 1. `_without_low_form`: ops that ONNX does not define for the type, ops of other domains, control
    flow (what is inside is a graph of its own, with rules of its own).
 2. `_sums`: sums of exponentials or squares (decomposed softmax, variances, norms) and the few
@@ -15,7 +16,8 @@ Only fp16, whose numbers end at 65504 and begin at 6e-8:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
 
 import numpy as np
 import onnx_graphsurgeon as gs
@@ -58,6 +60,7 @@ BITS = "it reads the bits of fp32"
 SUM = "it sums squares, exponentials or many values"
 INTEGER = "its values stand for positions, sizes or angles"
 BETWEEN = "it moves values between nodes in fp32"
+ASKED = "--keep-fp32 names it"
 BEYOND = "a weight is beyond fp16's range"
 VANISHES = "a weight becomes 0"
 NEAR = "activations come near fp16's limit"
@@ -79,9 +82,22 @@ class Kept:
         return id(node) in self.entries
 
 
-def kept_nodes(graph: gs.Graph, low: int, opset: int, largest: Mapping[str, float]) -> Kept:
-    """What stays in fp32 when `graph` goes to `low`. `largest`: magnitudes by tensor (`ranges`)."""
+def kept_nodes(
+    graph: gs.Graph,
+    low: int,
+    opset: int,
+    largest: Mapping[str, float],
+    asked: Sequence[str] = (),
+) -> Kept:
+    """What stays in fp32 when `graph` goes to `low`.
+
+    `largest`: magnitudes by tensor (`ranges`). `asked`: patterns of the user's, of names of nodes
+    or of the tensors that they make, with * and ? as in a shell.
+    """
     kept = Kept()
+    for node in graph.nodes:
+        if any(matches(node, pattern) for pattern in asked):
+            kept.add(node, ASKED)
     _without_low_form(graph, kept, low, opset)
     _sums(graph, kept)
     _integers(graph, kept, low, opset)
@@ -90,6 +106,12 @@ def kept_nodes(graph: gs.Graph, low: int, opset: int, largest: Mapping[str, floa
         _activations(graph, kept, largest)
     _between(graph, kept)
     return kept
+
+
+def matches(node: gs.Node, pattern: str) -> bool:
+    """Whether `pattern` names `node`, or a tensor that it makes."""
+    names = [node.name, *(tensor.name for tensor in node.outputs)]
+    return any(fnmatchcase(name, pattern) for name in names if name)
 
 
 def float_slots(node: gs.Node) -> list[tuple[int, gs.Tensor, bool]]:

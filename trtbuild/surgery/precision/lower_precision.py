@@ -10,11 +10,13 @@
 
 from __future__ import annotations
 
+import difflib
+
 import onnx
 import onnx_graphsurgeon as gs
 from onnx import version_converter
 
-from trtbuild.errors import first_line
+from trtbuild.errors import SurgeryError, first_line
 from trtbuild.onnx_ops import HIGHEST_OPSET, first_opset
 from trtbuild.surgery.contract import ContractError, Done, Job, Pass, skipped
 from trtbuild.surgery.drop_dead import lower_constants
@@ -30,7 +32,7 @@ from trtbuild.surgery.graph import (
     label,
     model_from_graph,
 )
-from trtbuild.surgery.precision.keep import CONTROL, Kept, float_slots, kept_nodes
+from trtbuild.surgery.precision.keep import CONTROL, Kept, float_slots, kept_nodes, matches
 from trtbuild.surgery.precision.ranges import largest_values
 from trtbuild.surgery.precision.rewrite import rewrite
 from trtbuild.surgery.precision.types import FP16, FP32, PARAMETERS, may_be
@@ -64,11 +66,13 @@ class LowerPrecision(Pass):
             largest, problem = largest_values(job)
             notes.append(f"activations could not be measured: {problem}" if problem else "")
         infer_inside(job.graph)
-        kept = kept_nodes(job.graph, low, _opset(job), largest)
+        asked = job.options.keep_fp32
+        _refuse_unmatched(job, asked)
+        kept = kept_nodes(job.graph, low, _opset(job), largest, asked)
         total = sum(map(_computes, job.graph.nodes))
         count = rewrite(job.graph, low, _opset(job), kept, _low_io(job))
         for inner in list(job.graph.subgraphs(recursive=True)):
-            below = kept_nodes(inner, low, _opset(job), {})
+            below = kept_nodes(inner, low, _opset(job), {}, asked)
             total += sum(map(_computes, inner.nodes))
             count += rewrite(inner, low, _opset(job), below, (), taken=_names(job.graph))
             kept.entries |= below.entries
@@ -168,6 +172,20 @@ def _at_opset(graph: gs.Graph, version: int) -> gs.Graph:
             raised.tensors()[name]._values = held
     infer(raised)
     return raised
+
+
+def _refuse_unmatched(job: Job, patterns: tuple[str, ...]) -> None:
+    """A pattern that names nothing is a misspelt one."""
+    nodes = [node for scope in all_graphs(job.graph) for node in scope.nodes]
+    for pattern in patterns:
+        if any(matches(node, pattern) for node in nodes):
+            continue
+        near = difflib.get_close_matches(pattern, [label(node) for node in nodes], _NAMES_SHOWN)
+        raise SurgeryError(
+            f"--keep-fp32 '{pattern}' names no node and no tensor"
+            + (f"; near: {', '.join(near)}" if near else ""),
+            "give names as `trtbuild convert` notes them, with * for any part: '*norm*'",
+        )
 
 
 def _computes(node: gs.Node) -> bool:
