@@ -102,7 +102,8 @@ class TensorRtExecutor:
                 while len(self._slots) < _IN_FLIGHT:
                     held += self._add_slot(plan, first.memory if self._shared else None)
             except (CudaError, PlanRefused) as error:
-                _log.info("%d batches in flight, no more: %s", len(self._slots), error)
+                why = str(error)  # the error itself would keep the frames that it went through
+                _log.info("%d batches in flight, no more: %s", len(self._slots), why)
         del held  # pinned now, not amid a request
         self._unused = self._slots[::-1]
         self._bound = self._bound_runs(plan)
@@ -134,7 +135,7 @@ class TensorRtExecutor:
                 urgency=plan.options.urgency, largest_bytes=largest, captured=self._replays.has,
             )  # fmt: skip
         except CudaError as error:
-            _log.info("small batches run as all others: %s", error)
+            _log.info("small batches run as all others: %s", str(error))
             return None
 
     @property
