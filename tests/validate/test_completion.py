@@ -101,8 +101,8 @@ def test_a_whole_config_may_be_made(judge: Judge, triton: Triton) -> None:
     text = "-- m.completer/1/ --\n"
     assert triton.judge(files_of(text), "m.completer").accepted
     assert {f.level for f in judge(text)} == {Severity.INFO}
-    stub = "-- m.stub/1/ --\n"  # which makes none
-    assert not triton.judge(files_of(stub), "m.stub").accepted
+    none = "-- m.identity/1/ --\n"  # which makes none
+    assert not triton.judge(files_of(none), "m.identity").accepted
     errors = [f.code for f in judge("-- m.identity/1/ --\n") if f.level == Severity.ERROR]
     assert errors == ["L010"]
 
