@@ -42,6 +42,12 @@ ELSEWHERE = {
     "set on the class": "import helper\nclass TritonPythonModel:\n"
     "    def execute(self, requests):\n        return []\n"
     "TritonPythonModel.auto_complete_config = staticmethod(helper.Helper.auto_complete_config)\n",
+    "set by a name that is made": "import helper\nclass TritonPythonModel:\n"
+    "    def execute(self, requests):\n        return []\n"
+    "name = 'auto' + '_complete_config'\n"
+    "setattr(TritonPythonModel, name, staticmethod(getattr(helper.Helper, name)))\n",
+    "put into the class": "import helper\nclass TritonPythonModel:\n"
+    "    locals().update(vars(helper.Helper))\n",
     "set by name": "import helper\nclass TritonPythonModel:\n"
     "    def execute(self, requests):\n        return []\n"
     "setattr(TritonPythonModel, 'auto_complete_config',"

@@ -15,7 +15,7 @@ from trtbuild.modelconfig.explain import ConfigSyntaxError
 # Whatever the line is about; in a text they are one of TensorRT-LLM's, which stay on purpose.
 _MARKED = re.compile(
     r"""\$\{[^}\n]*\}?|\{\{[^}\n]*(?:\}\})?|\{%.*?%\}|<%.*?%>|\$\([\w.]+\)|\$[A-Za-z_]\w*
-    |@[A-Za-z_]\w*@|%\([\w.]+\)[sd]|%[A-Za-z_]\w*%|\[\[[ ]*[A-Za-z_]\w*[ ]*\]\]""",
+    |@@?[A-Za-z_]\w*@@?|%\([\w.]+\)[sd]|%%?[A-Za-z_]\w*%%?|\[\[[ ]*[A-Za-z_]\w*[ ]*\]\]""",
     re.VERBOSE,
 )
 # Where a value belongs.
@@ -52,6 +52,12 @@ def placeholder_of(problem: ConfigSyntaxError, text: str) -> Placeholder | None:
         end = read.end()
     if (behind := _COMMENT.match(text, end)) is not None:  # `TYPE_#DTYPE`
         return Placeholder(behind.start(), behind.end(), behind[0], comment=True)
+    if text[offset : offset + 1] == "[" and text[offset + 1 : offset + 2] != "[":
+        end = text.find("\n", offset)  # a list that cannot be read: one of its elements is meant
+        marked = _MARKED.search(text, offset, len(text) if end < 0 else end)
+        if marked is not None:
+            return Placeholder(marked.start(), marked.end(), marked[0])
+        end = offset
     marked = _MARKED.search(text, offset, max(end, offset) + 1)
     marked = marked and _MARKED.match(text, marked.start())
     if marked is None and text[end : end + 1] in tuple("$@%{<["):
