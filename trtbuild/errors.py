@@ -9,9 +9,11 @@
     ├── ConfigError           a config.pbtxt cannot be read or derived
     ├── StoreError            the cache folder cannot be written
     ├── CudaError             a GPU cannot be used: no driver, or a call of it failed
+    ├── ForeignNameError      somebody else's name for a file leads out of its folder
     ├── RepositoryError       the repository cannot be read or written
     ├── MissingPackageError        a framework is not installed: the pip command is the hint
-    └── WorkerDiedError            a worker process ended without an answer
+    ├── WorkerDiedError            a worker process ended without an answer
+    └── OutOfTimeError             work with a time limit took longer, and was ended
 
 Anything else that reaches the command line is our own bug (exit 3). A message says what was
 given and what was possible; `hint` says the next step. Errors cross from a worker process to
@@ -108,6 +110,10 @@ class CudaError(TrtbuildError):
         return super().to_json() | {"code": str(self.code)}
 
 
+class ForeignNameError(TrtbuildError):
+    """A file's name in a lock, config, request or model names no file in its folder."""
+
+
 class RepositoryError(TrtbuildError):
     """A model repository cannot be read or written."""
 
@@ -126,6 +132,10 @@ class MissingPackageError(TrtbuildError):
 
 class WorkerDiedError(TrtbuildError):
     """A worker process ended without an answer (crash in a native library, kill -9)."""
+
+
+class OutOfTimeError(TrtbuildError):
+    """Work that has a time limit took longer, and its process was ended."""
 
 
 def error_from_json(value: dict[str, str]) -> TrtbuildError:

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import math
 import mmap
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 
 from trtbuild.errors import TrtbuildError
+from trtbuild.onnx_files import external_path
 from trtbuild.protowire import LENGTH, Buffer, Field, fields, message_bytes, varint_bytes
 from trtbuild.tensor import dtype_from_onnx
 
@@ -36,9 +37,9 @@ def read_skeleton(path: Path) -> onnx.ModelProto:
     model = read_outline(path)
     for tensor in model.graph.initializer:
         if is_stored(tensor) and tensor.external_data[0].value != str(path.absolute()):
-            _complete_location(tensor, path.parent)
+            _complete_location(tensor, path)
     for node in model.graph.node:
-        _load_attributes(node, path.parent)
+        _load_attributes(node, path)
     return model
 
 
@@ -87,16 +88,10 @@ def reference(path: Path, offset: int, length: int) -> onnx.TensorProto:
     return tensor
 
 
-def _complete_location(tensor: onnx.TensorProto, folder: Path) -> None:
+def _complete_location(tensor: onnx.TensorProto, path: Path) -> None:
     """Make the location absolute and give the offset and length that ONNX lets be left out."""
     entries = {entry.key: entry.value for entry in tensor.external_data}
-    if not _lies_within(entries.get("location", "")):
-        raise TrtbuildError(
-            f"the weight '{tensor.name}' is said to lie in '{entries.get('location', '')}', "
-            "outside the model's folder",
-            "a path of external data is relative to the .onnx file, without '..'",
-        )
-    location = (folder / entries["location"]).absolute()
+    location = external_path(path, entries.get("location", "")).absolute()
     offset = int(entries.get("offset", 0))
     length = int(entries.get("length") or size_bytes(tensor))
     if not location.is_file() or location.stat().st_size < offset + length:
@@ -109,12 +104,7 @@ def _complete_location(tensor: onnx.TensorProto, folder: Path) -> None:
     tensor.MergeFrom(reference(location, offset, length))
 
 
-def _lies_within(location: str) -> bool:
-    path = PurePosixPath(location)
-    return bool(location) and not path.is_absolute() and ".." not in path.parts
-
-
-def _load_attributes(node: onnx.NodeProto, folder: Path) -> None:
+def _load_attributes(node: onnx.NodeProto, path: Path) -> None:
     """Load external data below the top graph, which is small and rare."""
     for attribute in node.attribute:
         graphs = [attribute.g, *attribute.graphs]
@@ -122,10 +112,13 @@ def _load_attributes(node: onnx.NodeProto, folder: Path) -> None:
         for graph in graphs:
             tensors += graph.initializer
             for inner in graph.node:
-                _load_attributes(inner, folder)
+                _load_attributes(inner, path)
         for tensor in tensors:
             if is_stored(tensor):
-                onnx.external_data_helper.load_external_data_for_tensor(tensor, str(folder))
+                entries = {entry.key: entry.value for entry in tensor.external_data}
+                external_path(path, entries.get("location", ""))
+                load = onnx.external_data_helper.load_external_data_for_tensor
+                load(tensor, str(path.parent))
                 tensor.data_location = onnx.TensorProto.DEFAULT
                 del tensor.external_data[:]
 

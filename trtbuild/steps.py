@@ -8,21 +8,21 @@ built by workers of their own, the first of which loads TensorRT while the model
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from importlib import metadata
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
-from trtbuild import __version__
+from trtbuild import __version__, sandboxes, temporary
 from trtbuild.artifacts import (
-    CheckReport,
     Model,
     OnnxModel,
     PlanOutcome,
@@ -32,7 +32,9 @@ from trtbuild.artifacts import (
     Stage,
     SurgeryResult,
 )
+from trtbuild.cache_folder import default_root
 from trtbuild.capability import Capability
+from trtbuild.check_report import CheckReport
 from trtbuild.network_model import NetworkModel
 from trtbuild.plan.check import check
 from trtbuild.plan.plans import build_environment, plans_from_onnx
@@ -41,6 +43,7 @@ from trtbuild.sources import NETWORK, PACKAGES
 from trtbuild.stage_options import StageOptions
 from trtbuild.store import Store, key_of
 from trtbuild.workers.pool import OnProgress, Pool, Worker
+from trtbuild.workers.sandbox import Sandbox
 from trtbuild.workers.warm import WarmWorker
 
 T = TypeVar("T")
@@ -61,7 +64,6 @@ class Run:
         targets: tuple[Capability, ...] = (),
     ) -> None:
         """`targets`: those that plans will be built for."""
-        self.store = Store()
         self.targets = targets
         self.stages: list[Stage] = []
         self.source = source
@@ -76,8 +78,14 @@ class Run:
         self._ends = ExitStack()
 
     def __enter__(self) -> Run:
+        temporary.choose(default_root())
         folder = self._ends.enter_context(tempfile.TemporaryDirectory(prefix="trtbuild-"))
         self.folder = Path(folder)
+        self.store = self._ends.enter_context(Store(spare=self.folder / "cache"))
+        staging = None
+        with contextlib.suppress(OSError):  # a store that cannot be written says so when it is used
+            staging = self._ends.enter_context(self.store.staging())
+        self._folders = sandboxes.Folders(self.store.root, staging, self.folder)
         self._ends.enter_context(self.pool)
         return self
 
@@ -124,6 +132,7 @@ class Run:
                     self.pool,
                     build_environment(self.runtime, self.targets),
                     "trtbuild.plan.build:warm_up",
+                    sandbox=self._sandbox_of_builds(),
                     runtime=self.runtime,
                 )
             return self.call(
@@ -184,6 +193,7 @@ class Run:
             on_progress=self.on_progress,
             warm=self._builder,
             on_build=on_build,
+            sandbox=self._sandbox_of_builds(),
             profiles=profiles,
         )
         hit = all(plan.cached for plan in outcome.plans) and not outcome.failures
@@ -211,6 +221,7 @@ class Run:
             pool=self.pool,
             workers=workers or os.cpu_count() or 1,
             on_progress=self.on_progress,
+            sandbox=self._sandbox_of_builds(),
             profiles=profiles,
         )
 
@@ -225,10 +236,13 @@ class Run:
                     module=self.runtime.module,
                 )
 
-    def runner(self, environment: dict[str, str]) -> AbstractContextManager[Worker]:
+    @contextlib.contextmanager
+    def runner(self, environment: dict[str, str]) -> Iterator[Worker]:
         """A worker for one plan, to be run on the GPU that `environment` shows."""
         warm = self._runner.take(environment) if self._runner is not None else None
-        return self.pool.worker(environment, warm)
+        with self.pool.worker(environment, warm) as worker:
+            worker.limit_s = self.options.step_limit_s
+            yield worker
 
     def describe(self, path: Path) -> OnnxModel:
         """An ONNX file as it is."""
@@ -253,8 +267,14 @@ class Run:
     def _framework_worker(self) -> Worker:
         with self._starting:
             if self._frameworks is None:
-                self._frameworks = self.pool.start()
+                sandbox = sandboxes.of_frameworks(self.source, self.options, self._folders)
+                self._frameworks = self.pool.start(sandbox=sandbox)
+                self._frameworks.limit_s = self.options.step_limit_s
             return self._frameworks
+
+    def _sandbox_of_builds(self) -> Sandbox | None:
+        assert self.runtime is not None
+        return sandboxes.of_builds(self.source, self.runtime, self.options, self._folders)
 
 
 def together(

@@ -13,6 +13,7 @@ from trtbuild.plan.profiles import profile_from_shapes
 from trtbuild.plan.runtimes import RuntimeInfo
 from trtbuild.store import Store
 from trtbuild.workers.pool import Pool, Worker
+from trtbuild.workers.sandbox import Sandbox
 from trtbuild.workers.warm import WarmWorker
 
 FLEET = tuple(Capability(*pair) for pair in ((8, 0), (8, 6), (8, 9)))
@@ -65,7 +66,9 @@ class WatchedPool(Pool):
         self.started: list[Worker] = []
         self.environments: list[dict[str, str]] = []
 
-    def start(self, environment: dict[str, str] | None = None) -> Worker:
+    def start(
+        self, environment: dict[str, str] | None = None, sandbox: Sandbox | None = None
+    ) -> Worker:
         self.environments.append(environment or {})
-        self.started.append(worker := super().start(environment))
+        self.started.append(worker := super().start(environment, sandbox))
         return worker

@@ -64,3 +64,30 @@ def test_a_graph_that_is_damaged_inside(
     path.write_bytes(Path(frozen).read_bytes().replace(b"MatMul", b"MatMux"))
     with pytest.raises(SourceError, match=r"cannot load the GraphDef '.*damaged\.pb': .*MatMux"):
         convert(tf_worker, path)
+
+
+@pytest.mark.parametrize("kind", ["a GraphDef", "a GraphDef with a function"])
+def test_what_reaches_outside_is_named_and_not_run(
+    tf_worker: Worker, convert: Convert, tmp_path: Path, kind: str
+) -> None:
+    trap = tmp_path / "trap"
+    made = {"kind": kind, "path": tmp_path / "model.pb", "trap": trap}
+    path = tf_worker.call("tests.sources.tf_attacks:make", str, **made)
+    with pytest.raises(SourceError, match=r"nothing of it was run: WriteFile \(node '"):
+        convert(tf_worker, path)
+    assert not trap.exists()
+    if kind == "a GraphDef":  # tf2onnx takes no function that it cannot inline
+        converted = convert(tf_worker, path, trust_source=True)
+        converted.reference(converted.inputs())
+        assert trap.exists()
+
+
+@pytest.mark.parametrize("outputs", [(), ("y",), ("new=y:0",)])
+def test_what_no_output_needs_is_left_alone(
+    tf_worker: Worker, convert: Convert, tmp_path: Path, outputs: tuple[str, ...]
+) -> None:
+    trap = tmp_path / "trap"
+    made = {"kind": "a dangling writer", "path": tmp_path / "model.pb", "trap": trap}
+    path = tf_worker.call("tests.sources.tf_attacks:make", str, **made)
+    convert(tf_worker, path, outputs=outputs).check_numbers()
+    assert not trap.exists()

@@ -1,3 +1,4 @@
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -87,4 +88,19 @@ def test_a_truncated_file(tf_worker: Worker, convert: Convert, tmp_path: Path) -
     path = keras(tf_worker, tmp_path / "whole.h5", "sequential")
     path.write_bytes(path.read_bytes()[:3000])
     with pytest.raises(SourceError, match=r"the Keras file '.*whole\.h5' is damaged: .*truncated"):
+        convert(tf_worker, path)
+
+
+@pytest.mark.parametrize("member", ["config.json", "model.weights.h5"])
+def test_a_bomb_is_not_unpacked(
+    tf_worker: Worker, convert: Convert, tmp_path: Path, member: str
+) -> None:
+    path = tmp_path / "bomb.keras"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("metadata.json", "{}")
+        for name in ("config.json", "model.weights.h5"):
+            with archive.open(name, "w") as file:
+                for _ in range(300 if name == member else 0):
+                    file.write(b" " * (1 << 20))
+    with pytest.raises(SourceError, match=f"is not unpacked: its '{member}' has "):
         convert(tf_worker, path)

@@ -53,6 +53,8 @@ def judge(tmp_path: Path) -> Judge:
         write(root, files_of(text))
         if "--strict-config" in options:
             settings["strict_config"] = True
+        if "--require-lock" in options:
+            settings["require_lock"] = True
         if "--triton" in options:
             settings["triton"] = release_from_text(options[options.index("--triton") + 1])
         if "--server" in options:

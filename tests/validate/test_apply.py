@@ -138,14 +138,33 @@ def test_diff_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_a_link_stays_a_link_and_the_mode_is_kept(tmp_path: Path) -> None:
-    (tmp_path / "shared.pbtxt").write_text('name: "x"\nbackend: "python"\n')
-    (tmp_path / "shared.pbtxt").chmod(0o640)
-    write(tmp_path / "repo", {"m/1/model.py": b"class TritonPythonModel: pass\n"})
-    (tmp_path / "repo/m/config.pbtxt").symlink_to(tmp_path / "shared.pbtxt")
+    shared = linked_config(tmp_path, tmp_path / "repo")
     mend(validated(tmp_path / "repo"), tmp_path / "repo")
     assert (tmp_path / "repo/m/config.pbtxt").is_symlink()
-    assert (tmp_path / "shared.pbtxt").read_text() == 'name: "m"\nbackend: "python"\n'
-    assert (tmp_path / "shared.pbtxt").stat().st_mode & 0o777 == 0o640
+    assert shared.read_text() == 'name: "m"\nbackend: "python"\n'
+    assert shared.stat().st_mode & 0o777 == 0o640
+
+
+def test_what_a_link_leads_to_outside_is_not_repaired(tmp_path: Path) -> None:
+    shared = linked_config(tmp_path, tmp_path)
+    before = shared.read_bytes()
+    fixed, report = mend(validated(tmp_path / "repo"), tmp_path / "repo")
+    assert (fixed, shared.read_bytes()) == (0, before)
+    (finding,) = report.findings
+    assert (finding.code, "leads out of the repository" in finding.message) == ("C008", True)
+    following = Settings(follow_links=True)
+    report = validate([tmp_path / "repo"], following)
+    assert len(repair_all(report, [tmp_path / "repo"], following)[0].fixed) == 1
+
+
+def linked_config(tmp_path: Path, place: Path) -> Path:
+    """A model whose config is a link to one in `place` that needs a repair."""
+    write(tmp_path / "repo", {"m/1/model.py": b"class TritonPythonModel: pass\n"})
+    shared = place / "shared.pbtxt"
+    shared.write_text('name: "x"\nbackend: "python"\n')
+    shared.chmod(0o640)
+    (tmp_path / "repo/m/config.pbtxt").symlink_to(shared)
+    return shared
 
 
 def test_edits_apply_from_the_end() -> None:

@@ -1,9 +1,14 @@
 """Functions that the worker tests call in real worker processes."""
 
 import ctypes
+import errno
 import os
+import socket
+import subprocess
 import tempfile
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -102,3 +107,64 @@ def hello(name: str) -> str:
 
 def need_a_package() -> None:
     import a_package_that_is_not_there  # type: ignore[import-not-found] # noqa: F401
+
+
+def touch(how: str, path: str) -> str:
+    """Do `how` to `path`; "done", or the error's name."""
+    try:
+        _TOUCHES[how](Path(path))
+    except OSError as error:
+        return errno.errorcode[error.errno or 0]
+    return "done"
+
+
+def _socket(family: int) -> None:
+    socket.socket(family).close()
+
+
+def _io_uring() -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.syscall(425, 1, ctypes.create_string_buffer(120)) < 0:
+        raise OSError(ctypes.get_errno(), "io_uring_setup")
+
+
+def _in_a_thread(path: Path) -> None:
+    with ThreadPoolExecutor() as threads:
+        threads.submit(path.read_bytes).result()
+
+
+_TOUCHES: dict[str, Callable[[Path], object]] = {
+    "read": Path.read_bytes,
+    "list": lambda path: list(path.iterdir()),
+    "write": lambda path: path.write_text("x"),
+    "append": lambda path: path.open("a"),
+    "truncate": lambda path: os.truncate(path, 0),
+    "make a folder": Path.mkdir,
+    "remove": Path.unlink,
+    "rename into": lambda path: path.rename(path.parent / "inner" / path.name),
+    "read in a thread": _in_a_thread,
+    "read in a process": lambda path: subprocess.run(["/bin/cat", path], check=True),
+    "tcp": lambda _: _socket(socket.AF_INET),
+    "tcp6": lambda _: _socket(socket.AF_INET6),
+    "unix": lambda _: _socket(socket.AF_UNIX),
+    "netlink": lambda _: _socket(socket.AF_NETLINK),
+    "io_uring": lambda _: _io_uring(),
+    "signal": lambda path: os.kill(int(path.name), 0),
+}
+
+
+def environment() -> dict[str, str]:
+    """This process's environment."""
+    return dict(os.environ)
+
+
+def take(size: int) -> int:
+    """Take that many bytes of memory."""
+    return len(bytearray(size))
+
+
+def loop() -> None:
+    """Never return."""
+    report("looping", "for ever")
+    while True:
+        time.sleep(1)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from trtbuild.artifacts import Progress, Range
-from trtbuild.errors import PlanError, TrtbuildError, WorkerDiedError
+from trtbuild.errors import OutOfTimeError, PlanError, TrtbuildError, WorkerDiedError
 from trtbuild.workers.pool import Pool, Worker, WorkerBugError
 
 CALLS = "tests.workers.calls"
@@ -193,3 +193,19 @@ def test_memory_is_blamed_where_the_system_says_so(monkeypatch: pytest.MonkeyPat
     with Pool() as pool, pytest.raises(WorkerDiedError) as caught:
         pool.start().call(f"{CALLS}:sleep", int, kill, seconds=60)
     assert "ran out of memory" in caught.value.hint
+
+
+def test_a_call_that_takes_too_long_is_ended(worker: Worker) -> None:
+    worker.limit_s = 0.5
+    with pytest.raises(OutOfTimeError) as caught:
+        worker.call(f"{CALLS}:loop", int)
+    assert caught.value.message == (
+        "a step took longer than 0.5 s and was ended: looping: for ever"
+    )
+    assert "--verify-timeout SECONDS" in caught.value.hint
+    assert worker.process.poll() == -signal.SIGKILL
+
+
+def test_a_call_that_ends_in_time_is_left_alone(worker: Worker) -> None:
+    worker.limit_s = 1000
+    assert worker.call(f"{CALLS}:add", int, a=1, b=2) == 3

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from trtbuild.cli import say
 from trtbuild.errors import UsageError
 
 if TYPE_CHECKING:
@@ -53,6 +54,13 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         str, typer.Option(help="Exit with 1 from here on: error, warning or info.")
     ] = "error",
     server: Annotated[str, typer.Option(help="Judge for triton or trtbuild (serve).")] = "triton",
+    require_lock: Annotated[
+        bool,
+        typer.Option("--require-lock", help="Refuse what is not, to the last file, as locked."),
+    ] = False,
+    follow_links: Annotated[
+        bool, typer.Option("--follow-links", help="Also links that lead out of the repository.")
+    ] = False,
     triton: Annotated[
         str | None,
         typer.Option(metavar="RELEASE", help="Judge for this release of Triton: 24.10 or 2.51."),
@@ -72,6 +80,8 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         ignore=ignore,
         severity=min_severity,
         server=server,
+        follow_links=follow_links,
+        require_lock=require_lock,
         server_python=server_python,
         triton=triton,
     )
@@ -79,7 +89,7 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
     _check_diff(diff, {"--fix": fix, f"--format {format_}": format_ != "text", "--output": output})
     report = validate(paths, settings)
     if not report.models:
-        typer.echo(f"there are no models in {', '.join(map(str, paths))}", err=True)
+        say.line(f"there are no models in {', '.join(map(str, paths))}", err=True)
     if diff:
         _show_diff(report, paths, settings)
     elif fix:
@@ -119,6 +129,8 @@ def _settings(
     ignore: list[str] | None,
     severity: str,
     server: str,
+    follow_links: bool,
+    require_lock: bool,
     server_python: str | None,
     triton: str | None,
 ) -> Settings:
@@ -141,6 +153,8 @@ def _settings(
         select=check_selection("--select", _words(select)),
         ignore=check_selection("--ignore", _words(ignore)),
         min_severity=Severity[severity.upper()],
+        follow_links=follow_links,
+        require_lock=require_lock,
     )
 
 
@@ -175,7 +189,7 @@ def _write(report: Report, format_: str, output: Path | None) -> None:
     else:
         rendered = load(FORMATS[format_])(report)
     if output is None:
-        typer.echo(rendered, nl=False)
+        say.document(rendered)
         return
     try:
         output.write_text(rendered, encoding="utf-8")
@@ -185,12 +199,11 @@ def _write(report: Report, format_: str, output: Path | None) -> None:
 
 def _show_diff(report: Report, paths: list[Path], settings: Settings) -> None:
     from trtbuild.validate.apply import diff, repair_all
-    from trtbuild.validate.formats.text import printable
 
     repair, left = repair_all(report, paths, settings)
     for line in diff(repair).splitlines():
-        typer.echo(printable(line))
-    typer.echo(f"{_counted(repair)} a repair; {_findings(len(left.findings))} left", err=True)
+        say.line(line)
+    say.line(f"{_counted(repair)} a repair; {_findings(len(left.findings))} left", err=True)
 
 
 def _repair(report: Report, paths: list[Path], settings: Settings) -> Report:
@@ -199,7 +212,7 @@ def _repair(report: Report, paths: list[Path], settings: Settings) -> Report:
 
     repair, left = repair_all(report, paths, settings)
     write_repair(repair)
-    typer.echo(f"repaired {_findings(len(repair.fixed))}", err=True)
+    say.line(f"repaired {_findings(len(repair.fixed))}", err=True)
     return left
 
 

@@ -6,21 +6,15 @@ conversion afterwards finds them. For targets that refuse it, each kind of op is
 
 from __future__ import annotations
 
-from trtbuild.artifacts import (
-    CheckReport,
-    Model,
-    OpRefusal,
-    OpUse,
-    PlanOutcome,
-    Profile,
-    TargetCheck,
-)
+from trtbuild.artifacts import Model, PlanOutcome, Profile
+from trtbuild.check_report import CheckReport, OpRefusal, OpUse, TargetCheck
 from trtbuild.plan.explain import Examination, explained
 from trtbuild.plan.options import PlanOptions, PlanSpec
 from trtbuild.plan.plans import Builds, Targets
 from trtbuild.plan.runtimes import RuntimeInfo
 from trtbuild.store import Store
 from trtbuild.workers.pool import OnProgress, Pool
+from trtbuild.workers.sandbox import Sandbox
 
 
 def check(
@@ -34,13 +28,16 @@ def check(
     pool: Pool,
     workers: int = 1,
     on_progress: OnProgress = lambda _: None,
+    sandbox: Sandbox | None = None,
     profiles: tuple[Profile, ...] = (),
 ) -> CheckReport:
     """What each of `targets` makes of `model`. Raises as `plans_from_onnx` does."""
     spec = PlanSpec(
         model, profile, options, tuple(sorted(set(targets))), runtime, profiles=profiles
     )
-    builds = Builds(spec, store=store, pool=pool, workers=workers, on_progress=on_progress)
+    builds = Builds(
+        spec, store=store, pool=pool, workers=workers, on_progress=on_progress, sandbox=sandbox
+    )
     outcome = builds.outcome()
     examination = builds.examine(builds.refused(outcome), bisect=True)
     checks = [*_built(outcome, examination), *_failed(outcome, examination)]

@@ -34,6 +34,7 @@ from trtbuild.plan.targets import targets_from_capability_list
 from trtbuild.plan.timing_cache import timing_cache_path
 from trtbuild.store import Store
 from trtbuild.workers.pool import OnProgress, Pool, WorkerBugError
+from trtbuild.workers.sandbox import Sandbox
 from trtbuild.workers.warm import WarmWorker
 
 Targets = tuple[Capability, ...]
@@ -52,13 +53,15 @@ def plans_from_onnx(
     on_progress: OnProgress = lambda _: None,
     warm: WarmWorker | None = None,
     on_build: Callable[[], None] = lambda: None,
+    sandbox: Sandbox | None = None,
     profiles: tuple[Profile, ...] = (),
 ) -> PlanOutcome:
     """Build, or take from the store, the plans for `targets`; each target fails alone.
 
     At most `workers` processes build at the same time; `on_progress` is called from their
     threads, with the target as the work. `warm` is a worker that has TensorRT loaded already;
-    `on_build` is called when a plan is not in the store, before it is built.
+    `on_build` is called when a plan is not in the store, before it is built. `sandbox`: what the
+    workers may touch, None: everything.
     `profiles` are those that `profile` is the envelope of, where there are several.
     Raises `PlanError` or `UsageError` for what is wrong for every target: the profile, the
     options, data types of inputs and outputs that TensorRT lacks.
@@ -68,7 +71,7 @@ def plans_from_onnx(
     )
     builds = Builds(
         spec, store=store, pool=pool, workers=workers, on_progress=on_progress, warm=warm,
-        on_build=on_build,
+        on_build=on_build, sandbox=sandbox,
     )  # fmt: skip
     outcome = builds.outcome()
     refused = builds.refused(outcome)
@@ -95,6 +98,7 @@ class Builds:
         on_progress: OnProgress,
         warm: WarmWorker | None = None,
         on_build: Callable[[], None] = lambda: None,
+        sandbox: Sandbox | None = None,
     ) -> None:
         check_targets(spec.targets, spec.runtime)
         check_options(spec.options, spec.runtime, spec.targets)
@@ -105,6 +109,7 @@ class Builds:
         self._workers = workers
         self._on_progress = on_progress
         self._warm, self._on_build = warm, on_build
+        self._sandbox = sandbox
         self._refused: set[Capability] = set()  # by TensorRT, not by a fault of a worker
 
     def outcome(self) -> PlanOutcome:
@@ -138,7 +143,7 @@ class Builds:
             return Examination((), {})  # there is no ONNX graph to cut ops out of
         try:
             environment = build_environment(spec.runtime, spec.targets)
-            with self._pool.worker(environment) as worker:
+            with self._pool.worker(environment, sandbox=self._sandbox) as worker:
                 return worker.call(
                     "trtbuild.plan.probe:examine",
                     Examination,
@@ -221,7 +226,7 @@ class Builds:
     def _spec_for(self, targets: Targets) -> PlanSpec:
         kept = None
         if self.spec.runtime.name == TENSORRT and self.spec.options.timing_cache is None:
-            kept = timing_cache_path(self._store.root, self.spec.runtime, targets[0])
+            kept = timing_cache_path(self._store.folder(), self.spec.runtime, targets[0])
         return msgspec.structs.replace(self.spec, targets=targets, kept_cache=kept)
 
     def _build(self, spec: PlanSpec, directory: Path) -> Plan:
@@ -229,7 +234,7 @@ class Builds:
         environment = build_environment(spec.runtime, spec.targets)
         self._on_build()
         warm = self._warm.take(environment) if self._warm is not None else None
-        with self._pool.worker(environment, warm) as worker:
+        with self._pool.worker(environment, warm, self._sandbox) as worker:
             return worker.call(
                 "trtbuild.plan.build:plan",
                 Plan,

@@ -16,6 +16,7 @@ from torch.utils import _pytree as pytree
 
 from trtbuild.artifacts import SourceRef
 from trtbuild.errors import SourceError, first_line
+from trtbuild.sources.exported_texts import refuse_texts
 from trtbuild.sources.options import SourceOptions
 from trtbuild.sources.torch_export import ExporterError, onnx_program, quiet, save_program
 from trtbuild.sources.torch_finish import finish
@@ -33,6 +34,8 @@ class Exported:
     def __init__(self, ref: SourceRef, options: SourceOptions) -> None:
         self.what = f"the ExportedProgram '{ref.location}'"
         self.options = options
+        if not options.trust_source:
+            refuse_texts(ref.location, self.what)
         try:
             with quiet(), _nothing_unpickled():
                 self.program: Any = torch.export.load(ref.location)

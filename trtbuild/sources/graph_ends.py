@@ -42,6 +42,31 @@ def find_outputs(graph: Any, asked: tuple[str, ...], what: str) -> dict[str, str
     return {_short(tensor): tensor for tensor in ends}
 
 
+def ends_of(graph: Any) -> list[str]:
+    """The nodes of a GraphDef that `find_outputs` may take for its ends, and perhaps some more:
+    those that depend on a placeholder and whose first tensor no node consumes.
+    """
+    users: dict[str, list[str]] = {}
+    consumed = set()
+    for node in graph.node:
+        for tensor in node.input:
+            if not tensor.startswith("^"):
+                users.setdefault(tensor.partition(":")[0], []).append(node.name)
+                consumed.add(tensor.partition(":")[0])
+    depending: set[str] = set()
+    waiting = [node.name for node in graph.node if node.op in _PLACEHOLDERS]
+    while waiting:
+        name = waiting.pop()
+        if name not in depending:
+            depending.add(name)
+            waiting.extend(users.get(name, ()))
+    return [
+        node.name
+        for node in graph.node
+        if node.name in depending and node.name not in consumed and node.op not in _NO_RESULT
+    ]
+
+
 def find_inputs(
     graph: Any, asked: tuple[str, ...], outputs: dict[str, str], what: str
 ) -> dict[str, str]:

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from trtbuild.artifacts import SourceRef
 from trtbuild.errors import SourceError, first_line
-from trtbuild.sources.graph_ends import find_inputs, find_outputs, refuse_variables
+from trtbuild.sources.graph_ends import (
+    ends_of,
+    find_inputs,
+    find_outputs,
+    refuse_variables,
+)
 from trtbuild.sources.options import SourceOptions
 from trtbuild.sources.tf_export import (
     Frozen,
@@ -17,6 +22,7 @@ from trtbuild.sources.tf_export import (
     running,
     tensorflow,
 )
+from trtbuild.sources.tf_reach import Library, reached_in_graph, refuse_ops
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,8 +38,12 @@ class GraphDef:
         graph = tf.compat.v1.GraphDef()
         try:
             graph.ParseFromString(Path(ref.location).read_bytes())
+            if not options.trust_source:
+                refuse_graph(graph, options.outputs, self.what)
             with tf.Graph().as_default() as whole:
                 tf.import_graph_def(graph, name="")
+        except SourceError:
+            raise
         except Exception as error:
             raise SourceError(
                 f"TensorFlow {tf.__version__} cannot load {self.what}: {first_line(error)}"
@@ -42,7 +52,7 @@ class GraphDef:
         inputs = find_inputs(whole, options.inputs, outputs, self.what)
         refuse_variables(whole, inputs, outputs, self.what)
         names = distinct_outputs(inputs, outputs)
-        self.frozen = _between(whole, inputs, {new: outputs[old] for new, old in names.items()})
+        self.frozen = between(whole, inputs, {new: outputs[old] for new, old in names.items()})
         self._function: Any = None
 
     def export(self, path: Path) -> tuple[str, ...]:
@@ -55,7 +65,7 @@ class GraphDef:
 
         with running(self.what):
             if self._function is None:
-                self._function = _function(self.frozen)
+                self._function = function_of(self.frozen)
             results = self._function(*(tf.constant(inputs[name]) for name in self.frozen.inputs))
             return {
                 name: result.numpy()
@@ -63,7 +73,15 @@ class GraphDef:
             }
 
 
-def _between(whole: Any, inputs: dict[str, str], outputs: dict[str, str]) -> Frozen:
+def refuse_graph(graph: Any, asked: tuple[str, ...], what: str) -> None:
+    """Raise `SourceError` where the outputs `asked` for, or those that `find_outputs` may find,
+    need ops that do more than compute. `graph` is the message; nothing of it is imported.
+    """
+    ends = [text.rpartition("=")[2] for text in asked] or ends_of(graph)
+    refuse_ops(reached_in_graph(graph, Library(graph.library), ends), what)
+
+
+def between(whole: Any, inputs: dict[str, str], outputs: dict[str, str]) -> Frozen:
     """The nodes between `inputs` and `outputs`, with a placeholder for each of `inputs`."""
     import tensorflow as tf
 
@@ -100,7 +118,8 @@ def _with_defaults(graph: Any, inputs: set[str]) -> Any:
     return graph
 
 
-def _function(frozen: Frozen) -> Any:
+def function_of(frozen: Frozen) -> Any:
+    """A function of the tensors in `frozen.inputs`, in order, that gives those of its outputs."""
     import tensorflow as tf
 
     wrapped = tf.compat.v1.wrap_function(lambda: tf.import_graph_def(frozen.graph, name=""), [])

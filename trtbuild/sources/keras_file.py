@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from trtbuild.artifacts import SourceRef
 from trtbuild.errors import SourceError, first_line
+from trtbuild.sources.archives import check_unpacked
 from trtbuild.sources.options import SourceOptions
 from trtbuild.sources.tf_export import (
     distinct_outputs,
@@ -104,6 +105,7 @@ class KerasFile:
 def _config(path: Path, what: str) -> str:
     """The JSON text of the model's architecture, read without Keras."""
     if zipfile.is_zipfile(path):
+        check_unpacked(path, what)
         with zipfile.ZipFile(path) as archive:
             return archive.read("config.json").decode()
     import h5py  # Keras depends on it

@@ -15,6 +15,7 @@ from trtbuild.sources.torch_examples import random_tensor
 from trtbuild.sources.torch_export import ExporterError, quiet, traced_module
 from trtbuild.sources.torch_flat import run_flat
 from trtbuild.sources.torch_module import flatten
+from trtbuild.sources.torchscript_code import refuse_code
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,6 +29,8 @@ class TorchScript:
     def __init__(self, ref: SourceRef, options: SourceOptions) -> None:
         self.what = f"the TorchScript file '{ref.location}'"
         self.options = options
+        if not options.trust_source:
+            refuse_code(ref.location, self.what)
         try:
             with quiet():
                 # `_restore_shapes`: with the types of its inputs, where it was traced
@@ -53,7 +56,8 @@ class TorchScript:
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """As `session.Source`."""
-        return run_flat(self.flat, self.flat.inputs.names, self.outputs, inputs, self.what)
+        given = {**self.flat.inputs.bound(self.options), **inputs}  # what export left out
+        return run_flat(self.flat, self.flat.inputs.names, self.outputs, given, self.what)
 
 
 def _traced_examples(module: Any, seed: int) -> tuple[torch.Tensor, ...] | None:

@@ -11,6 +11,8 @@ from pathlib import Path
 import msgspec
 
 from trtbuild.errors import RepositoryError
+from trtbuild.foreign import read_file
+from trtbuild.modelconfig.read import MAX_BYTES
 from trtbuild.validate.finding import Edit, Finding, MakeFolder
 from trtbuild.validate.run import Report, validate
 from trtbuild.validate.settings import Draft, Settings
@@ -44,7 +46,7 @@ def plan_repair(findings: Iterable[Finding], draft: Draft = Draft()) -> Repair: 
     for file, own in edits.items():
         before = draft.texts.get(file)
         if before is None:
-            before = file.read_bytes().decode("utf-8", "surrogateescape")
+            before = read_file(file, MAX_BYTES).decode("utf-8", "surrogateescape")
         texts[file] = (before, edited(before, own))
     return Repair(texts, tuple(folders), tuple(fixed))
 

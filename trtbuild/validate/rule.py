@@ -11,6 +11,8 @@ NAME = "negative-max-batch-size"      reads after "allow"
 SEVERITY = Severity.ERROR
 NEEDS = "sequence_batching"           optional: run only where the config has this field
 WHEN_BROKEN = True                    optional: about configs that cannot be read
+FIRM = True                           optional: no comment in a config, which may be somebody
+                                      else's, allows it
 SINCE = "26.02"                       optional: the first release in which it holds
 RELEASES = "..."                      optional: what else depends on the release, a sentence
 def check(model: Model) -> Iterator[Finding]: ...
@@ -44,6 +46,7 @@ class Rule(NamedTuple):
     severity: Severity
     needs: str  # the config field it is about; "": none
     when_broken: bool  # it is about configs that cannot be read; the others are not run on those
+    firm: bool  # comments of the config do not allow it
     check: Callable[[Model], Iterator[Finding]]
     doc: str
     since: str = ""  # the first of Triton's releases in which it holds; "": all that are known
@@ -80,6 +83,7 @@ def load_rule(code: str) -> Rule:
         module.SEVERITY,
         getattr(module, "NEEDS", ""),
         getattr(module, "WHEN_BROKEN", False),
+        getattr(module, "FIRM", False),
         module.check,
         inspect.cleandoc(module.__doc__ or ""),
         getattr(module, "SINCE", ""),

@@ -7,6 +7,7 @@ Nothing in a repository makes it raise: whatever cannot be read is a finding.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -128,31 +129,44 @@ def _judge_ensembles(
     repository: Repository, ensembles: dict[str, Model], peers: dict[str, Peer]
 ) -> Iterator[list[Finding]]:
     """Members first, so that each ensemble knows which of its members load."""
-    waiting = dict(ensembles)
-    own = {model.name for model in ensembles.values() if repository.is_own(model)}
     names = repository.names
     for model in ensembles.values():
-        if model.name in own:  # so that circles and forward references are seen
+        if repository.is_own(model):  # so that circles and forward references are seen
             peers.setdefault(model.name, peer_of(model))
-    judged: set[str] = set()
-    while waiting:
-        later = own - judged
-        ready = [
-            path
-            for path, model in waiting.items()
-            if not any(s.model in later and s.model != model.name for s in model.graph.steps)
-        ]
-        # What is left when nothing is ready lies on a circle or leads to one.
-        for path in ready or sorted(waiting):
-            model = waiting.pop(path)
-            model.peers, model.neighbours = None if repository.alone else peers, names
-            found = judge(model)
-            if repository.is_own(model):
-                judged.add(model.name)
-                decoupled = is_decoupled(model.graph, peers)
-                peers[model.name] = peer_of(model, _first_error(found), decoupled=decoupled)
-            if repository.reports(model):
-                yield found
+    for model in _members_first(repository, ensembles):
+        model.peers, model.neighbours = None if repository.alone else peers, names
+        found = judge(model)
+        if repository.is_own(model):
+            decoupled = is_decoupled(model.graph, peers)
+            peers[model.name] = peer_of(model, _first_error(found), decoupled=decoupled)
+        if repository.reports(model):
+            yield found
+
+
+def _members_first(repository: Repository, ensembles: dict[str, Model]) -> Iterator[Model]:
+    """Each ensemble after those that it is made of; last, by path, those on or before a circle."""
+    own = {model.name for model in ensembles.values() if repository.is_own(model)}
+    members = {
+        path: {step.model for step in model.graph.steps} & own - {model.name}
+        for path, model in ensembles.items()
+    }
+    waits = {path: len(names) for path, names in members.items()}
+    waiting_for: dict[str, list[str]] = {}
+    for path, needed in members.items():
+        for name in needed:
+            waiting_for.setdefault(name, []).append(path)
+    ready = deque(path for path, count in waits.items() if not count)
+    while ready:
+        path = ready.popleft()
+        model = ensembles[path]
+        yield model
+        del waits[path]
+        for later in waiting_for.get(model.name, ()) if repository.is_own(model) else ():
+            waits[later] -= 1
+            if not waits[later]:
+                ready.append(later)
+    for path in sorted(waits):
+        yield ensembles[path]
 
 
 def _first_error(findings: Iterable[Finding]) -> str:
@@ -265,6 +279,7 @@ def _allowed(model: Model, found: list[Finding]) -> list[Finding]:
             number
             for number, allow in enumerate(allows)
             if allow.word in (finding.code, finding.name)
+            and not by_code[finding.code].firm
             and (allow.line == 0 or (finding.file == model.path and allow.line == finding.line))
         ]
         used.update(hits)

@@ -33,6 +33,8 @@ class Settings(msgspec.Struct, frozen=True):
     triton: Release | None = None  # the server's release; None: any
     server_python: tuple[int, int] = SERVER_PYTHON  # of the server's Python backend
     min_severity: Severity = Severity.ERROR
+    follow_links: bool = False  # also those that lead out of the repository
+    require_lock: bool = False  # what is not exactly as its lock says is an error
     draft: Draft = Draft()
     digests: bool = True  # read every locked file whole to compare its digest
 

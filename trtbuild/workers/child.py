@@ -20,10 +20,11 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from trtbuild.artifacts import Progress, convert_to, to_json
+from trtbuild.artifacts import Progress, convert_to, from_json, to_json
 from trtbuild.errors import MissingPackageError, TrtbuildError
 from trtbuild.registry import load
 from trtbuild.workers.messages import Answer, Call, Failure, Result, Step
+from trtbuild.workers.sandbox import Sandbox, enter
 
 _answers: BinaryIO | None = None
 # What a full, read-only or broken disk answers: no bug, and nothing a stage can do about.
@@ -94,6 +95,8 @@ def main() -> None:
     """Answer calls until standard input ends."""
     global _answers  # noqa: PLW0603 - one channel a process
     die_with_parent()
+    if len(sys.argv) > 2:  # before anything starts a thread: each would have to enter by itself
+        enter(from_json(sys.argv[2].encode(), Sandbox))
     gc.set_threshold(*_GC)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # ctrl-C reaches the parent, which ends us
     calls = os.fdopen(os.dup(0), "rb")
@@ -103,9 +106,3 @@ def main() -> None:
     os.dup2(devnull, 0)
     for line in calls:
         _send(run(msgspec.json.decode(line, type=Call)))
-
-
-if __name__ == "__main__":
-    # The module that functions import `report` from must be this very one.
-    sys.modules["trtbuild.workers.child"] = sys.modules["__main__"]
-    main()

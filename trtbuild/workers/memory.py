@@ -1,4 +1,4 @@
-"""Whether the system kills processes for want of memory."""
+"""How much memory there is, and whether the system kills processes for want of it."""
 
 from __future__ import annotations
 
@@ -22,3 +22,23 @@ def _kills(counters: Path) -> int:
     return sum(
         int(count) for name, _, count in (s.partition(" ") for s in lines) if name == "oom_kill"
     )
+
+
+_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/proc/meminfo"))
+_KEPT = 0.1  # of it, for the parent and whoever else is there
+
+
+def most_bytes(limits: tuple[Path, ...] = _LIMITS) -> int:
+    """What one process may take of the memory that this machine, or container, has; 0: unknown."""
+    found = [size for path in limits if (size := _bytes_in(path))]
+    return int(min(found, default=0) * (1 - _KEPT))
+
+
+def _bytes_in(path: Path) -> int:
+    try:
+        words = path.read_text().split()
+    except OSError:
+        return 0
+    if words[:1] == ["MemTotal:"]:
+        return int(words[1]) * 1024
+    return int(words[0]) if words and words[0].isdecimal() else 0  # a cgroup may say "max"

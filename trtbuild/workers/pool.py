@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -19,17 +20,28 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
+import msgspec
+
 from trtbuild.artifacts import Progress, from_json, to_json
-from trtbuild.errors import WorkerDiedError, error_from_json
+from trtbuild.errors import OutOfTimeError, TrtbuildError, WorkerDiedError, error_from_json
 from trtbuild.workers.memory import out_of_memory_kills
 from trtbuild.workers.messages import Answer, Call, Failure, Result, Step
+from trtbuild.workers.sandbox import Sandbox
 
 T = TypeVar("T")
 OnProgress = Callable[[Progress], None]
 _STDERR_TAIL_BYTES = 2000
+_PACKAGES = Path(__file__).parents[2]  # where this very trtbuild lies
+# Not `-m`, which looks for every module in the current folder first: a `numpy.py` that lies beside
+# somebody else's model would be run.
+_START = """import sys
+sys.path[:] = [*filter(None, sys.path), sys.argv[1]]
+from trtbuild.workers.child import main
+main()"""
 
 
 class WorkerBugError(Exception):
@@ -42,16 +54,26 @@ class WorkerBugError(Exception):
 class Worker:
     """One worker process. `call` may be used again and again, from one thread at a time."""
 
-    def __init__(self, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, environment: dict[str, str] | None = None, sandbox: Sandbox | None = None
+    ) -> None:
+        """`sandbox`: all that it may touch, and of the environment only what frameworks read;
+        None: all that this process may.
+        """
+        self.limit_s: float | None = None  # of each call, after which the process is ended
+        self._out_of_time = False
         self._in_call = threading.Lock()
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed in `stop`
         self._kills_before = out_of_memory_kills()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "trtbuild.workers.child"],
+            [
+                *(sys.executable, "-c", _START, str(_PACKAGES)),
+                *([to_json(sandbox).decode()] if sandbox is not None else []),
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._stderr,
-            env={**os.environ, **(environment or {})},
+            env={**(os.environ if sandbox is None else _plain()), **(environment or {})},
             start_new_session=True,  # ctrl-C in a terminal reaches the parent alone
         )
 
@@ -66,12 +88,15 @@ class Worker:
         """Run `function` ("module:attribute") in the worker; its value is read as `result`.
 
         Raises the `TrtbuildError` that the function raised, `WorkerDiedError` when the process ends
-        without an answer, `WorkerBugError` when the function has a bug.
+        without an answer, `OutOfTimeError` when that takes longer than `limit_s`, `WorkerBugError`
+        when the function has a bug.
         """
-        with self._in_call:
+        with self._in_call, self._deadline():
             self._send(Call(function, arguments))
+            step = ""
             for answer in self._answers():
                 if isinstance(answer, Step):
+                    step = f"{answer.progress.work}: {answer.progress.phase}"
                     on_progress(answer.progress)
                 elif isinstance(answer, Result):
                     return from_json(bytes(answer.value), result)
@@ -79,7 +104,25 @@ class Worker:
                     raise WorkerBugError(answer.error["message"], answer.traceback)
                 else:
                     raise error_from_json(answer.error)
-            raise self._died()
+            raise self._died(step)
+
+    @contextlib.contextmanager
+    def _deadline(self) -> Iterator[None]:
+        if self.limit_s is None:
+            yield
+            return
+        timer = threading.Timer(self.limit_s, self._give_up)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _give_up(self) -> None:
+        self._out_of_time = True
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
 
     def _send(self, call: Call) -> None:
         assert self.process.stdin is not None
@@ -94,8 +137,15 @@ class Worker:
         for line in self.process.stdout:
             yield from_json(line, Answer)
 
-    def _died(self) -> WorkerDiedError:
+    def _died(self, step: str = "") -> TrtbuildError:
         code = self.process.wait()
+        if self._out_of_time:
+            return OutOfTimeError(
+                f"a step took longer than {self.limit_s:g} s and was ended"
+                + (f": {step}" if step else ""),
+                "a model can loop for ever; where it only takes its time, give it more: "
+                "--verify-timeout SECONDS",
+            )
         how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
         said = self.stderr_tail()
         why = f"; its last words: {said}" if said else ""
@@ -125,6 +175,24 @@ class Worker:
                         stream.close()
 
 
+# What frameworks, Python and the dynamic loader read. Of the rest some is secret (tokens of a CI),
+# and a process can read its own environment as a file.
+_ENVIRONMENT = re.compile(
+    r"PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|TZ|TERM|COLUMNS|NO_COLOR|VIRTUAL_ENV|HOSTNAME"
+    r"|(LC|LD|PYTHON|CUDA|CUDNN|CUBLAS|NVIDIA|NV|TRT|TENSORRT|TF|XLA|KERAS|TORCH|PYTORCH|ORT|ONNX"
+    r"|OMP|GOMP|KMP|MKL|OPENBLAS|BLIS|NUMEXPR|MALLOC|GLIBC|TRTBUILD|XDG|CONDA|COVERAGE|COV)_?\w*"
+)
+_SECRET = re.compile(r"TOKEN|SECRET|PASSW|CREDENTIAL|_KEY$", re.IGNORECASE)
+
+
+def _plain() -> dict[str, str]:
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if _ENVIRONMENT.fullmatch(name) and not _SECRET.search(name)
+    }
+
+
 class Pool:
     """All workers of one run; leaving it stops them.
 
@@ -139,15 +207,17 @@ class Pool:
         self._lock = threading.Lock()
         self._closed = False
 
-    def start(self, environment: dict[str, str] | None = None) -> Worker:
+    def start(
+        self, environment: dict[str, str] | None = None, sandbox: Sandbox | None = None
+    ) -> Worker:
         """A new worker process. Raises `WorkerDiedError` when the pool is already being left."""
         try:
-            starting = self._starter.submit(self._start, environment or {})
+            starting = self._starter.submit(self._start, environment or {}, sandbox)
         except RuntimeError:  # the pool was left
             raise _ending() from None
         return starting.result()
 
-    def _start(self, environment: dict[str, str]) -> Worker:
+    def _start(self, environment: dict[str, str], sandbox: Sandbox | None) -> Worker:
         with self._lock:
             if self._closed:
                 raise _ending()
@@ -156,19 +226,25 @@ class Pool:
                     prefix="trtbuild-", ignore_cleanup_errors=True
                 )
             # Frameworks leave temporary files, and a worker that is stopped cannot tidy up.
-            worker = Worker({**environment, "TMPDIR": self._scratch.name})
+            scratch = self._scratch.name
+            if sandbox is not None:
+                sandbox = msgspec.structs.replace(sandbox, write=(*sandbox.write, scratch))
+            worker = Worker({**environment, **_folders(scratch)}, sandbox)
             self._workers.append(worker)
             return worker
 
     @contextlib.contextmanager
     def worker(
-        self, environment: dict[str, str] | None = None, started: Worker | None = None
+        self,
+        environment: dict[str, str] | None = None,
+        started: Worker | None = None,
+        sandbox: Sandbox | None = None,
     ) -> Iterator[Worker]:
         """A worker for one piece of work, stopped afterwards so that its memory comes back.
 
         `started` is a worker that the pool started earlier and that nobody uses.
         """
-        worker = started or self.start(environment)
+        worker = started or self.start(environment, sandbox)
         try:
             yield worker
         finally:
@@ -193,6 +269,11 @@ class Pool:
         self._starter.shutdown()
         if self._scratch is not None:
             self._scratch.cleanup()
+
+
+def _folders(scratch: str) -> dict[str, str]:
+    """Where a worker's frameworks put what they leave: Keras its settings, beside the rest."""
+    return {"TMPDIR": scratch, "KERAS_HOME": os.environ.get("KERAS_HOME", f"{scratch}/keras")}
 
 
 def _ending() -> WorkerDiedError:

@@ -7,16 +7,23 @@ from typing import Any
 
 from trtbuild.errors import TrtbuildError
 from trtbuild.workers.pool import Pool, Worker, WorkerBugError
+from trtbuild.workers.sandbox import Sandbox
 
 
 class WarmWorker:
     """Starts a worker of `pool` and calls `function` in it at once; the first `take` gets it."""
 
     def __init__(
-        self, pool: Pool, environment: dict[str, str], function: str, **arguments: Any
+        self,
+        pool: Pool,
+        environment: dict[str, str],
+        function: str,
+        /,
+        sandbox: Sandbox | None = None,
+        **arguments: Any,
     ) -> None:
         self._environment = environment
-        self._worker: Worker | None = pool.start(environment)
+        self._worker: Worker | None = pool.start(environment, sandbox)
         self._lock = threading.Lock()
         self._loading = threading.Thread(
             target=self._load, args=(self._worker, function, arguments)

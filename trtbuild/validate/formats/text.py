@@ -6,6 +6,7 @@ import os
 from itertools import groupby
 from typing import TextIO
 
+from trtbuild.printable import printable
 from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.run import Report
 
@@ -56,11 +57,6 @@ def _excerpt(finding: Finding) -> list[str]:
         f"    {number} | {printable(shown)}",
         f"    {' ' * len(number)} | {indent}{'^' * width}",
     ]
-
-
-def printable(text: str) -> str:
-    """`text` without what a terminal would act on: control characters and half characters."""
-    return "".join(c if c.isprintable() or c == "\t" else f"\\x{ord(c):02x}" for c in text)
 
 
 def _bold(text: str, color: bool) -> str:

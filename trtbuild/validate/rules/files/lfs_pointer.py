@@ -25,12 +25,13 @@ onnxruntime.cc; PyTorch backend, libtorch.cc; Python backend, pb_stub.cc.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from trtbuild.onnx_files import external_data
+from trtbuild.errors import SourceError
+from trtbuild.onnx_files import external_data, external_path
 from trtbuild.protowire import WireError
-from trtbuild.repository.directory import Directory, below
+from trtbuild.repository.directory import Directory
 from trtbuild.repository.layout import CONFIG
 from trtbuild.validate import lfs
 from trtbuild.validate.finding import Finding, Severity
@@ -74,17 +75,22 @@ def _loaded(model: Model) -> Iterator[Path]:
     """The files, and the folders of which every file, that loading the model reads."""
     assert model.directory is not None
     root, config = model.directory.path, model.config
-    yield from (below(root, output.label_filename) for output in config.output)
+    yield from _inside(model.directory, [output.label_filename for output in config.output])
     yield root / "warmup"
     yield root / "initial_state"
     for folder in model.version_folders.values():
-        yield from (below(folder.path, name) for name in config.cc_model_filenames.values())
+        yield from _inside(folder, config.cc_model_filenames.values())
     for file in version_files(model):
         yield file.path
         if model.backend == "openvino":
             yield file.path.with_suffix(".bin")
         elif model.backend == "onnxruntime" and file.path.is_file():
             try:
-                yield from (below(file.path.parent, name) for name in external_data(file.path))
-            except (WireError, ValueError, OSError):
-                continue  # it cannot be read: a pointer, or damaged
+                yield from (external_path(file.path, name) for name in external_data(file.path))
+            except (WireError, ValueError, OSError, SourceError):
+                continue  # it cannot be read, a pointer or damaged, or names what is outside
+
+
+def _inside(folder: Directory, names: Iterable[str]) -> Iterator[Path]:
+    """Those that a config names in `folder`; what leads out has a rule of its own."""
+    return filter(None, map(folder.inside, names))

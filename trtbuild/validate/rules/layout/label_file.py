@@ -26,7 +26,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from trtbuild.repository.directory import below, lies_in
+from trtbuild.errors import ForeignNameError
+from trtbuild.foreign import path_inside
 from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.model import Model
 from trtbuild.validate.words import one_of
@@ -47,8 +48,9 @@ def check(model: Model) -> Iterator[Finding]:
         if not name:
             continue
         at = ("output", index, "label_filename")
-        path = below(root, name)
-        if not lies_in(path, root):
+        try:
+            path = path_inside(root, name)
+        except ForeignNameError:
             yield Finding(
                 message=f"the label file '{name}' lies outside the model's folder",
                 at=at,
@@ -57,7 +59,8 @@ def check(model: Model) -> Iterator[Finding]:
                 if model.settings.runs_before(_INSIDE_SINCE) and path.is_file()
                 else None,
             )
-        elif path.is_dir():
+            continue
+        if path.is_dir():
             yield Finding(
                 message=f"the label file '{name}' is a folder, which ends the server",
                 at=at,

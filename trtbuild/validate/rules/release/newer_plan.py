@@ -65,7 +65,7 @@ def check(model: Model) -> Iterator[Finding]:
         return
     seen = set()
     for plan in plan_files(model):
-        header, path = plan.header, plan.folder.path / plan.file
+        header, path = plan.header, plan.path
         if not isinstance(header, PlanHeader) or header.runtime != "tensorrt" or path in seen:
             continue
         seen.add(path)
