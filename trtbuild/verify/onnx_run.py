@@ -18,6 +18,7 @@ from trtbuild.tensorfile import load_tensors, save_tensors
 from trtbuild.verify.compare import Label, compare
 from trtbuild.verify.dtypes import precision_of
 from trtbuild.verify.emulate import emulated
+from trtbuild.verify.kinds import Kind, output_kinds
 from trtbuild.verify.options import Precision, Tolerance, VerifyOptions, tolerance_of
 from trtbuild.verify.points import Point
 from trtbuild.workers.child import report
@@ -97,6 +98,7 @@ def compare_graphs(
     assert isinstance(result.model, OnnxModel), "a network is compared by `references`"
     after = OnnxRun(result.model)
     before = OnnxRun(result.reference) if result.reference is not None else None
+    kinds = output_kinds(read_skeleton((result.reference or result.model).path))
     comparisons: list[Comparison] = []
     not_run: dict[str, str] = {}
     for point in points:
@@ -118,7 +120,7 @@ def compare_graphs(
         comparisons += _wrongly_declared(point, result.model.outputs, final)
         for pair, expected, got, precision in sides:
             tolerance = tolerance_of(options, precision)
-            comparisons += _pairs(pair, point, expected, got, tolerance)
+            comparisons += _pairs(pair, point, expected, got, tolerance, kinds=kinds)
     return VerifyReport(tuple(comparisons), not_run)
 
 
@@ -167,6 +169,8 @@ def _pairs(
     reference: dict[str, Array],
     candidate: dict[str, Array],
     tolerance: Tolerance,
+    *,
+    kinds: dict[str, Kind],
 ) -> Iterator[Comparison]:
     for name, expected in reference.items():
         got = candidate[name]
@@ -174,4 +178,5 @@ def _pairs(
             got = got.reshape(())
         elif point.rows is not None and got.shape[:1] != expected.shape[:1] == (len(point.rows),):
             got = got[list(point.rows)]  # of those that the source ran
-        yield compare(Label(pair, point.name, name), expected, got, tolerance)
+        label = Label(pair, point.name, name)
+        yield compare(label, expected, got, tolerance, kinds.get(name, ""))
