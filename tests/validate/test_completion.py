@@ -42,6 +42,12 @@ ELSEWHERE = {
     "set on the class": "import helper\nclass TritonPythonModel:\n"
     "    def execute(self, requests):\n        return []\n"
     "TritonPythonModel.auto_complete_config = staticmethod(helper.Helper.auto_complete_config)\n",
+    "set by a name that is made": "import helper\nclass TritonPythonModel:\n"
+    "    def execute(self, requests):\n        return []\n"
+    "name = 'auto' + '_complete_config'\n"
+    "setattr(TritonPythonModel, name, staticmethod(getattr(helper.Helper, name)))\n",
+    "put into the class": "import helper\nclass TritonPythonModel:\n"
+    "    locals().update(vars(helper.Helper))\n",
     "set by name": "import helper\nclass TritonPythonModel:\n"
     "    def execute(self, requests):\n        return []\n"
     "setattr(TritonPythonModel, 'auto_complete_config',"
@@ -101,8 +107,8 @@ def test_a_whole_config_may_be_made(judge: Judge, triton: Triton) -> None:
     text = "-- m.completer/1/ --\n"
     assert triton.judge(files_of(text), "m.completer").accepted
     assert {f.level for f in judge(text)} == {Severity.INFO}
-    stub = "-- m.stub/1/ --\n"  # which makes none
-    assert not triton.judge(files_of(stub), "m.stub").accepted
+    none = "-- m.identity/1/ --\n"  # which makes none
+    assert not triton.judge(files_of(none), "m.identity").accepted
     errors = [f.code for f in judge("-- m.identity/1/ --\n") if f.level == Severity.ERROR]
     assert errors == ["L010"]
 

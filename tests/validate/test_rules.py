@@ -55,7 +55,7 @@ def oracle_files(text: str, *, python: bool) -> tuple[dict[str, bytes], str]:
     files = files_of(text)
     if not python:
         for path in [path for path in files if path.endswith(".pbtxt")]:
-            files[path] = files[path].replace(b'"python"', b'"stub"')
+            files[path] = files[path].replace(b'"python"', b'"identity"')
     names = {path.split("/")[0] for path in files}
     return files, "demo" if "demo" in names else sorted(names)[0]
 

@@ -15,7 +15,7 @@ from trtbuild.modelconfig.explain import ConfigSyntaxError
 # Whatever the line is about; in a text they are one of TensorRT-LLM's, which stay on purpose.
 _MARKED = re.compile(
     r"""\$\{[^}\n]*\}?|\{\{[^}\n]*(?:\}\})?|\{%.*?%\}|<%.*?%>|\$\([\w.]+\)|\$[A-Za-z_]\w*
-    |@[A-Za-z_]\w*@|%\([\w.]+\)[sd]|%[A-Za-z_]\w*%|\[\[[ ]*[A-Za-z_]\w*[ ]*\]\]""",
+    |@@?[A-Za-z_]\w*@@?|%\([\w.]+\)[sd]|%%?[A-Za-z_]\w*%%?|\[\[[ ]*[A-Za-z_]\w*[ ]*\]\]""",
     re.VERBOSE,
 )
 # Where a value belongs.
@@ -52,11 +52,7 @@ def placeholder_of(problem: ConfigSyntaxError, text: str) -> Placeholder | None:
         end = read.end()
     if (behind := _COMMENT.match(text, end)) is not None:  # `TYPE_#DTYPE`
         return Placeholder(behind.start(), behind.end(), behind[0], comment=True)
-    marked = _MARKED.search(text, offset, max(end, offset) + 1)
-    marked = marked and _MARKED.match(text, marked.start())
-    if marked is None and text[end : end + 1] in tuple("$@%{<["):
-        marked = _MARKED.match(text, end)
-    if marked is not None:
+    if (marked := _marked(text, offset, end)) is not None:
         return Placeholder(marked.start(), marked.end(), marked[0])
     if problem.field is None or problem.field.table is not None:
         return None
@@ -68,6 +64,19 @@ def placeholder_of(problem: ConfigSyntaxError, text: str) -> Placeholder | None:
     if match is not None and problem.field.type_name in _NUMBERS:
         return Placeholder(offset, match.end(), match[0])
     return None
+
+
+def _marked(text: str, offset: int, end: int) -> re.Match[str] | None:
+    """A placeholder with marks of its own in the value at `offset`, or behind its word's `end`."""
+    if text[offset : offset + 1] == "[" and text[offset + 1 : offset + 2] != "[":
+        last = text.find("\n", offset)  # a list that cannot be read: one of its elements is meant
+        found = _MARKED.search(text, offset, len(text) if last < 0 else last)
+        if found is not None:
+            return found
+    found = _MARKED.search(text, offset, end + 1)
+    if found is not None:
+        return _MARKED.match(text, found.start())  # whole
+    return _MARKED.match(text, end) if text[end : end + 1] in tuple("$@%{<[") else None
 
 
 def _comment_before(text: str, offset: int) -> Placeholder | None:

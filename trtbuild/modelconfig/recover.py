@@ -23,7 +23,7 @@ from trtbuild.modelconfig.reader import Reader
 from trtbuild.modelconfig.schema import schema
 from trtbuild.modelconfig.values import ValueProblem
 
-_MOST = 100  # faults of one config; each costs a reading
+_MOST = 50  # faults of one config; each costs a reading
 _LARGEST = 1 << 18  # characters of a text that is read on; its first fault is told in any case
 # What stands for a value that cannot be read, in the first and in the second reading.
 _NUMBERS, _NAMES, _TRUTH, _TEXTS = ("8", "0"), ("0", "2"), ("t", "f"), ('""', '"x"')

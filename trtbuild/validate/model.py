@@ -98,6 +98,15 @@ class Model:
         """Whether the backend may add what the config's inputs and outputs leave out."""
         return self.completion > Completion.NOTHING
 
+    def may_add(self, role: str) -> bool:
+        """Whether auto-complete may add inputs (or outputs) to those that the config lists.
+
+        Backends that read them from the model file take a list that is there as it is.
+        """
+        if self.completion == Completion.SURELY and self.backend != "python":
+            return not getattr(self.config, role)
+        return self.fills_tensors
+
     @cached_property
     def versions(self) -> dict[int, str]:
         """The versions the policy selects -> the folder that Triton opens for each."""

@@ -35,7 +35,7 @@ class PythonModel(NamedTuple):
     class_line: int = 0
     parser: Version = RUNNING  # the Python that has the problem
     sure: bool = True  # False: the server's Python has not this problem, as far as can be told
-    sets_completion: bool = False  # the file speaks of `COMPLETES` outside its class
+    sets_completion: bool = False  # something may give the class `COMPLETES` from outside of it
 
 
 @functools.lru_cache(maxsize=64)
@@ -48,7 +48,7 @@ def _read(path: Path, _stamp: tuple[int, int], server: Version) -> PythonModel |
         model = _of_tree(tree) if tree is not None else _UNSEEN
     except (ValueError, RecursionError, MemoryError) as refusal:
         return _UNSEEN._replace(problem=str(refusal) or type(refusal).__name__)
-    if tree is not None and COMPLETES.encode() in source:
+    if tree is not None and any(word in source for word in _SETTING):
         model = model._replace(sets_completion=any(_sets_completion(tree)))
     return model if error is None else _with_problem(model, error, parser, sure=sure)
 
@@ -69,15 +69,33 @@ def _with_problem(
     )
 
 
+# Without one of these in its text, a file gives the class no method from outside of it.
+_SETTING = (COMPLETES.encode(), b"setattr", b"locals", b"vars", b"exec", b"__dict__")
+
+
 def _sets_completion(tree: ast.Module) -> Iterator[bool]:
     """Whether something may give the class the method from outside of it."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute):
             yield node.attr == COMPLETES and isinstance(node.ctx, ast.Store)
+            yield node.attr == "__dict__"
         elif isinstance(node, ast.Constant):
             yield node.value == COMPLETES
         elif isinstance(node, ast.keyword):
             yield node.arg == COMPLETES
+    for node in _run_on_import(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            yield node.func.id in ("locals", "vars", "exec")
+            named = len(node.args) == 3 and isinstance(node.args[1], ast.Constant)
+            yield node.func.id == "setattr" and not named
+
+
+def _run_on_import(node: ast.AST) -> Iterator[ast.AST]:
+    """What the import of the module runs: all but the bodies of functions."""
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            yield child
+            yield from _run_on_import(child)
 
 
 def _of_tree(tree: ast.Module) -> PythonModel:

@@ -24,7 +24,7 @@ from tests.validate.oracle.fields import (
 from trtbuild.modelconfig.schema import new_config
 
 
-def model(c: Chance, backend: str = "stub") -> dict[str, Any]:
+def model(c: Chance, backend: str = "identity") -> dict[str, Any]:
     """A config of a model that is no ensemble."""
     batch = c.usually(c.pick(0, 4, 1, 8), -1, odd=40)
     inputs = c.some(lambda: tensor(c), 3)
@@ -86,7 +86,7 @@ def ensemble_repository(c: Chance) -> dict[str, bytes]:
     members: dict[str, dict[str, Any]] = {}
     for member in ("n", "o"):
         members[member] = {
-            "backend": c.usually("stub", "absent", odd=40),
+            "backend": c.usually("identity", "absent", odd=40),
             "max_batch_size": c.usually(c.pick(0, 4), 8, -1, odd=20),
             "input": [_port(c, name) for name in c.usually(["a"], ["a", "b"], ["a", "a"], odd=4)],
             "output": [_port(c, name) for name in c.usually(["x"], ["x", "y"], odd=3)],
@@ -148,7 +148,7 @@ def _ensemble(c: Chance, members: dict[str, dict[str, Any]]) -> dict[str, Any]:
     loose = [tensor for tensor in dict.fromkeys(written) if tensor not in read]
     returned = c.usually(loose, [*loose, "a"], loose[:1], [*loose, "never"], odd=10)
     made: dict[str, Any] = {
-        "platform": c.usually("ensemble", "stub", "", odd=80),
+        "platform": c.usually("ensemble", "identity", "", odd=80),
         "max_batch_size": c.usually(0, 4, 8, odd=4),
         "input": [_port(c, entry) for entry in c.usually(["a"], ["a", "z"], [], odd=30)],
         "output": [_port(c, entry) for entry in returned],
@@ -156,7 +156,7 @@ def _ensemble(c: Chance, members: dict[str, dict[str, Any]]) -> dict[str, Any]:
     }
     if c.one_in(60):
         made |= c.pick(
-            {"backend": "stub"},
+            {"backend": "identity"},
             {"instance_group": [{"count": 1}]},
             {"optimization": {}},
             {"model_warmup": [{"name": "w"}]},
@@ -170,7 +170,7 @@ PLATFORMS = (
     *("", "", "ensemble", "tensorrt_plan", "onnxruntime_onnx", "pytorch_libtorch", "libtorch"),
     *("tensorflow_savedmodel", "tensorflow_graphdef", "torch_aoti", "caffe2_netdef", "anything"),
 )
-BACKENDS = ("", "", "tensorrt", "onnxruntime", "pytorch", "tensorflow", "openvino", "stub")
+BACKENDS = ("", "", "tensorrt", "onnxruntime", "pytorch", "tensorflow", "openvino", "identity")
 MODEL_FILES = (
     *("model.plan", "model.onnx", "model.pt", "model.pt2", "model.xml", "model.graphdef"),
     *("model.savedmodel/", "model.onnx/", "model.plan/", "other.bin"),

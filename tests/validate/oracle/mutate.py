@@ -11,13 +11,13 @@ from tests.validate.oracle.chance import Chance
 
 CONFIGS = (
     b"""# identity
-backend: "stub"
+backend: "identity"
 max_batch_size: 8
 input [ { name: "INPUT0" data_type: TYPE_FP32 dims: [ -1 ] } ]
 output [ { name: "OUTPUT0" data_type: TYPE_FP32 dims: [ -1 ] } ]
 instance_group [ { count: 2 kind: KIND_CPU } ]
 """,
-    b"""backend: "stub"
+    b"""backend: "identity"
 max_batch_size: 4
 input { name: "image" data_type: TYPE_UINT8 format: FORMAT_NHWC dims: [ 224, 224, 3 ] }
 output { name: "probabilities" data_type: TYPE_FP32 dims: [ 1000 ] }
@@ -28,7 +28,7 @@ dynamic_batching {
 }
 version_policy: { latest { num_versions: 2 } }
 """,
-    b"""backend: 'stub'
+    b"""backend: 'identity'
 sequence_batching {
   max_sequence_idle_microseconds: 5000000
   direct { minimum_slot_utilization: 0.5e0 }

@@ -23,8 +23,9 @@ from typing import NamedTuple
 from tests import tritonserver
 from tests.tritonserver import PYTHON, free_port, lay_out_backends
 
-# The stand-ins; "stub" is a custom backend, of which Triton's core knows nothing.
-STAND_INS = ("stub", "tensorrt", "onnxruntime", "pytorch", "tensorflow", "openvino")
+# The stand-ins, which complete nothing; of Triton's example "identity" its core knows nothing, and
+# we know that it completes nothing.
+STAND_INS = ("identity", "tensorrt", "onnxruntime", "pytorch", "tensorflow", "openvino")
 # A backend of one's own in Python, which fills in what its models leave out.
 COMPLETER = """class TritonPythonModel:
     @staticmethod

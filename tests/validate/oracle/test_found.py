@@ -11,7 +11,7 @@ from trtbuild.validate.settings import Settings
 
 A = 'input { name: "a" data_type: TYPE_FP32 dims: [4] }\n'
 B = 'output { name: "b" data_type: TYPE_FP32 dims: [4] }\n'
-STUB = 'backend: "stub"\n' + A + B
+STUB = 'backend: "identity"\n' + A + B
 
 
 def member(name: str, text: str = STUB) -> str:
@@ -151,13 +151,13 @@ def test_both_refuse(case: str, triton: Triton) -> None:
 
 
 def test_a_python_model_without_its_file_never_answers(triton: Triton) -> None:
-    files = files_of(member("m", STUB.replace("stub", "python")))
+    files = files_of(member("m", STUB.replace("identity", "python")))
     assert triton.judge(files, "m", timeout_s=3).message == "no answer"
     assert "F001" in {error.code for error in our_errors(files, "m", Settings())}
 
 
 def test_a_misread_version_folder_never_answers_with_python(triton: Triton) -> None:
-    config = STUB.replace("stub", "python")
+    config = STUB.replace("identity", "python")
     files = files_of(f"-- m/config.pbtxt --\n{config}-- m/1abc/model.py --\n")
     assert triton.judge(files, "m", timeout_s=3).message == "no answer"
     assert {"L003"} <= {error.code for error in our_errors(files, "m", Settings())}

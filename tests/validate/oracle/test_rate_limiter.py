@@ -27,7 +27,7 @@ def group(*resources: str, more: str = "") -> str:
 
 
 def model(name: str, *groups: str) -> str:
-    text = f'backend: "stub"\n{IO}{"".join(groups)}'
+    text = f'backend: "identity"\n{IO}{"".join(groups)}'
     return f"-- {name}/config.pbtxt --\n{text}-- {name}/1/ --\n"
 
 

@@ -55,9 +55,7 @@ def check(model: Model) -> Iterator[Finding]:
                 message=f"the label file '{name}' lies outside the model's folder",
                 at=at,
                 hint="copy it beside config.pbtxt",
-                severity=Severity.WARNING
-                if model.settings.runs_before(_INSIDE_SINCE) and path.is_file()
-                else None,
+                severity=Severity.WARNING if model.settings.runs_before(_INSIDE_SINCE) else None,
             )
             continue
         if path.is_dir():

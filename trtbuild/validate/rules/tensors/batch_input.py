@@ -71,5 +71,5 @@ def check(model: Model) -> Iterator[Finding]:
                     f"there are {words.one_of(inputs)}",
                     at=(*at, "source_input", number),
                     hint="name an input of this model",
-                    severity=Severity.WARNING if model.fills_tensors else None,
+                    severity=Severity.WARNING if model.may_add("input") else None,
                 )

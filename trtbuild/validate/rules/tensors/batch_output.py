@@ -56,7 +56,7 @@ def check(model: Model) -> Iterator[Finding]:
                     f"there are {one_of(inputs)}",
                     at=(*at, "source_input", number),
                     hint="name an input of this model",
-                    severity=Severity.WARNING if model.fills_tensors else None,
+                    severity=Severity.WARNING if model.may_add("input") else None,
                 )
         for number, target in enumerate(entry.target_name):
             twice = target in entry.target_name[:number]
@@ -67,5 +67,5 @@ def check(model: Model) -> Iterator[Finding]:
                     f"there are {one_of(outputs)}",
                     at=(*at, "target_name", number),
                     hint="name each output of this model at most once",
-                    severity=None if twice or not model.fills_tensors else Severity.WARNING,
+                    severity=None if twice or not model.may_add("output") else Severity.WARNING,
                 )

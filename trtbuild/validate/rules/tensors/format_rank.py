@@ -31,7 +31,7 @@ SEVERITY = Severity.ERROR
 def check(model: Model) -> Iterator[Finding]:
     """One finding an input."""
     for index, entry in enumerate(model.config.input):
-        if lacks_image_dims(entry):
+        if lacks_image_dims(entry) and (entry.dims or not model.fills_tensors):
             yield Finding(
                 message=f"input '{entry.name}' has an image format and the dims "
                 f"{words.dims(entry.dims)}; such a format wants three",
