@@ -16,9 +16,18 @@ from typing import Any
 
 import numpy as np
 import onnx
+from google.protobuf.message import DecodeError
 
-from trtbuild.errors import TrtbuildError
-from trtbuild.protowire import LENGTH, Buffer, Field, fields, message_bytes, varint_bytes
+from trtbuild.errors import SourceError, TrtbuildError, first_line
+from trtbuild.protowire import (
+    LENGTH,
+    Buffer,
+    Field,
+    WireError,
+    fields,
+    message_bytes,
+    varint_bytes,
+)
 from trtbuild.tensor import dtype_from_onnx
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -43,9 +52,19 @@ def read_skeleton(path: Path) -> onnx.ModelProto:
 
 
 def read_outline(path: Path) -> onnx.ModelProto:
-    """The model at `path` to look at: like a skeleton, but external data is as the file says."""
+    """The model at `path` to look at: like a skeleton, but external data is as the file says.
+
+    Raises `SourceError` for a file that is damaged.
+    """
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as buffer:
-        return onnx.ModelProto.FromString(_without_weights(buffer, path))
+        try:
+            return onnx.ModelProto.FromString(_without_weights(buffer, path))
+        except (DecodeError, WireError) as error:
+            raise SourceError(
+                f"the ONNX file '{path}' is damaged, or nests more than protobuf's 100 levels: "
+                f"{first_line(error)}",
+                "copy or download it again, or export it with less nesting",
+            ) from None
 
 
 def _without_weights(buffer: Buffer, path: Path) -> bytes:
@@ -97,8 +116,8 @@ def _complete_location(tensor: onnx.TensorProto, folder: Path) -> None:
             "a path of external data is relative to the .onnx file, without '..'",
         )
     location = (folder / entries["location"]).absolute()
-    offset = int(entries.get("offset", 0))
-    length = int(entries.get("length") or size_bytes(tensor))
+    offset = _number(tensor, entries.get("offset", "0"))
+    length = _number(tensor, entries.get("length") or str(size_bytes(tensor)))
     if not location.is_file() or location.stat().st_size < offset + length:
         raise TrtbuildError(
             f"the weight '{tensor.name}' should lie in {location} at bytes {offset} to "
@@ -107,6 +126,16 @@ def _complete_location(tensor: onnx.TensorProto, folder: Path) -> None:
         )
     del tensor.external_data[:]
     tensor.MergeFrom(reference(location, offset, length))
+
+
+def _number(tensor: onnx.TensorProto, text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 20):
+        raise SourceError(
+            f"the weight '{tensor.name}' has an offset or length of external data that is no "
+            f"number: '{text}'",
+            "export the model again",
+        )
+    return int(text)
 
 
 def _lies_within(location: str) -> bool:

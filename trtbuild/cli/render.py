@@ -183,6 +183,8 @@ def accuracy(report: artifacts.VerifyReport) -> None:
         typer.echo(compared(report))
     for what, why in report.not_run.items():
         typer.echo(f"  {what}: {why}")
+    for warning in report.warnings:
+        typer.secho(f"warning: {warning}", fg="yellow")
 
 
 def verdict(report: artifacts.VerifyReport) -> str:

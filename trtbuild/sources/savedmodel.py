@@ -34,16 +34,17 @@ class SavedModel:
         try:
             tags, signature = self._choose(ref.location)
             self.model = tf.saved_model.load(ref.location, tags=list(tags))
+            self.function = self.model.signatures[signature]
+            # The keyword arguments of a signature are sorted by name, and so are its results.
+            self.inputs = sorted(self.function.structured_input_signature[1])
+            found = sorted(self.function.structured_outputs)
         except SourceError:
             raise
         except Exception as error:
             raise SourceError(
                 f"TensorFlow {tf.__version__} cannot load {self.what}: {first_line(error)}"
             ) from error
-        self.function = self.model.signatures[signature]
-        # The keyword arguments of a signature are sorted by name, and so are its results.
-        self.inputs = sorted(self.function.structured_input_signature[1])
-        self.outputs = distinct_outputs(self.inputs, sorted(self.function.structured_outputs))
+        self.outputs = distinct_outputs(self.inputs, found)
 
     def _choose(self, location: str) -> tuple[tuple[str, ...], str]:
         """The tags and the signature; what they would run is looked through before it is loaded."""

@@ -17,6 +17,7 @@ from trtbuild.tensorfile import load_tensors, save_tensors
 from trtbuild.verify.compare import Label, compare
 from trtbuild.verify.dtypes import precision_of
 from trtbuild.verify.emulate import emulated
+from trtbuild.verify.finite import no_numbers_in_answers, no_numbers_in_weights
 from trtbuild.verify.options import Precision, Tolerance, VerifyOptions, tolerance_of
 from trtbuild.verify.points import Point
 from trtbuild.workers.child import report
@@ -75,11 +76,13 @@ def compare_graphs(
     before = OnnxRun(result.reference) if result.reference is not None else None
     comparisons: list[Comparison] = []
     not_run: dict[str, str] = {}
+    warnings = no_numbers_in_weights(read_skeleton((result.reference or result.model).path))
     for point in points:
         report("verify", f"{point.name} shapes")
         inputs = load_tensors(point.inputs)
         source = _source_outputs(outputs.get(point.name, []), result)
         final = after(inputs)
+        warnings += no_numbers_in_answers(source or final, point, kind if source else "ONNX")
         sides = []
         if not source:
             not_run[f"{kind} vs ONNX"] = f"not run: {no_source}" if no_source else CUT
@@ -93,7 +96,7 @@ def compare_graphs(
         for pair, expected, got, precision in sides:
             tolerance = tolerance_of(options, precision)
             comparisons += _pairs(pair, point, expected, got, tolerance)
-    return VerifyReport(tuple(comparisons), not_run)
+    return VerifyReport(tuple(comparisons), not_run, tuple(warnings))
 
 
 def run_final(result: SurgeryResult, points: list[Point]) -> list[Path]:
