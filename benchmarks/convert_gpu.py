@@ -23,13 +23,16 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.resnet import resnet
+from trtbuild.device import gpus
+from trtbuild.plan.runtimes import installed_runtimes
 
 LARGEST = 128
 _BARE = """
 import json, sys, time
 began = time.perf_counter()
-import tensorrt as trt
-onnx, plan, cache, largest = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
+import importlib
+trt = importlib.import_module(sys.argv[6])
+onnx, plan, cache = sys.argv[1:4]
 logger = trt.Logger(trt.Logger.ERROR)
 builder = trt.Builder(logger)
 network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
@@ -81,7 +84,7 @@ def _round(work: Path, onnx: Path, timing_cache: Path | None) -> tuple[float, fl
     largest = str(LARGEST)
     store = work / "store"
     shutil.rmtree(store, ignore_errors=True)
-    bare = _seconds(_BARE, onnx, work / "bare.plan", cache, largest, _usual())
+    bare = _seconds(_BARE, onnx, work / "bare.plan", cache, largest, _usual(), _module())
     environment = {"TRTBUILD_CACHE_DIR": str(store)}
     cold = _seconds(_CONVERT, onnx, work / "repo", cache, largest, **environment)
     warm = _seconds(_CONVERT, onnx, work / "repo", cache, largest, **environment)
@@ -91,6 +94,11 @@ def _round(work: Path, onnx: Path, timing_cache: Path | None) -> tuple[float, fl
 def _usual() -> str:
     """The batch sizes of the profile that `convert` makes of `--max-batch`: min, opt and max."""
     return f"1x{(1 + LARGEST) // 2}x{LARGEST}"
+
+
+def _module() -> str:
+    """What TensorRT is imported as: its bindings have a package of their own too."""
+    return next(each.module for each in installed_runtimes(gpus()) if each.name == "tensorrt")
 
 
 def _seconds(script: str, *arguments: Any, **environment: str) -> float:

@@ -1,8 +1,8 @@
 """Plans of data-centre TensorRT: the engine alone, `trtbuild serve`, and Triton, in one run.
 
     python -m benchmarks.serve_tensorrt --repository DIR [--models encoder] [--loads http:64 ...]
-        [--triton HTTP_PORT:GRPC_PORT] [--rounds 3] [--seconds 2] [--short] [--own-clients]
-        [--build-only]
+        [--triton HTTP_PORT:GRPC_PORT] [--rounds 3] [--seconds 2] [--bare-seconds 1] [--short]
+        [--own-clients] [--build-only]
 
 Builds what DIR lacks of the models (plans and timing caches stay in TRTBUILD_CACHE_DIR), measures
 the bare engine, then each load on each server in turn, `--rounds` times, and prints medians as
@@ -35,6 +35,7 @@ from benchmarks.resnet import resnet
 from benchmarks.served import Served, Watch, Watched
 
 _RUNS = 8  # windows until perf_analyzer gives up
+_STABLE_PERCENT = 25  # of the average latency, in three windows of half the seconds in a row
 
 
 class Model(NamedTuple):
@@ -74,11 +75,14 @@ def main() -> None:
     parser.add_argument("--triton", metavar="HTTP_PORT:GRPC_PORT")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=2)
+    parser.add_argument("--bare-seconds", type=float, default=1)
     parser.add_argument("--short", action="store_true")
     parser.add_argument("--own-clients", action="store_true")
     parser.add_argument("--build-only", action="store_true")
     stated = parser.parse_args()
-    length = Length(1, 1, 0.4) if stated.short else Length(stated.rounds, stated.seconds, 1)
+    length = Length(1, 1, 0.4) if stated.short else Length(
+        stated.rounds, stated.seconds, stated.bare_seconds
+    )  # fmt: skip
     for name in stated.models:
         build(stated.repository, name)
     if stated.build_only:
@@ -185,7 +189,8 @@ def _perf_analyzer(folder: Path, protocol: str, port: int, model: str, clients: 
     table = folder / "table.csv"
     subprocess.run(
         ["perf_analyzer", "-m", model, "-i", protocol, "-u", f"127.0.0.1:{port}",
-         f"--concurrency-range={clients}", f"-p{round(seconds * 500)}", "-s15", f"-r{_RUNS}",
+         f"--concurrency-range={clients}", f"-p{round(seconds * 500)}", f"-s{_STABLE_PERCENT}",
+         f"-r{_RUNS}",
          "-f", table],
         check=False, capture_output=True,
     )  # fmt: skip

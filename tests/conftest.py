@@ -15,6 +15,8 @@ from trtbuild import device
 if TYPE_CHECKING:
     from trtbuild.cuda import Cuda
 
+pytest_plugins = ["tests.with_tensorrt"]  # its fixtures
+
 # A shell starts what it puts in the background with SIGINT ignored, and processes inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -34,6 +34,10 @@ static int alive, launches;
 static __thread void *current;
 static char context;
 static int broken, unready = 1;
+static int allocations = -1;
+void stand_in_full_after(int count) { allocations = count; }
+static int full(void) { return allocations >= 0 && __sync_fetch_and_add(&allocations, -1) <= 0
+    && (allocations = 0, 1); }
 void stand_in_unready(int queries) { unready = queries; }
 void stand_in_break(int code) { broken = code; }
 int stand_in_alive(void) { return __sync_fetch_and_add(&alive, 0); }
@@ -69,14 +73,14 @@ int cuMemGetInfo_v2(size_t *free, size_t *total) {
 int cuCtxGetStreamPriorityRange(int *low, int *high) { *low = 0; *high = -5; return 0; }
 int cuMemAlloc_v2(ptr *p, size_t n) {
     if (!current) return 201;
-    if (n > 1ul << 34) return 2;
+    if (n > 1ul << 34 || full()) return 2;
     *p = (ptr)aligned_alloc(256, (n + 255) / 256 * 256); return made(); }
 int cuMemFree_v2(ptr p) {
     if (broken) return broken;
     until(0, 0); return current ? gone((void *)p) : 201; }
 int cuMemHostAlloc(void **p, size_t n, unsigned flags) {
     if (!current) return 201;
-    if (n > 1ul << 34) return 2;
+    if (n > 1ul << 34 || full()) return 2;
     *p = malloc(n); return made(); }
 int cuMemFreeHost(void *p) { until(0, 0); return current ? gone(p) : 201; }
 static int begin(stream *s, ptr to, ptr from, size_t size) {
@@ -169,6 +173,10 @@ class StandIn:
     def fault(self, code: int) -> None:
         """From now on a GPU whose kernel has faulted; 0: one that is whole again."""
         self._library.stand_in_break(code)
+
+    def full_after(self, allocations: int) -> None:
+        """Memory for so many allocations is left, of the GPU's and pinned; -1: for any number."""
+        self._library.stand_in_full_after(allocations)
 
     def answers_late(self, queries: int) -> None:
         """From now on so many queries of an event find that it is not passed yet."""

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,6 +30,7 @@ def test_graphs_are_compared_once_and_plans_without_a_gpu_are_named(
         report = accuracy.of_graphs()
         assert report.passed
         assert [one.point for one in report.comparisons] == ["min", "opt", "max"]
+        assert all(point.outputs.exists() for point in accuracy.points()), "for plans"
         assert accuracy.of_graphs() == report
         assert [stage.cached for stage in run.stages[-2:]] == [False, True]
         targets = (Capability(8, 6), Capability(12, 0))
@@ -37,6 +39,11 @@ def test_graphs_are_compared_once_and_plans_without_a_gpu_are_named(
             "plan 8.6": "not run: no GPU of 8.6",
             "plan 12.0": "not run: no GPU of 12.0",
         }
+    with Run(source, None, options, lambda _: None) as again:
+        accuracy = Accuracy(again, exported, surgery, profile)
+        assert accuracy.of_graphs() == report
+        assert accuracy._no_graph() == ""
+        assert again._frameworks is None, "what is known takes no worker"
 
 
 def test_an_onnx_source_that_cannot_be_run_is_a_reason_and_no_failure(
@@ -76,3 +83,54 @@ def test_an_op_that_only_a_plugin_has_leaves_nothing_to_compare(
     assert report.not_run["onnx vs ONNX"].startswith("not run: ONNX Runtime has no acme::Scaled")
     assert on_gpu.not_run["plan 9.0"] == report.not_run["onnx vs ONNX"]
     assert on_gpu.not_run["plan 8.6"] == "not run: no GPU of 8.6"
+
+
+def test_samples_for_plans_are_no_part_of_what_graphs_are_known_by(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRTBUILD_CACHE_DIR", str(tmp_path / "cache"))
+    source = identify(str(linear(tmp_path / "tiny.onnx")))
+    (tmp_path / "samples.npz").touch()
+    reports = []
+    for samples in (None, tmp_path / "samples.npz"):
+        asked = ConvertRequest(source="", repo=tmp_path, samples=samples)
+        options = options_of_stages(asked, "onnx")
+        with Run(source, None, options, lambda _: None) as run:
+            exported = run.export()
+            surgery = run.operate(exported)
+            profile = profile_from_shapes(surgery.model.inputs, options.shapes)
+            reports.append(Accuracy(run, exported, surgery, profile).of_graphs())
+            assert run.stages[-1].cached is (samples is not None)
+    assert reports[0] == reports[1]
+
+
+def test_what_the_graph_gives_is_not_computed_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Plans are compared with what the comparison of the graphs has left, where that was made."""
+    monkeypatch.setenv("TRTBUILD_CACHE_DIR", str(tmp_path / "cache"))
+    source = identify(str(linear(tmp_path / "tiny.onnx")))
+    options = options_of_stages(ConvertRequest(source="", repo=tmp_path), "onnx")
+    called: list[str] = []
+    for _ in range(2):
+        with Run(source, None, options, lambda _: None) as run:
+            ask = run.call
+
+            def noted(name: str, *more: Any, ask: Any = ask, **given: Any) -> Any:
+                called.append(name.rpartition(":")[2])
+                return ask(name, *more, **given)
+
+            monkeypatch.setattr(run, "call", noted)
+            exported = run.export()
+            surgery = run.operate(exported)
+            profile = profile_from_shapes(surgery.model.inputs, options.shapes)
+            accuracy = Accuracy(run, exported, surgery, profile)
+            accuracy.of_graphs()
+            points, against = accuracy._expected()
+            assert against == "ONNX"
+            assert all(point.outputs.exists() for point in points)
+        called.append("next run")
+    first, second = (called[: called.index("next run")], called[called.index("next run") + 1 :])
+    assert first.count("make_inputs") == 1
+    assert "run_final" not in first
+    assert second == ["make_inputs", "run_final", "next run"]

@@ -79,11 +79,9 @@ def test_counts_and_times_that_are_none(options: BenchOptions, tmp_path: Path) -
 
 
 @pytest.mark.gpu
+@pytest.mark.usefixtures("shared_store")
 @needs_tensorrt
-def test_a_full_gpu_is_an_error_with_what_to_do(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("TRTBUILD_CACHE_DIR", str(tmp_path / "cache"))
+def test_a_full_gpu_is_an_error_with_what_to_do(tmp_path: Path) -> None:
     trtbuild.convert(linear(tmp_path / "tiny.onnx"), tmp_path / "repo", runtime="tensorrt")
     with full_gpu(), pytest.raises(TrtbuildError, match="out of memory") as caught:
         bench(tmp_path / "repo/tiny", BenchOptions(seconds=0))
@@ -92,9 +90,9 @@ def test_a_full_gpu_is_an_error_with_what_to_do(
 
 
 @pytest.mark.gpu
+@pytest.mark.usefixtures("shared_store")
 @needs_tensorrt
-def test_a_model_is_measured_on_its_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TRTBUILD_CACHE_DIR", str(tmp_path / "cache"))
+def test_a_model_is_measured_on_its_gpu(tmp_path: Path) -> None:
     trtbuild.convert(linear(tmp_path / "tiny.onnx"), tmp_path / "repo", runtime="tensorrt")
     options = BenchOptions(batches=(1, 4), seconds=0.1, warm_up_ms=10, cuda_graph=True, layers=True)
     found = bench(tmp_path / "repo/tiny", options)

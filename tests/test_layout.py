@@ -21,17 +21,20 @@ MODULES = sorted(
 TESTED_ELSEWHERE = {
     "trtbuild/__init__.py": "one function, called by tests/test_pipeline.py",
     "trtbuild/__main__.py": "one call, made by tests/cli/test_app.py",
+    "trtbuild/check_report.py": "values, made and read in tests/plan/test_check.py",
     "trtbuild/modelconfig/options.py": "a value, used in tests/modelconfig/test_derive.py",
 }
 # Folders whose files are all tested by one table of cases, each a real file with its snapshot.
 TESTED_BY_TABLE = ("trtbuild/validate/rules/",)
 
 WORDS = {
-    "errors", "tensor", "capability", "registry", "artifacts", "device", "store", "workers",
+    "errors", "foreign", "tensor", "capability", "bound", "registry", "artifacts", "device",
+    "store", "cache_folder", "folder_lock", "temporary", "workers",
     "tensorfile", "protowire", "onnx_files", "onnx_model", "onnx_ops", "onnx_weights",
-    "onnx_session", "onnx_write", "samples", "request", "columns", "cuda", "cuda_timing",
+    "onnx_session", "onnx_write", "samples", "request", "columns",
+    "cuda_driver", "cuda", "cuda_timing",
     "plugins", "plugin_files", "plugin_registry", "users_code", "weights_file", "network_model",
-    "engine_from_plan", "tensorrt_log",
+    "engine_from_plan", "tensorrt_log", "printable", "check_report",
 }  # fmt: skip
 STAGES = {"sources", "surgery", "plan", "verify", "modelconfig", "repository", "validate"}
 # What each part may import besides the words: one way, so that a stage can be read alone.

@@ -74,9 +74,8 @@ def test_outside_the_folder(tmp_path: Path, location: str) -> None:
     path = models.save(models.point_to(models.affine(), location, 48), tmp_path / "in" / "m.onnx")
     with pytest.raises(SourceError) as caught:
         external_files(path)
-    assert caught.value.message == (
-        f"'{path}' keeps external data in '{location}', which is outside the model's folder"
-    )
+    said = f"'{path}' keeps external data in '{location}', which is outside the model's folder: "
+    assert caught.value.message.startswith(said)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="symbolic links need rights there")

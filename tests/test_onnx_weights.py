@@ -92,9 +92,7 @@ def test_external_data_outside_the_folder_is_refused(tmp_path: Path, location: s
     path.write_bytes(model.SerializeToString())
     with pytest.raises(TrtbuildError) as caught:
         read_skeleton(path)
-    assert caught.value.message == (
-        f"the weight 'large' is said to lie in '{location}', outside the model's folder"
-    )
+    assert f"external data in '{location}', which is outside" in caught.value.message
     assert read_outline(path).graph.initializer[0].name == "large"  # looking does no harm
 
 

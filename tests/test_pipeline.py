@@ -22,7 +22,6 @@ from trtbuild.errors import (
     ConfigError,
     PlanError,
     RepositoryError,
-    StoreError,
     UsageError,
     VerificationError,
 )
@@ -356,10 +355,13 @@ def test_options_reach_the_config_and_the_folder(tmp_path: Path) -> None:
     ]
 
 
-def test_a_cache_that_cannot_be_written_is_no_bug(tmp_path: Path) -> None:
+def test_a_cache_that_cannot_be_written_is_gone_without(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     (tmp_path / "cache").write_text("a file where the folder should be")
-    with pytest.raises(StoreError, match="Not a directory"):
-        trtbuild.convert(linear(tmp_path / "tiny.onnx"), tmp_path / "repo")
+    done = trtbuild.convert(linear(tmp_path / "tiny.onnx"), tmp_path / "repo")
+    assert all(plan.path.is_file() for plan in done.plans)
+    assert [record.getMessage().count("is not used") for record in caplog.records] == [1]
 
 
 def test_progress_names_every_stage_and_target(tmp_path: Path) -> None:

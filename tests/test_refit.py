@@ -53,7 +53,7 @@ def with_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(device, "gpus", lambda: Devices((A10,)))
     monkeypatch.setattr(module, "choose_runtime", lambda *_: TRT)
-    monkeypatch.setattr(module, "external_data", lambda _: ())
+    monkeypatch.setattr(module, "external_files", lambda _: ())
     monkeypatch.setattr(Pool, "worker", worker)
 
 

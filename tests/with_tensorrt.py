@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
 from trtbuild.device import gpus
@@ -19,3 +22,19 @@ def lacking() -> str:
 
 
 needs_tensorrt = pytest.mark.skipif(bool(lacking()), reason=lacking())
+
+
+def shared_folder(factory: pytest.TempPathFactory, name: str) -> Path:
+    """One folder for all processes of a test run: what is slow to make is made once."""
+    base = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+    (folder := base / name).mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture
+def shared_store(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plans are built once a run, whichever test asks for them first."""
+    folder = shared_folder(tmp_path_factory, "store")
+    monkeypatch.setenv("TRTBUILD_CACHE_DIR", str(folder))

@@ -15,6 +15,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from trtbuild.artifacts import Conversion
 
+# ONNX Runtime 1.3x looks its maker's server up and leaves a device id and a database of events in
+# the user's cache folder, from its import on. Here it is told not to, before any of this imports
+# it, and processes that are started inherit it: workers, servers, Python models.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
 __version__ = "0.1.0"
 __all__ = ["__version__", "convert"]
 

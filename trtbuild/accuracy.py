@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
 
-import msgspec
+from msgspec.structs import replace
 
 from trtbuild.artifacts import (
     Comparison,
@@ -29,10 +29,15 @@ from trtbuild.steps import ONNX_PACKAGES, Run, stage_key
 from trtbuild.verify.options import Precision
 from trtbuild.verify.points import Point
 
+_OTHER_VALUES = (
+    "give inputs that it takes, --samples FILE.npz, or make a constant of one, --bind NAME=VALUE; "
+    "--no-verify builds without comparing"
+)
 _NAME_IT = "name what it has to give: --reference FILE.py:FUNCTION or --samples FILE.npz"
 
 
-class Accuracy(NamedTuple):
+@dataclass(frozen=True)
+class Accuracy:
     """What is compared in one run."""
 
     run: Run
@@ -41,6 +46,7 @@ class Accuracy(NamedTuple):
     profile: Profile
     profiles: tuple[Profile, ...] = ()  # that `profile` is the envelope of; (): itself alone
     trusted: bool = True  # the plans were built here: the code in version-compatible ones may run
+    made: list[Point] = field(default_factory=list)  # the points, once they are
 
     def of_graphs(self) -> VerifyReport:
         """Source framework against ONNX, with the very object that was exported."""
@@ -54,10 +60,13 @@ class Accuracy(NamedTuple):
             "reference": surgery.reference and surgery.reference.digest,
             "names": (surgery.input_names, surgery.output_names),
             "profile": self.profiles if len(self.profiles) > 1 else self.profile,
-            "options": (options.source, options.verify),
+            # Samples and a reference are what plans are compared with.
+            "options": (options.source, replace(options.verify, samples=None, reference=None)),
         }
         packages = (*PACKAGES[source.kind], *ONNX_PACKAGES)
-        key = source.digest and stage_key("verify", determines, packages)
+        # What a user's samples hold is in no digest.
+        known = source.digest and not options.verify.samples
+        key = stage_key("verify", determines, packages) if known else None
         return self.run.cached("verify", key, VerifyReport, lambda _: self._compare_graphs())
 
     def _compare_graphs(self) -> VerifyReport:
@@ -161,7 +170,7 @@ class Accuracy(NamedTuple):
             "profiles": self.profiles or (self.profile,),
             "directory": self.run.folder,
         }
-        if options.samples:
+        if options.samples and (self._no_graph() or self._samples_have_outputs()):
             function = "trtbuild.verify.references:sample_points"
             return self.run.call(function, list[Point], samples=options.samples, **usual), "samples"
         if options.reference:
@@ -177,10 +186,24 @@ class Accuracy(NamedTuple):
                 )
             return points, "reference"
         points = self.points()
-        self.run.call(
-            "trtbuild.verify.onnx_run:run_final", list[Path], result=self.surgery, points=points
-        )
+        lacking = [point for point in points if not point.outputs.exists()]
+        if lacking:  # the graphs' own comparison came from the store
+            self.run.call(
+                "trtbuild.verify.onnx_run:run_final",
+                list[Path],
+                result=self.surgery,
+                points=lacking,
+            )
         return points, "ONNX"
+
+    def _samples_have_outputs(self) -> bool:
+        """What plans have to give is in the user's files; else ONNX Runtime says it."""
+        return self.run.call(
+            "trtbuild.verify.sample_files:have_outputs",
+            bool,
+            samples=self.run.options.verify.samples,
+            outputs=[spec.name for spec in self.surgery.model.outputs],
+        )
 
     def _compare_plan(
         self,
@@ -221,7 +244,14 @@ class Accuracy(NamedTuple):
         if isinstance(model, NetworkModel):
             return f"not run: there is nothing to compare a network with; {_NAME_IT}"
         # Ops that ONNX does not define are plugins, those that TensorRT brings among them.
-        ops = self.run.call("trtbuild.verify.custom_ops:lacking", list[str], path=model.path)
+        ops, _ = self.run.store.cached(
+            "custom-ops",
+            stage_key("custom ops", {"onnx": model.digest}, ONNX_PACKAGES),
+            list[str],
+            lambda _: self.run.call(
+                "trtbuild.verify.custom_ops:lacking", list[str], path=model.path
+            ),
+        )
         return f"not run: ONNX Runtime has no {', '.join(ops)}; {_NAME_IT}" if ops else ""
 
     def _with_weights(self, plan: Plan, gpu: Gpu) -> Plan:
@@ -240,22 +270,24 @@ class Accuracy(NamedTuple):
                 output=output,
                 loading=self._loading(plan),
             )
-        return msgspec.structs.replace(
-            plan, directory=output.parent, file=output.name, stripped=False
-        )
+        return replace(plan, directory=output.parent, file=output.name, stripped=False)
 
     def points(self) -> list[Point]:
-        """Seeded inputs for each set of shapes, made once a call."""
-        return self.run.call(
-            "trtbuild.verify.inputs:make_inputs",
-            list[Point],
-            exported=self.exported,
-            result=self.surgery,
-            profile=self.profile,
-            profiles=self.profiles,
-            seed=self.run.options.verify.seed,
-            directory=self.run.folder,
-        )
+        """Seeded inputs for each set of shapes, made once."""
+        if not self.made:
+            found = self.run.call(
+                "trtbuild.verify.inputs:make_inputs",
+                list[Point],
+                exported=self.exported,
+                result=self.surgery,
+                profile=self.profile,
+                profiles=self.profiles,
+                seed=self.run.options.verify.seed,
+                directory=self.run.folder,
+                samples=self.run.options.verify.samples,
+            )
+            self.made.extend(found)
+        return self.made
 
     def _references(self, points: list[Point]) -> tuple[dict[str, list[Path]], str]:
         """The source's outputs by point, or why there are none.
@@ -267,7 +299,7 @@ class Accuracy(NamedTuple):
             return {point.name: self._reference(point) for point in points}, ""
         except SourceError as error:
             if self.run.source.kind != "onnx":
-                raise
+                raise SourceError(error.message, error.hint or _OTHER_VALUES) from error
             return {}, error.message
 
     def _reference(self, point: Point) -> list[Path]:

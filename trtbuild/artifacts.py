@@ -15,6 +15,7 @@ from typing import Any, TypeVar, overload
 import msgspec
 
 from trtbuild.capability import Capability
+from trtbuild.foreign import open_file, path_inside
 from trtbuild.network_model import NetworkModel
 from trtbuild.plugins import UsedPlugin
 from trtbuild.tensor import TensorSpec
@@ -43,17 +44,25 @@ class OnnxModel(msgspec.Struct, frozen=True, tag="onnx"):
     opset: int  # of the default domain
     producer: str  # who exported it, with version: "pytorch 2.13.0"
     notes: tuple[str, ...] = ()  # what the exporter had to do that a user should know
+    unbatched: tuple[str, ...] = ()  # outputs whose first dim was seen not to follow the batch
 
     @property
     def path(self) -> Path:
         """The .onnx file."""
-        return self.directory / self.files[0]
+        return path_inside(self.directory, self.files[0])
 
     @property
     def batchable(self) -> bool:
-        """Every input and output has a varying first dim: the rule of Triton's ONNX backend."""
+        """Every input and output has a varying first dim: the rule of Triton's ONNX backend.
+
+        Not where running the graph showed that such a dim is another one.
+        """
         tensors = self.inputs + self.outputs
-        return bool(tensors) and all(t.shape and isinstance(t.shape[0], str) for t in tensors)
+        return (
+            bool(tensors)
+            and not self.unbatched
+            and all(t.shape and isinstance(t.shape[0], str) for t in tensors)
+        )
 
 
 Model = OnnxModel | NetworkModel  # what plans are built from
@@ -75,6 +84,7 @@ class SurgeryResult(msgspec.Struct, frozen=True):
     notes: tuple[PassNote, ...]
     input_names: dict[str, str]  # final name -> name in the exported model, "" where cut free
     output_names: dict[str, str]  # the same for outputs, "" where cut at an inner tensor
+    bound: dict[str, str] = {}  # inputs of the exported model that are constants now, by --bind
 
     @property
     def onnx(self) -> OnnxModel:
@@ -120,7 +130,7 @@ class Plan(msgspec.Struct, frozen=True):
     @property
     def path(self) -> Path:
         """The plan file."""
-        return self.directory / self.file
+        return path_inside(self.directory, self.file)
 
 
 def layers_file_of(plan: str) -> str:
@@ -144,45 +154,6 @@ class PlanOutcome(msgspec.Struct, frozen=True):
 
     plans: tuple[Plan, ...]
     failures: tuple[TargetFailure, ...]
-
-
-class OpUse(msgspec.Struct, frozen=True):
-    """How often a model uses an op with a data type."""
-
-    op: str  # with its domain where that is not ONNX's own: "com.acme::Foo"
-    dtype: str
-    count: int
-
-
-class OpRefusal(msgspec.Struct, frozen=True):
-    """An op of a model that TensorRT's parser or builder refuses for a target."""
-
-    op: str
-    dtype: str
-    nodes: tuple[str, ...]  # every node of this kind
-    reason: str  # in TensorRT's words
-    hint: str  # what would work
-
-
-class TargetCheck(msgspec.Struct, frozen=True):
-    """What one compute capability makes of a model, asked of TensorRT itself."""
-
-    target: Capability
-    builds: bool  # the whole model does
-    taken: tuple[OpUse, ...]
-    refused: tuple[OpRefusal, ...]
-    unknown: tuple[OpUse, ...] = ()  # behind an op whose outputs nobody knows: not asked
-    message: str = ""  # why the whole model does not build
-    hint: str = ""
-    seconds: float = 0.0
-
-
-class CheckReport(msgspec.Struct, frozen=True):
-    """The pre-flight of a model: one entry for each target."""
-
-    runtime: str
-    runtime_version: str
-    targets: tuple[TargetCheck, ...]
 
 
 class Comparison(msgspec.Struct, frozen=True):
@@ -307,10 +278,13 @@ _CHUNK_BYTES = 1 << 20
 
 
 def digest_of_files(*paths: Path) -> str:
-    """SHA-256 over the bytes of `paths` in order; memory stays at one chunk."""
+    """SHA-256 over the bytes of `paths` in order; memory stays at one chunk.
+
+    Raises `OSError`, also for what is no regular file.
+    """
     digest = hashlib.sha256()
     for path in paths:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             while chunk := file.read(_CHUNK_BYTES):
                 digest.update(chunk)
     return digest.hexdigest()

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from trtbuild.printable import printable
+
 
 def columns(lines: Iterable[Sequence[str]], right: Iterable[int] = ()) -> str:
-    """`lines` of cells, each column as wide as its widest cell; those in `right` end together."""
-    lines = [tuple(line) for line in lines]
+    """`lines` of cells, each column as wide as its widest cell; those in `right` end together.
+
+    Cells are made printable: the width is what is shown.
+    """
+    lines = [tuple(map(printable, line)) for line in lines]
     ends = set(right)
     widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
     return "\n".join(

@@ -19,6 +19,7 @@ from trtbuild.artifacts import (
     SurgeryResult,
     VerifyReport,
 )
+from trtbuild.foreign import path_inside
 from trtbuild.modelconfig.cuda_graphs import usual_sizes
 from trtbuild.modelconfig.derive import config_from_plans
 from trtbuild.modelconfig.inherit import keep_settings
@@ -102,7 +103,8 @@ def content_of(results: Results, request: ConvertRequest, options: StageOptions)
     plans = results.outcome.plans
     files = {plan.file: plan.path for plan in plans}
     if request.keep_layers:
-        files |= {p.layers_file: p.directory / p.layers_file for p in plans if p.layers_file}
+        kept = ((plan.directory, plan.layers_file) for plan in plans if plan.layers_file)
+        files |= {file: path_inside(directory, file) for directory, file in kept}
     if request.portable:
         files |= portable_files(results.surgery, refittable=refittable)
 
@@ -140,7 +142,7 @@ def portable_files(surgery: SurgeryResult, *, refittable: bool = False) -> dict[
         model = before
     first, *others = model.files
     names = {PORTABLE: first, **{file: file for file in others}}  # data files are named inside
-    return {name: model.directory / file for name, file in names.items()}
+    return {name: path_inside(model.directory, file) for name, file in names.items()}
 
 
 def config_of(results: Results, plans: tuple[LockedPlan, ...], options: ConfigOptions) -> Config:

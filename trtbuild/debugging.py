@@ -93,6 +93,8 @@ def debug(
 def request_of(lock: Lock, portable: Path) -> ConvertRequest:
     """How the plans of `lock` were built, from its model.onnx on."""
     kept: dict[str, Any] = {k: v for k, v in lock.options.items() if k not in _DONE}
+    if kept.get("refittable") == "identical":  # it changes no kernel
+        del kept["refittable"]
     runtime = lock.plans[0].runtime
     whole = {**kept, "source": str(portable), "repo": ".", "kind": "onnx", "runtime": runtime}
     return convert_to(whole, ConvertRequest)  # type: ignore[no-any-return] # it is of that type

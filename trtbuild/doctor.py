@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
 from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
+from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
 from trtbuild import __version__
+from trtbuild.cache_folder import DIRECTORY, default_root, doubt, size_limit
 from trtbuild.device import Devices, gpus
-from trtbuild.errors import TrtbuildError
+from trtbuild.errors import StoreError, TrtbuildError
 from trtbuild.plan.runtimes import (
     PACKAGES,
     TENSORRT,
@@ -19,7 +22,8 @@ from trtbuild.plan.runtimes import (
     RuntimeInfo,
     installed_runtimes,
 )
-from trtbuild.store import Store, default_root
+from trtbuild.store import Store
+from trtbuild.temporary import can_write, choose, usual
 from trtbuild.workers.pool import Pool
 from trtbuild.workers.sandbox import Support, support
 
@@ -43,8 +47,11 @@ class Diagnosis(msgspec.Struct, frozen=True):
     runtimes: tuple[RuntimeInfo, ...]
     frameworks: tuple[Framework, ...]
     sandbox: Support  # of workers that run models of others
-    cache: str
+    cache: str  # "": there is no home folder to keep one in
     cache_bytes: int
+    cache_limit_bytes: int | None  # None: it may grow
+    cache_problem: str  # why it is not used, and what to do; "" where it is
+    temporary: str  # the folder for temporary files; "": none can be written
 
 
 class _Package(NamedTuple):
@@ -101,6 +108,10 @@ FRAMEWORKS = (
 def diagnose() -> Diagnosis:
     """Look at this machine. Packages are imported in worker processes; no GPU is touched."""
     devices = gpus()
+    root, place = default_root(), usual()
+    if place is None:
+        with contextlib.suppress(StoreError):
+            choose(root)
     with Pool() as pool, ThreadPoolExecutor() as threads:
         frameworks = tuple(threads.map(lambda needs: _framework(needs, pool), FRAMEWORKS))
     return Diagnosis(
@@ -111,9 +122,24 @@ def diagnose() -> Diagnosis:
         runtimes=installed_runtimes(devices),
         frameworks=frameworks,
         sandbox=support(),
-        cache=str(default_root()),
-        cache_bytes=sum(entry.size_bytes for entry in Store().entries()),
+        cache=str(root or ""),
+        cache_bytes=sum(entry.size_bytes for entry in Store().entries()) if root else 0,
+        cache_limit_bytes=size_limit(),
+        cache_problem=_cache_problem(root),
+        temporary=str(place or ""),
     )
+
+
+def _cache_problem(root: Path | None) -> str:
+    """Why a run goes on without the cache, and what to do."""
+    if root is None:
+        return f"there is no home folder: name a folder with {DIRECTORY}"
+    problem, hint = doubt(root)
+    if not problem:
+        around = next(place for place in (root, *root.parents) if place.exists())
+        if not can_write(around):
+            problem, hint = f"'{around}' cannot be written", f"name another one with {DIRECTORY}"
+    return f"{problem}: {hint}" if problem else ""
 
 
 def _framework(needs: _Needs, pool: Pool) -> Framework:
@@ -132,6 +158,8 @@ def _problem(modules: tuple[str, ...], pool: Pool) -> str:
     try:
         with pool.worker() as worker:
             return worker.call("trtbuild.workers.imports:problem_of", str, modules=modules)
+    except FileNotFoundError as error:  # no folder for temporary files
+        return str(error)
     except TrtbuildError as error:  # it took the process with it
         return str(error)
 

@@ -118,13 +118,23 @@ def advice(said: str) -> str:
     return next(found, _ELSE)
 
 
+def built_stripped(trt: Any, engine: Any) -> bool:
+    """Whether `engine` was built to be stripped, also if it has been given weights since.
+
+    The flags that it would be written with say so. `ICudaEngine.refittable` does not: in 10.6 it is
+    false of plans that were built with REFIT_IDENTICAL.
+    """
+    config = engine.create_serialization_config()
+    return bool(config.get_flag(trt.SerializationFlag.EXCLUDE_WEIGHTS))
+
+
 def lacks_weights(trt: Any, engine: Any, size_bytes: int) -> bool:
     """Whether the plan of `size_bytes` that `engine` was made of was stripped of its weights.
 
-    TensorRT 10 loads and runs such a plan without a word. Only a plan that can be given weights may
-    lack them; written anew with and without, it is the one that its file is nearer to in size.
+    TensorRT 10 loads and runs such a plan without a word. Only one that was built to be stripped
+    may lack them; written anew with and without, it is the one that its file is nearer to in size.
     """
-    if not engine.refittable:
+    if not built_stripped(trt, engine):
         return False
     flag = trt.SerializationFlag.EXCLUDE_WEIGHTS
     sizes = []

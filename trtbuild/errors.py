@@ -9,6 +9,7 @@
     ├── ConfigError           a config.pbtxt cannot be read or derived
     ├── StoreError            the cache folder cannot be written
     ├── CudaError             a GPU cannot be used: no driver, or a call of it failed
+    ├── ForeignNameError      somebody else's name for a file leads out of its folder
     ├── RepositoryError       the repository cannot be read or written
     ├── MissingPackageError        a framework is not installed: the pip command is the hint
     ├── WorkerDiedError            a worker process ended without an answer
@@ -107,6 +108,10 @@ class CudaError(TrtbuildError):
     def to_json(self) -> dict[str, str]:
         """As every error, with its own field."""
         return super().to_json() | {"code": str(self.code)}
+
+
+class ForeignNameError(TrtbuildError):
+    """A file's name in a lock, config, request or model names no file in its folder."""
 
 
 class RepositoryError(TrtbuildError):

@@ -13,7 +13,8 @@ from trtbuild import device
 from trtbuild.artifacts import OnnxModel, Profile, layers_file_of
 from trtbuild.device import visible_only
 from trtbuild.engine_from_plan import Loading
-from trtbuild.errors import PlanError, RepositoryError, WorkerDiedError
+from trtbuild.errors import ForeignNameError, PlanError, RepositoryError, WorkerDiedError
+from trtbuild.foreign import read_inside
 from trtbuild.locked import locked_plan
 from trtbuild.plan.header import plan_header
 from trtbuild.plan.layers import Inside, Layer, counts, layers_from_text
@@ -33,6 +34,7 @@ from trtbuild.steps import Run
 from trtbuild.tensor import TensorSpec
 from trtbuild.workers.pool import OnProgress, Pool
 
+_MOST_LAYER_BYTES = 1 << 28  # TensorRT writes some kilobytes a layer
 _STRIPPED = "it has no weights and runs nowhere until `trtbuild refit` gives it some"
 
 
@@ -169,11 +171,11 @@ def _with_layers(
 
 def _with_kept_layers(path: Path, found: Inspection, has_runtime: bool) -> Inspection:
     """The layers that were kept beside the plan, or their number by data type in its lock."""
-    file = path.with_name(layers_file_of(path.name))
+    kept = _kept_layers(path.parent, layers_file_of(path.name))
     lock, _ = _lock_beside(path)
     locked = next((p for p in lock.plans if p.file == path.name), None) if lock else None
-    if file.is_file():
-        layers = layers_from_text(file.read_text(errors="replace"))
+    if kept is not None:
+        layers = layers_from_text(kept)
         return msgspec.structs.replace(found, layers=layers, layer_types=counts(layers))
     lacking = "a GPU that it is for" if has_runtime else f"{found.runtime} and a GPU that it is for"
     note = f"its layers are told only where there is {lacking}"
@@ -182,6 +184,13 @@ def _with_kept_layers(path: Path, found: Inspection, has_runtime: bool) -> Inspe
     return msgspec.structs.replace(
         found, layer_types=locked.layers if locked else {}, notes=(*found.notes, note)
     )
+
+
+def _kept_layers(folder: Path, name: str) -> str | None:
+    try:
+        return read_inside(folder, name, _MOST_LAYER_BYTES).decode(errors="replace")
+    except (OSError, ForeignNameError):
+        return None  # not kept, or no plain file: it was not written by trtbuild
 
 
 def _lock_beside(path: Path) -> tuple[Lock | None, tuple[str, ...]]:

@@ -9,6 +9,7 @@ from trtbuild.artifacts import Plan, digest_of_files
 from trtbuild.capability import Capability
 from trtbuild.device import Devices, Gpu
 from trtbuild.errors import MissingPackageError, PlanError, RepositoryError
+from trtbuild.foreign import path_inside
 from trtbuild.plan.header import PlanHeader
 from trtbuild.plan.runtimes import (
     TENSORRT_RTX,
@@ -32,7 +33,7 @@ class LockedVersion(NamedTuple):
 
     def file(self, name: str) -> Path:
         """A file of the version; raises `RepositoryError` where it is not what was written."""
-        path, stated = self.path / name, self.lock.files.get(name)
+        path, stated = path_inside(self.path, name), self.lock.files.get(name)
         if not path.is_file():
             raise RepositoryError(f"'{path}' is not there", _AGAIN)
         if stated is None or digest_of_files(path) != stated.digest:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path, PureWindowsPath
 
-from trtbuild.errors import SourceError
+from trtbuild.errors import ForeignNameError, SourceError
+from trtbuild.foreign import Fence, open_file, path_inside
 from trtbuild.protowire import LENGTH, VARINT, Buffer, fields
 
 # message -> {field number: message it holds}: every way from a model down to a tensor
@@ -35,7 +36,7 @@ def external_data(path: Path) -> dict[str, int]:
     file is no protobuf message or was cut off.
     """
     needed: dict[str, int] = {}
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as buffer:
+    with open_file(path) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as buffer:
         for location, size in _locations(buffer, "model", 0, len(buffer)):
             needed[location] = max(size, needed.get(location, 0))
     return needed
@@ -52,16 +53,26 @@ def external_files(path: Path) -> tuple[Path, ...]:
     return tuple(_external_file(path, location, size) for location, size in needed.items())
 
 
-def _external_file(path: Path, location: str, needed_bytes: int) -> Path:
-    file = path.parent / location
-    pure = PurePosixPath(location)
-    outside = not location or pure.is_absolute() or ".." in pure.parts
-    outside = outside or bool(PureWindowsPath(location).drive or "\\" in location)
-    if outside or not file.resolve().is_relative_to(path.parent.resolve()):
+def external_path(path: Path, location: str, fence: Fence | None = None) -> Path:
+    """Where the ONNX file at `path` keeps the external data that it says are in `location`.
+
+    `fence`: where links may lead; None: nowhere but to the model's folder. Raises `SourceError`
+    for a location outside of it; nothing need be there.
+    """
+    try:
+        if PureWindowsPath(location).drive or "\\" in location:
+            raise ForeignNameError(f"'{location}' is a path of Windows")
+        return path_inside(path.parent, location, fence)
+    except ForeignNameError as error:
         raise SourceError(
-            f"'{path}' keeps external data in '{location}', which is outside the model's folder",
+            f"'{path}' keeps external data in '{location}', which is outside the model's folder: "
+            f"{error.message}",
             "put the data file beside the model, as a real file, and save the model anew",
-        )
+        ) from None
+
+
+def _external_file(path: Path, location: str, needed_bytes: int) -> Path:
+    file = external_path(path, location)
     if not file.is_file():
         raise SourceError(
             f"'{path}' keeps its weights in '{location}', and there is no such file beside it",
@@ -80,7 +91,7 @@ def op_types(path: Path) -> frozenset[str]:
 
     Raises `WireError` when the file is no protobuf message or was cut off.
     """
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as buffer:
+    with open_file(path) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as buffer:
         return frozenset(_op_types(buffer, "model", 0, len(buffer)))
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from trtbuild.artifacts import OnnxModel, digest_of_files
 from trtbuild.errors import SourceError
-from trtbuild.onnx_files import external_data
+from trtbuild.onnx_files import external_data, external_path
 from trtbuild.tensor import Dim, Shape, TensorSpec, dtype_from_onnx
 
 if TYPE_CHECKING:
@@ -28,12 +28,12 @@ def describe(path: Path, notes: tuple[str, ...] = ()) -> OnnxModel:
     from trtbuild.onnx_weights import read_outline
 
     model = read_outline(path)
-    files = (path.name, *external_data(path))
-    paths = [path.parent / file for file in files]
+    locations = tuple(external_data(path))
+    paths = [path, *(external_path(path, location) for location in locations)]
     inputs, outputs = interface(model)
     return OnnxModel(
         directory=path.parent,
-        files=files,
+        files=(path.name, *locations),
         digest=digest_of_files(*paths),
         size_bytes=sum(file.stat().st_size for file in paths),
         inputs=inputs,

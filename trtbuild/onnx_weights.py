@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import mmap
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ import onnx
 from google.protobuf.message import DecodeError
 
 from trtbuild.errors import SourceError, TrtbuildError, first_line
+from trtbuild.onnx_files import external_path
 from trtbuild.protowire import (
     LENGTH,
     Buffer,
@@ -45,9 +46,9 @@ def read_skeleton(path: Path) -> onnx.ModelProto:
     model = read_outline(path)
     for tensor in model.graph.initializer:
         if is_stored(tensor) and tensor.external_data[0].value != str(path.absolute()):
-            _complete_location(tensor, path.parent)
+            _complete_location(tensor, path)
     for node in model.graph.node:
-        _load_attributes(node, path.parent)
+        _load_attributes(node, path)
     return model
 
 
@@ -106,16 +107,10 @@ def reference(path: Path, offset: int, length: int) -> onnx.TensorProto:
     return tensor
 
 
-def _complete_location(tensor: onnx.TensorProto, folder: Path) -> None:
+def _complete_location(tensor: onnx.TensorProto, path: Path) -> None:
     """Make the location absolute and give the offset and length that ONNX lets be left out."""
     entries = {entry.key: entry.value for entry in tensor.external_data}
-    if not _lies_within(entries.get("location", "")):
-        raise TrtbuildError(
-            f"the weight '{tensor.name}' is said to lie in '{entries.get('location', '')}', "
-            "outside the model's folder",
-            "a path of external data is relative to the .onnx file, without '..'",
-        )
-    location = (folder / entries["location"]).absolute()
+    location = external_path(path, entries.get("location", "")).absolute()
     offset = _number(tensor, entries.get("offset", "0"))
     length = _number(tensor, entries.get("length") or str(size_bytes(tensor)))
     if not location.is_file() or location.stat().st_size < offset + length:
@@ -138,12 +133,7 @@ def _number(tensor: onnx.TensorProto, text: str) -> int:
     return int(text)
 
 
-def _lies_within(location: str) -> bool:
-    path = PurePosixPath(location)
-    return bool(location) and not path.is_absolute() and ".." not in path.parts
-
-
-def _load_attributes(node: onnx.NodeProto, folder: Path) -> None:
+def _load_attributes(node: onnx.NodeProto, path: Path) -> None:
     """Load external data below the top graph, which is small and rare."""
     for attribute in node.attribute:
         graphs = [attribute.g, *attribute.graphs]
@@ -151,10 +141,13 @@ def _load_attributes(node: onnx.NodeProto, folder: Path) -> None:
         for graph in graphs:
             tensors += graph.initializer
             for inner in graph.node:
-                _load_attributes(inner, folder)
+                _load_attributes(inner, path)
         for tensor in tensors:
             if is_stored(tensor):
-                onnx.external_data_helper.load_external_data_for_tensor(tensor, str(folder))
+                entries = {entry.key: entry.value for entry in tensor.external_data}
+                external_path(path, entries.get("location", ""))
+                load = onnx.external_data_helper.load_external_data_for_tensor
+                load(tensor, str(path.parent))
                 tensor.data_location = onnx.TensorProto.DEFAULT
                 del tensor.external_data[:]
 

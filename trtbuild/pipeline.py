@@ -7,9 +7,10 @@ from pathlib import Path
 
 import msgspec
 
-from trtbuild import device
+from trtbuild import device, temporary
 from trtbuild.accuracy import Accuracy
 from trtbuild.artifacts import Conversion, OnnxModel, PlanOutcome, VerifyReport
+from trtbuild.cache_folder import default_root
 from trtbuild.content import Results, check_config, content_of, with_graphs_of_config
 from trtbuild.errors import PlanError
 from trtbuild.plan.capture import check_capturable
@@ -37,6 +38,7 @@ def convert(request: ConvertRequest, on_progress: OnProgress = lambda _: None) -
     built are in the result's `failures`. `on_progress` is called from several threads.
     """
     started = time.monotonic()
+    temporary.choose(default_root(), request.repo)
     devices = device.gpus()
     runtime = choose_runtime(request.runtime, devices)
     targets = targets_from_texts(request.targets, runtime, devices)

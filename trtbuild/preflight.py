@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from trtbuild import device
-from trtbuild.artifacts import CheckReport
+from trtbuild.check_report import CheckReport
 from trtbuild.plan.profiles import envelope, profiles_from_shapes
 from trtbuild.plan.runtimes import choose_runtime
 from trtbuild.plan.targets import targets_from_texts

@@ -24,8 +24,9 @@ from trtbuild.capability import Capability
 from trtbuild.device import Devices, Gpu, visible_only
 from trtbuild.engine_from_plan import Loading
 from trtbuild.errors import PlanError, RepositoryError, UsageError
+from trtbuild.foreign import path_inside
 from trtbuild.locked import check_release, locked_plan, targets_of
-from trtbuild.onnx_files import external_data
+from trtbuild.onnx_files import external_files
 from trtbuild.plan.header import PlanHeader, plan_header
 from trtbuild.plan.refit import RefittedPlan
 from trtbuild.plan.runtimes import TENSORRT, RuntimeInfo, choose_runtime
@@ -117,20 +118,21 @@ def refit_model(
         raise PlanError(f"nothing was refitted: {why}", "run it on a machine with such a GPU")
     with tempfile.TemporaryDirectory(prefix="trtbuild-") as made, Pool() as pool:
         here = _Here(runtime, pool, on_progress)
-        for plan in ready:
-            check_release(folder / plan.file, _header(folder / plan.file).version, runtime)
+        for path in (path_inside(folder, plan.file) for plan in ready):
+            check_release(path, _header(path).version, runtime)
         done = {
             plan.file: here.refit(
-                folder / plan.file,
+                path_inside(folder, plan.file),
                 weights,
-                Path(made) / plan.file,
+                path_inside(Path(made), plan.file),
                 gpus[plan.targets[0]],
                 Loading.of(plan, files, runs_code=runs_code),
             )
             for plan in ready
         }
         _write(with_a_name(model), folder, lock, done)
-    return Refitted(tuple(folder / file for file in done), left, time.monotonic() - started)
+    plans = tuple(path_inside(folder, file) for file in done)
+    return Refitted(plans, left, time.monotonic() - started)
 
 
 @contextlib.contextmanager
@@ -202,7 +204,7 @@ def _version_of(model: Path, version: int | None) -> tuple[Path, Lock]:
             "refit its plans one by one: trtbuild refit PLAN --onnx FILE --output OUT",
         )
     for file in (plan.file for plan in lock.plans if plan.stripped):
-        path = versions[number] / file
+        path = path_inside(versions[number], file)
         if not path.is_file() or digest_of_files(path) != lock.files[file].digest:
             raise RepositoryError(
                 f"'{path}' is not the plan that trtbuild wrote: its digest differs",
@@ -219,9 +221,7 @@ def _weights_of(folder: Path, lock: Lock, onnx: Path | None) -> Path:
             f"there is no '{path}' to take the weights from",
             "give the ONNX model that the plans were built from with --onnx",
         )
-    if digest_of_files(path, *(path.parent / file for file in external_data(path))) != (
-        lock.onnx.digest
-    ):
+    if digest_of_files(path, *external_files(path)) != lock.onnx.digest:
         raise RepositoryError(
             f"'{path}' is not the ONNX model that the plans of '{folder}' were built from",
             "give that one with --onnx; for other weights, of a plan with --refittable any: "
@@ -235,7 +235,7 @@ def _write(model: Path, folder: Path, lock: Lock, done: dict[str, RefittedPlan])
         msgspec.structs.replace(plan, stripped=plan.stripped and plan.file not in done)
         for plan in lock.plans
     )
-    files = {file: folder / file for file in lock.files}
+    files = {file: path_inside(folder, file) for file in lock.files}
     files |= {file: refitted.path for file, refitted in done.items()}
     content = Content(files, {}, None, msgspec.structs.replace(lock, plans=plans), read=lock)
     write_version(model.parent, content, "replace", lock.version)

@@ -26,6 +26,7 @@ class ConvertRequest(msgspec.Struct, frozen=True, kw_only=True):
     inputs: tuple[str, ...] = ()  # cut points, [NEW=]TENSOR
     outputs: tuple[str, ...] = ()
     input: tuple[str, ...] = ()  # NAME=DTYPE[DIMS]
+    bind: tuple[str, ...] = ()  # NAME=VALUE: the input becomes a constant
     trust_source: bool = False  # run it unchecked, with all that the user may do
     opset: int | None = None
     weights: Path | None = None  # of a function that defines a TensorRT network
@@ -33,10 +34,11 @@ class ConvertRequest(msgspec.Struct, frozen=True, kw_only=True):
     # numbers
     precision: Literal["keep", "fp32", "fp16", "bf16"] = "keep"
     io_precision: Literal["keep", "match"] = "keep"
+    keep_fp32: tuple[str, ...] = ()  # patterns of nodes or tensors, under fp16 and bf16
     verify: bool = True
     verify_timeout_s: float = 3600  # of each step that runs the model, its loading too
     reference: str | None = None  # file.py:function, inputs -> outputs in NumPy
-    samples: Path | None = None  # .npz with inputs and the outputs that belong to them
+    samples: Path | None = None  # .npz or a folder of them: inputs by name, outputs where known
     rtol: float | None = None  # None: by precision
     atol: float | None = None
 

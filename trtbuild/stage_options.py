@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from trtbuild.bound import bindings_from_texts
 from trtbuild.errors import UsageError
 from trtbuild.modelconfig.options import ConfigOptions
 from trtbuild.plan.options import PlanOptions
@@ -60,13 +61,17 @@ def options_of_stages(request: ConvertRequest, kind: str) -> StageOptions:
         request.profiles,
     )
     cut_here = kind not in _TAKES_CUTS
+    bound = bindings_from_texts(request.bind)
     labels = _labels(request.labels)
     return StageOptions(
         source=_source_options(request, kind, overrides, shapes),
         surgery=SurgeryOptions(
             inputs=request.inputs if cut_here else (),
             outputs=request.outputs if cut_here else (),
+            bind=bound,
+            bound_by_source=kind in _NAMED_BY_EXPORTER,
             overrides=() if kind in _TRACED else overrides,
+            keep_fp32=_kept(request),
             precision=request.precision,
             io_precision=request.io_precision,
             sample_shapes=dict(shapes.opt),
@@ -131,6 +136,7 @@ def _refuse_cuts(request: ConvertRequest, kind: str) -> None:
 # Of a request: what works on an ONNX graph, by its option.
 _OF_A_GRAPH = {
     "--inputs": "inputs", "--outputs": "outputs", "--input": "input", "--opset": "opset",
+    "--bind": "bind", "--keep-fp32": "keep_fp32",
     "--precision": "precision", "--io-precision": "io_precision",
     "--strip-weights": "strip_weights",  # refit takes them from model.onnx
 }  # fmt: skip
@@ -165,8 +171,17 @@ def _check_expected(request: ConvertRequest) -> None:
             f"--reference '{request.reference}' names no function",
             "write for example --reference net.py:reference",
         )
-    if request.samples and not request.samples.is_file():
-        raise UsageError(f"--samples '{request.samples}': no such file")
+    if request.samples and not request.samples.exists():
+        raise UsageError(f"--samples '{request.samples}': no such file or folder")
+
+
+def _kept(request: ConvertRequest) -> tuple[str, ...]:
+    if request.keep_fp32 and request.precision not in ("fp16", "bf16"):
+        raise UsageError(
+            f"--keep-fp32 '{request.keep_fp32[0]}' needs --precision fp16 or bf16",
+            "without it no node leaves fp32",
+        )
+    return request.keep_fp32
 
 
 def _source_options(
@@ -177,12 +192,14 @@ def _source_options(
         tags=request.tags,
         inputs=request.inputs if kind == "graphdef" else (),
         outputs=request.outputs if kind == "graphdef" else (),
+        signature_outputs=request.outputs if kind == "savedmodel" else (),
         overrides=overrides,
         output_names=request.outputs if kind in _NAMED_BY_EXPORTER else (),
         trust_source=request.trust_source,
         opset=request.opset,
         weights=request.weights,
         example_shapes=dict(shapes.opt),
+        bind=bindings_from_texts(request.bind) if kind in _NAMED_BY_EXPORTER else {},
     )
 
 

@@ -21,9 +21,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
-from trtbuild import __version__, sandboxes
+from trtbuild import __version__, sandboxes, temporary
 from trtbuild.artifacts import (
-    CheckReport,
     Model,
     OnnxModel,
     PlanOutcome,
@@ -33,7 +32,9 @@ from trtbuild.artifacts import (
     Stage,
     SurgeryResult,
 )
+from trtbuild.cache_folder import default_root
 from trtbuild.capability import Capability
+from trtbuild.check_report import CheckReport
 from trtbuild.network_model import NetworkModel
 from trtbuild.plan.check import check
 from trtbuild.plan.plans import build_environment, plans_from_onnx
@@ -63,7 +64,6 @@ class Run:
         targets: tuple[Capability, ...] = (),
     ) -> None:
         """`targets`: those that plans will be built for."""
-        self.store = Store()
         self.targets = targets
         self.stages: list[Stage] = []
         self.source = source
@@ -78,8 +78,10 @@ class Run:
         self._ends = ExitStack()
 
     def __enter__(self) -> Run:
+        temporary.choose(default_root())
         folder = self._ends.enter_context(tempfile.TemporaryDirectory(prefix="trtbuild-"))
         self.folder = Path(folder)
+        self.store = self._ends.enter_context(Store(spare=self.folder / "cache"))
         staging = None
         with contextlib.suppress(OSError):  # a store that cannot be written says so when it is used
             staging = self._ends.enter_context(self.store.staging())

@@ -7,7 +7,6 @@ What that is stands in `trtbuild.modelconfig` (complete, refusals) and `trtbuild
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 from typing import Any
 
 from trtbuild.modelconfig.complete import Completed, complete, contradict, fill_defaults
@@ -19,7 +18,7 @@ from trtserve.errors import Kind, ServeError, invalid
 _log = logging.getLogger("trtserve")
 
 
-def complete_backend(config: Any, directory: Path, name: str) -> None:
+def complete_backend(config: Any, listed: Directory, name: str) -> None:
     """Fill in backend, platform, model file and the model's `name`. Raises `ServeError`."""
     config.name = config.name or name
     if config.name != name:
@@ -29,11 +28,18 @@ def complete_backend(config: Any, directory: Path, name: str) -> None:
         )
     if config.platform == "ensemble":
         return
-    listed = Directory(directory)
-    first = listed.child(min(listed.folders)) if listed.folders else None
+    first = _Named(listed.child(min(listed.folders))) if listed.folders else None
     completed = complete(config, first, name)
     _refuse_backend(name, completed)
     config.backend, config.platform, config.default_model_filename = completed[:3]
+
+
+class _Named:
+    """A version's folder with links that lead out, too: what opens such a file refuses it."""
+
+    def __init__(self, listed: Directory) -> None:
+        self.files = [*listed.files, *listed.links_out]
+        self.folders = listed.folders
 
 
 def _refuse_backend(name: str, completed: Completed) -> None:
@@ -80,16 +86,16 @@ def _ragged(config: Any) -> str:
     return ""
 
 
-def available_versions(config: Any, directory: Path) -> tuple[int, ...]:
-    """The versions in `directory` that the version policy selects, ascending.
+def available_versions(config: Any, listed: Directory) -> tuple[int, ...]:
+    """The versions in a model's directory that the version policy selects, ascending.
 
     Raises `ServeError` where that is none.
     """
     present = []
-    for name in sorted(set(Directory(directory).folders) - RESERVED):
+    for name in sorted(set(listed.folders) - RESERVED):
         version = version_of_folder(name)
         if version is None:
-            _log.warning("ignoring '%s' of '%s': no version number", name, directory.name)
+            _log.warning("ignoring '%s' of '%s': no version number", name, listed.path.name)
         else:
             present.append(version)
     for version in sorted(set(config.version_policy.specific.versions) - set(present)):

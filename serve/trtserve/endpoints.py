@@ -15,6 +15,8 @@ from typing import Any
 from google.protobuf import json_format
 
 from trtbuild import __version__
+from trtbuild.errors import ForeignNameError
+from trtbuild.foreign import check_name
 from trtbuild.modelconfig.schema import new_config
 from trtserve.errors import Kind, ServeError, invalid
 from trtserve.logs import LogSettings
@@ -221,10 +223,11 @@ def _config(value: Any) -> Any:
 
 def _file_path(text: str) -> PurePosixPath:
     """A path below the model's directory, `1/model.onnx`; nothing that could lead out of it."""
-    path = PurePosixPath(text)
-    if path.is_absolute() or not path.parts or ".." in path.parts or "\0" in text:
-        raise invalid(f"the file '{text}' must stay within the model's directory")
-    return path
+    try:
+        check_name(text)
+    except ForeignNameError:
+        raise invalid(f"the file '{text}' must stay within the model's directory") from None
+    return PurePosixPath(text)
 
 
 def _content(key: str, value: Any) -> bytes:

@@ -38,6 +38,7 @@ class _Route(NamedTuple):
     methods: tuple[str, ...]
     handler: Callable[..., Any]
     restriction: Restriction | None
+    changes: bool  # its POST changes the server: not for pages of other sites
 
 
 class HttpApi:
@@ -64,6 +65,7 @@ class HttpApi:
         ends = self._endpoints
         get, both, post = ("GET", "HEAD"), ("GET", "HEAD", "POST"), ("POST",)
         # Categories are those of the restrictions: as in tritonserver, `ready` is health.
+        changing = (self._logging, self._control)
         rows: list[tuple[str, str, tuple[str, ...], Callable[..., Any]]] = [
             ("inference", rf"{_MODEL}/infer", post, self._infer_by_path),
             ("metadata", r"/v2", get, ends.server_metadata),
@@ -80,9 +82,10 @@ class HttpApi:
              post, self._control),
         ]  # fmt: skip
         return [
-            _Route(re.compile(pattern), methods, handler, self._restricted.get(category))
+            _Route(re.compile(pattern), methods, handler, self._restricted.get(category),
+                   handler in changing)
             for category, pattern, methods, handler in rows
-        ]
+        ]  # fmt: skip
 
     def handle(self, request: HttpRequest, exchange: HttpProtocol, started_ns: int) -> None:
         """Answer a request through `exchange`, now or later."""
@@ -106,7 +109,7 @@ class HttpApi:
 
     def _route(self, request: HttpRequest, exchange: HttpProtocol, started_ns: int) -> None:
         head = request.head
-        for pattern, methods, handler, restriction in self._routes:
+        for pattern, methods, handler, restriction, changes in self._routes:
             match = pattern.fullmatch(head.path)
             if match is None:
                 continue
@@ -119,13 +122,13 @@ class HttpApi:
                 allowed = (*JSON, ("Allow", ", ".join(methods)))
                 exchange.respond(405, allowed, [error_body(f"{head.method} is not allowed here")])
                 return
+            if changes and (head.method == "POST" or len(request.body)):
+                self._origins.refuse_foreign(
+                    *map(head.headers.get, ("host", "origin", "sec-fetch-site"))
+                )
             if handler == self._infer_by_path:
                 self._infer_by_path(match, request, exchange, started_ns)
             elif handler in (self._logging, self._index, self._control):
-                if handler != self._index and (head.method == "POST" or len(request.body)):
-                    self._origins.refuse_foreign(
-                        *map(head.headers.get, ("host", "origin", "sec-fetch-site"))
-                    )
                 self._answer(exchange, handler(match, self._body(request)))
             else:
                 self._answer(exchange, handler(*map(_segment, match.groups())))

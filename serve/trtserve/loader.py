@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
+from trtbuild.foreign import Fence
 from trtserve.loading import Candidate, Prepared, candidate, prepare
 from trtserve.settings import Settings
 from trtserve.version import Version
@@ -24,6 +25,11 @@ class Loader:
         self._loop = loop
         self._threads = ThreadPoolExecutor(settings.load_threads, "load")
         self._looks = ThreadPoolExecutor(1, "look")
+
+    @property
+    def fence(self) -> Fence:
+        """Where links in the repositories may lead."""
+        return self._settings.fence
 
     async def in_thread(self, function: Callable[..., _T], *arguments: Any) -> _T:
         """What `function` returns, called on a helper thread."""

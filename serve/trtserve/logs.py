@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import re
 import time
 from collections.abc import Mapping
 from typing import Any
 
+from trtbuild.printable import printable
 from trtserve.errors import Kind, ServeError, invalid
 
 _FLAGS = {
@@ -16,8 +16,6 @@ _FLAGS = {
     "log_info": logging.INFO,
 }
 _FORMATS = ("default", "ISO8601")
-# Also what ends a line in Unicode alone, and lone surrogates, which cannot be written.
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 class _Formatter(logging.Formatter):
@@ -28,21 +26,16 @@ class _Formatter(logging.Formatter):
         self._settings = settings
 
     def format(self, record: logging.LogRecord) -> str:
-        message = _one_line(record.getMessage())
+        message = printable(record.getMessage())
         if record.exc_info:
             trace = self.formatException(record.exc_info).splitlines()
-            message += "".join(f"\n    {_one_line(line)}" for line in trace)
+            message += "".join(f"\n    {printable(line)}" for line in trace)
         level, ms = record.levelname[0] if record.levelno > logging.DEBUG else "V", record.msecs
         if self._settings.values["log_format"] == "ISO8601":
             utc = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
             return f"{utc}.{ms:03.0f}Z {level} {message}"
         here = time.strftime("%m%d %H:%M:%S", time.localtime(record.created))
         return f"{level}{here}.{ms:03.0f} {message}"
-
-
-def _one_line(text: str) -> str:
-    """What clients and files say may stand in it: none of that begins a line of its own."""
-    return text if text.isprintable() else _CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
 
 
 class LogSettings:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
+from trtbuild.printable import printable
 from trtserve.machine import MACHINE_METRICS, Machine, Reading
 from trtserve.models import Models
 from trtserve.protocols.http1 import HttpRequest
@@ -96,7 +97,8 @@ def _labels(version: Version) -> str:
 
 
 def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    """A label's value: printable, then as the format wants it."""
+    return printable(text).replace("\\", "\\\\").replace('"', '\\"')
 
 
 def _failures(versions: list[Version]) -> Iterator[str]:

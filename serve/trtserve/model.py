@@ -63,7 +63,7 @@ class Model:
             if isinstance(source, Override):
                 await self._replace(source.directory, config, None, source)
                 return
-            fingerprint = await self._loader.in_thread(fingerprint_of, source)
+            fingerprint = await self._loader.in_thread(fingerprint_of, source, self._loader.fence)
             self.seen = fingerprint
             if config is not None:
                 await self._replace(source, config, None)

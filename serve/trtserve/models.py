@@ -101,7 +101,7 @@ class Models:
 
     def _directories(self) -> dict[str, Path]:
         """Raises `OSError` where a repository has vanished."""
-        listing = model_directories(self._settings.repositories)
+        listing = model_directories(self._settings.repositories, self._settings.fence)
         for name, problem in listing.problems.items():
             if self._problems.get(name) != problem:
                 _log.error("model '%s' %s", name, problem)
@@ -192,7 +192,8 @@ class Models:
         for name, directory in directories.items():
             seen = self._models[name].seen if name in self._models else None
             # The same broken state is not tried at every look.
-            if seen is None or seen != await self._loader.look(fingerprint_of, directory):
+            fence = self._loader.fence
+            if seen is None or seen != await self._loader.look(fingerprint_of, directory, fence):
                 with contextlib.suppress(ServeError):  # it is in the log and in the index
                     await self._model(name).load(directory)
         for name in set(self._models) - set(directories):

@@ -13,6 +13,8 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
+from trtbuild.errors import ForeignNameError
+from trtbuild.foreign import path_inside
 from trtserve.errors import Kind, ServeError, invalid
 
 # The backends for which a model's files are data. A plan has kernels as machine code inside, which
@@ -53,17 +55,18 @@ class Override:
                 _refuse_code(name, path, content)
         self._folder = tempfile.TemporaryDirectory(prefix="trtserve-", ignore_cleanup_errors=True)
         # Named as the model: what is read of it is what a repository would hold.
-        self.directory = Path(self._folder.name) / name
         try:
+            self.directory = path_inside(Path(self._folder.name), name, plain=True)
             self.directory.mkdir()
             for path, content in files.items():
-                target = self.directory / path
+                target = path_inside(self.directory, str(path))
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(content)
-        except OSError as error:
+        except (OSError, ForeignNameError) as error:
             self.close()
+            why = error.message if isinstance(error, ForeignNameError) else error.strerror
             raise invalid(
-                f"the files given for model '{name}' cannot be written: {error.strerror}; each "
+                f"the files given for model '{name}' cannot be written: {why}; each "
                 "'file:' needs a path of its own, such as file:1/model.onnx"
             ) from None
 

@@ -8,7 +8,6 @@ leaves to the deserializer is judged before it, as far as the plan's header and
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +15,8 @@ from typing import Any, NamedTuple
 
 from trtbuild.capability import Capability
 from trtbuild.device import Devices, Gpu
-from trtbuild.errors import PlanError, RepositoryError
+from trtbuild.errors import ForeignNameError, PlanError, RepositoryError
+from trtbuild.foreign import Fence, fence_of, path_inside
 from trtbuild.plan.header import PlanHeader, plan_header
 from trtbuild.plan.runtimes import (
     TENSORRT,
@@ -26,7 +26,6 @@ from trtbuild.plan.runtimes import (
     why_release_refuses,
 )
 from trtbuild.plugins import PluginFile
-from trtbuild.repository.directory import below, lies_in
 from trtbuild.repository.layout import PORTABLE
 from trtbuild.repository.lock import Lock, LockedPlan, read_lock
 from trtserve.errors import Kind, ServeError, invalid
@@ -36,6 +35,16 @@ from trtserve.placement import CPU, Seat, devices_of, gpu_index
 RUNTIMES = {"tensorrt": TENSORRT, "tensorrt_rtx": TENSORRT_RTX}
 _EXTRAS = {TENSORRT: "tensorrt", TENSORRT_RTX: "rtx"}
 DEFAULT_FILE = "model.plan"
+
+
+class Links(NamedTuple):
+    """Which links are followed out of a model's directory, and how far."""
+
+    named: frozenset[str]  # files that whoever made the repository named, and no client
+    fence: Fence | None  # of those; None: they stay in the version's folder
+
+
+NO_LINKS = Links(frozenset(), None)
 
 
 class PlanRefused(ServeError):  # noqa: N818  # who asks for a fallback gets one
@@ -66,14 +75,14 @@ def choose(
     found: Devices,
     runtimes: Sequence[RuntimeInfo] | None = None,
     *,
-    named: frozenset[str] = frozenset(),
+    links: Links = NO_LINKS,
 ) -> Chosen:
     """A plan of the version's `folder` for each device that an instance sits on.
 
-    `runtimes`: those installed, looked up where None; `named`: see `within`. Raises `PlanRefused`,
+    `runtimes`: those installed, looked up where None; `links`: see `within`. Raises `PlanRefused`,
     and `ServeError` where a file name leads out of the model's directory.
     """
-    choice = _Choice(config, folder, found, named)
+    choice = _Choice(config, folder, found, links)
     files, why = {}, {}
     for device in devices_of(seats):
         gpu = choice.gpu(device)
@@ -116,12 +125,12 @@ def fall_back(name: str, folder: Path, fallback: str, refused: PlanRefused) -> t
 class _Choice:
     """One version of one model on this machine."""
 
-    def __init__(self, config: Any, folder: Path, found: Devices, named: frozenset[str]) -> None:
-        self._named = named
+    def __init__(self, config: Any, folder: Path, found: Devices, links: Links) -> None:
+        self._links = links
         self._config = config
         self._folder = folder
         self._found = found
-        self._lock = _lock(folder)
+        self._lock = _lock(folder, links.fence)
 
     def gpu(self, device: str) -> Gpu:
         if not self._found.gpus:
@@ -140,7 +149,7 @@ class _Choice:
         named = self._config.cc_model_filenames
         key = str(gpu.capability)
         name = named.get(key) or self._config.default_model_filename or DEFAULT_FILE
-        path = within(self._folder, name, self._named)
+        path = within(self._folder, name, self._links)
         if key in named:
             if not path.is_file():
                 raise PlanRefused(
@@ -244,23 +253,25 @@ def without_weights(plan: str) -> str:
     )
 
 
-def within(folder: Path, name: str, named: frozenset[str] = frozenset()) -> Path:
-    """A file of a version's folder. Raises `ServeError` where its name leads out of the model's.
+def within(folder: Path, name: str, links: Links = NO_LINKS) -> Path:
+    """A file of a version's folder. Raises `ServeError` where its name leads out.
 
-    Files in `named` were named by whoever made the repository: as in Triton, they may be links to
-    where models are kept. What a client names may be none that leads out.
+    What a client names may be no link that leads out of the model's directory.
     """
-    path = below(folder, name)
-    if name in named and Path(os.path.normpath(path)).is_relative_to(folder.parent):
-        return path
-    if not (lies_in(path, folder.parent) or lies_in(path, folder)):
-        raise invalid(f"'{name}' must stay within the model's directory")
-    return path
-
-
-def _lock(folder: Path) -> Lock | None:
+    fence = links.fence if name in links.named else fence_of(folder.parent, folder)
     try:
-        return read_lock(folder)
+        return path_inside(folder, name, fence)
+    except ForeignNameError as error:
+        raise invalid(
+            f"'{name}' must stay within the model's directory: {error.message}"
+            if name in links.named
+            else f"'{name}' must stay within the model's directory"
+        ) from None
+
+
+def _lock(folder: Path, fence: Fence | None) -> Lock | None:
+    try:
+        return read_lock(folder, fence)
     except RepositoryError:
         return None  # `trtbuild validate` says what is wrong with it; the plan may be good
 

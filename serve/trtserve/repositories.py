@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from trtbuild.errors import RepositoryError
+from trtbuild.foreign import Fence
 from trtbuild.repository.layout import is_model, with_a_name
 
+LEADS_OUT = "is a link that leads out of the repositories; --follow-links follows such links"
 Fingerprint = tuple[tuple[str, int, int], ...]
 
 
@@ -41,11 +43,11 @@ def _is_model_alone(folder: Path) -> bool:
     return is_model(folder) and not any(is_model(path) for path in folder.iterdir())
 
 
-def model_directories(repositories: Sequence[Path]) -> Listing:
+def model_directories(repositories: Sequence[Path], fence: Fence) -> Listing:
     """Every model's directory by its name. Raises `OSError` for a repository that has vanished.
 
     A repository given twice is one. A name in two is neither's, as in Triton
-    (model_repository_manager.cc, Poll).
+    (model_repository_manager.cc, Poll). A link that leads out of `fence` is no model.
     """
     found: dict[str, Path] = {}
     problems: dict[str, str] = {}
@@ -56,6 +58,8 @@ def model_directories(repositories: Sequence[Path]) -> Listing:
             if not _is_utf8(path.name):  # neither protocol could say it
                 problems[repr(os.fsencode(path.name))[2:-1]] = "has a name that is not UTF-8"
                 continue
+            if not fence.holds(path):
+                problems[path.name] = LEADS_OUT
             if path.name in found:
                 both = f"{found[path.name].parent} and {repository}"
                 problems[path.name] = f"is not unique across all model repositories: {both}"
@@ -73,12 +77,12 @@ def _is_utf8(name: str) -> bool:
     return True
 
 
-def fingerprint_of(directory: Path) -> Fingerprint:
+def fingerprint_of(directory: Path, fence: Fence) -> Fingerprint:
     """What tells whether anything in a model's directory has changed: names, times, sizes.
 
     What is hidden is passed over: it is no part of a model, but where writers prepare one. Links
-    are followed, each folder once, and are told by where they lead too: stores give all their
-    files the same time.
+    are followed as far as `fence`, each folder once, and are told by where they lead too: stores
+    give all their files the same time.
     """
     rows = [(_leading(directory), 0, 0)]
     known = {directory.resolve()}
@@ -86,7 +90,9 @@ def fingerprint_of(directory: Path) -> Fingerprint:
         folders[:] = [name for name in folders if not name.startswith(".")]
         rows += [_row(Path(folder, name)) for name in (*folders, *files)]
         real = {name: Path(folder, name).resolve() for name in folders}
-        folders[:] = [name for name in folders if real[name] not in known]
+        folders[:] = [
+            name for name in folders if real[name] not in known and fence.holds(real[name])
+        ]
         known.update(real.values())
     return tuple(sorted(rows))
 

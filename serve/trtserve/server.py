@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import ssl
 import time
 from typing import Any
 
 from trtbuild.errors import RepositoryError, UsageError
-from trtserve import memory
+from trtserve import memory, tls
 from trtserve.endpoints import Endpoints
 from trtserve.faults import FAULTS
 from trtserve.grpc_access import guarded
@@ -75,7 +76,9 @@ class Server:
         if self._settings.control == "poll":
             self.watchers.append(self._loop.create_task(self._poll()))
         for protocol, port in self.ports.items():
-            _log.info("%s on %s:%d", protocol, self._settings.host_of(protocol), port)
+            secured = {"http": self._settings.http_tls, "grpc": self._settings.grpc_tls}
+            suffix = " with TLS" if secured.get(protocol) else ""
+            _log.info("%s on %s:%d%s", protocol, self._settings.host_of(protocol), port, suffix)
 
     def _warn_if_empty(self) -> None:
         """Say that nothing is served where something was to be: a mistyped folder looks so."""
@@ -96,22 +99,30 @@ class Server:
             self._budget,
         )
         metrics = MetricsApi(self.models)
-        for protocol, port, factory in (
-            ("http", settings.http_port, lambda: HttpProtocol(http, self.connections)),
-            ("grpc", settings.grpc_port, lambda: GrpcProtocol(grpc, self.connections, loop)),
-            ("metrics", settings.metrics_port,
+        http_tls = tls.context(files, "http") if (files := settings.http_tls) else None
+        grpc_tls = tls.context(files, "grpc") if (files := settings.grpc_tls) else None
+        for protocol, port, context, factory in (
+            ("http", settings.http_port, http_tls, lambda: HttpProtocol(http, self.connections)),
+            ("grpc", settings.grpc_port, grpc_tls,
+             lambda: GrpcProtocol(grpc, self.connections, loop)),
+            ("metrics", settings.metrics_port, None,
              lambda: HttpProtocol(metrics, self._metrics_connections)),
         ):  # fmt: skip
             if port >= 0:
-                await self._listen_on(protocol, port, factory)
+                await self._listen_on(protocol, port, context, factory)
 
     def _origins(self, protocol: str) -> Origins:
         return Origins(self._settings.allow_hosts, [self._settings.host_of(protocol)])
 
-    async def _listen_on(self, protocol: str, port: int, factory: Any) -> None:
+    async def _listen_on(
+        self, protocol: str, port: int, context: ssl.SSLContext | None, factory: Any
+    ) -> None:
         host = self._settings.host_of(protocol)
         try:
-            listener = await self._loop.create_server(factory, host, port, backlog=_BACKLOG)
+            listener = await self._loop.create_server(
+                factory, host, port, backlog=_BACKLOG, ssl=context,
+                ssl_handshake_timeout=None if context is None else tls.HANDSHAKE_S,
+            )  # fmt: skip
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 raise UsageError(

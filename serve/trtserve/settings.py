@@ -7,8 +7,10 @@ from typing import Literal
 
 import msgspec
 
+from trtbuild.foreign import ANYWHERE, Fence, fence_of
 from trtbuild.plugins import PluginFile
 from trtserve.restrictions import Restriction
+from trtserve.tls import TlsFiles
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,6 +32,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     allow_overrides: bool = False  # loads may bring code: see `overrides`
     http_restricted: dict[str, Restriction] = {}  # by category: see `restrictions`
     grpc_restricted: dict[str, Restriction] = {}
+    http_tls: TlsFiles | None = None
+    grpc_tls: TlsFiles | None = None
     device: str = "auto"  # auto, cpu, cuda:N
     fallback: Literal["auto", "onnx", "none"] = "auto"
     version_compatible: bool = False  # load plans with a runtime of their own, which is code
@@ -42,8 +46,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_connections_per_peer: int | None = None  # None: half of all
     stall_timeout_s: float = 60.0  # for a client that stops amid a request
     exit_timeout_s: float = 30.0
+    follow_links: bool = False  # also those that lead out of the repositories
+    require_lock: bool = False  # serve what is to the last file as its lock says, nothing else
     load_threads: int = 4
     log_verbose: int = 0
+
+    @property
+    def fence(self) -> Fence:
+        """Where links in the repositories may lead."""
+        return ANYWHERE if self.follow_links else fence_of(*self.repositories)
 
     def host_of(self, protocol: str) -> str:
         """The address that a protocol is served on; metrics follow HTTP, as tritonserver's."""

@@ -1,6 +1,6 @@
 """The table of docs/onnx-coverage.md and the known results, from what a run of the tests gave.
 
-    python -m tests.backend.report RUN.jsonl 10.6.0.26 1.23.0 H200
+    python -m tests.backend.report RUN.jsonl [LATER.jsonl ...] 10.6.0.26 1.23.0 H200
 
 writes tests/backend/results.json, which `test_onnx_backend` holds a GPU to, and the page from it.
 """
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from tests.backend.run_suite import all_tests
+from tests.backend.run_suite import all_tests, outcome_of
 from tests.backend.suite import Outcome
 
 ROOT = Path(__file__).parents[2]
@@ -31,6 +31,7 @@ _KINDS = {
     "pytorch-operator": "PyTorch's operators",
 }
 _COLUMNS = ("right", "rounded", "random", "refused", "wrong", "failed")
+_NOT_RUN = "not run"
 _FAILED = ("error", "lost")  # a bug of ours, or a process that is gone
 
 
@@ -96,11 +97,14 @@ def read(path: Path = RESULTS) -> Results:
 def page_of(results: Results) -> str:
     """docs/onnx-coverage.md."""
     tests = results.tests
+    ran = {name: known for name, known in tests.items() if known.status != _NOT_RUN}
+    columns = _COLUMNS if len(ran) == len(tests) else (*_COLUMNS, _NOT_RUN)
     intro = (
         f"ONNX's own backend tests (onnx {results.onnx}) through `trtbuild.backend`, on TensorRT "
         f"{results.tensorrt} and one {results.gpu}: each answer was compared with ONNX's, within "
         "the tolerance of ONNX's runner. `rounded`: beyond it, by no more than 4 units of the "
-        "data type at the largest value (0.1 % is less than two units of fp16). `random`: an op "
+        "data type at the largest value (0.1 % is less than two units of fp16), or by one where "
+        "a float was quantized to an integer. `random`: an op "
         "whose answer is drawn, of the right shape and type. `failed`: neither an answer nor a "
         "refusal. `make gpu-test` runs all of them again: none may be wrong or fail, and none that "
         "was right stop being so."
@@ -113,37 +117,34 @@ def page_of(results: Results) -> str:
         *textwrap.wrap(intro, 120),
         "",
         _table(
-            ("tests", *_COLUMNS),
+            ("tests", *columns),
             [
-                *((title, *_counts(tests, kind)) for kind, title in _KINDS.items()),
-                (f"all {len(tests)}", *_counts(tests, "")),
+                *((title, *_counts(tests, kind, columns)) for kind, title in _KINDS.items()),
+                (f"all {len(tests)}", *_counts(tests, "", columns)),
             ],
         ),
         "",
         "## By data type",
         "",
-        _table(("types in and out", *_COLUMNS), _by_types(tests)),
+        _table(("types in and out", *_COLUMNS), _by_types(ran)),
         "",
         "## By op",
         "",
-        _table(("op", *_COLUMNS, "why refused"), _by_op(tests)),
+        _table(("op", *_COLUMNS, "why refused"), _by_op(ran)),
         "",
     ]
     return "\n".join(parts)
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    lines = [
-        head,
-        ("---",) + ("---:",) * len(_COLUMNS) + ("---",) * (len(head) - 1 - len(_COLUMNS)),
-        *rows,
-    ]
+    counted = (*_COLUMNS, _NOT_RUN)
+    lines = [head, tuple("---:" if name in counted else "---" for name in head), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _counts(tests: dict[str, Known], kind: str) -> tuple[str, ...]:
+def _counts(tests: dict[str, Known], kind: str, columns: tuple[str, ...]) -> tuple[str, ...]:
     count = Counter(known.status for name, known in tests.items() if name.startswith(kind))
-    return tuple(str(count[status]) for status in _COLUMNS)
+    return tuple(str(count[status]) for status in columns)
 
 
 def _by_types(tests: dict[str, Known]) -> list[tuple[str, ...]]:
@@ -171,18 +172,23 @@ def _why(reasons: Counter[str]) -> str:
     return "; ".join(f"{text} ({count})" for text, count in reasons.most_common()).replace("|", "/")
 
 
+def _text_of(results: Results) -> str:
+    """JSON with a line for each test."""
+    facts = msgspec.to_builtins(results)
+    tests = facts.pop("tests")
+    lines = [f"{json.dumps(name)}: {json.dumps(known)}" for name, known in tests.items()]
+    head = json.dumps(facts).removesuffix("}")
+    return head + ', "tests": {\n' + ",\n".join(lines) + "\n}}\n"
+
+
 def main() -> None:
-    """Write both from the lines of a run; all tests have to be in it."""
-    lines = Path(sys.argv[1]).read_bytes().splitlines()
-    outcomes = [msgspec.json.decode(line, type=Outcome) for line in lines]
-    tests = {f"{one.kind}/{one.name}": known_of(one) for one in outcomes}
-    missing = {f"{kind}/{name}" for kind, name, _ in all_tests("run")} - tests.keys()
-    if missing:
-        sys.exit(f"{sys.argv[1]}: {len(missing)} tests are not in it, such as {min(missing)}")
-    tensorrt, onnx, gpu = sys.argv[2:5]
+    """Write both from the lines of runs, of which later ones count; who ran in none says so."""
+    *paths, tensorrt, onnx, gpu = sys.argv[1:]
+    lines = [line for path in paths for line in Path(path).read_bytes().splitlines()]
+    tests = {f"{kind}/{name}": Known(_NOT_RUN, "", ()) for kind, name, _ in all_tests("run")}
+    tests |= {f"{one.kind}/{one.name}": known_of(one) for one in map(outcome_of, lines)}
     results = Results(tensorrt, onnx, gpu, dict(sorted(tests.items())))
-    text = json.dumps(msgspec.to_builtins(results), indent=0, sort_keys=False)
-    RESULTS.write_text(text + "\n")
+    RESULTS.write_text(_text_of(results))
     PAGE.write_text(page_of(results))
 
 

@@ -4,7 +4,7 @@
 
 `run` needs a GPU; `build` and `onnx` do with TensorRT for RTX on any machine (see `suite`). Tests
 come in a random order, the same each time, and outcomes are written as they come: a run that is
-cut off is a sample of them all.
+cut off is a sample of them all. `--known` puts those that an earlier run came to behind the others.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ import threading
 import time
 from collections import Counter
 from pathlib import Path
+
+import msgspec
 
 from tests.backend.suite import KINDS, Outcome, names
 from trtbuild.artifacts import to_json
@@ -33,6 +35,18 @@ def all_tests(mode: str) -> list[Test]:
     tests = [(kind, name, mode) for kind in KINDS for name in names(kind)]
     random.Random(_SEED).shuffle(tests)
     return tests
+
+
+def known_last(tests: list[Test], runs: list[Path]) -> list[Test]:
+    """`tests` with those that are in an earlier run behind the others."""
+    lines = [line for path in runs for line in path.read_bytes().splitlines()]
+    known = {(one.kind, one.name) for one in map(outcome_of, lines)}
+    return sorted(tests, key=lambda test: test[:2] in known)
+
+
+def outcome_of(line: bytes) -> Outcome:
+    """A line that `run_tests` wrote."""
+    return msgspec.json.decode(line, type=Outcome)
 
 
 def run_tests(
@@ -92,6 +106,7 @@ def main() -> None:
     parser.add_argument("--kinds", default=",".join(KINDS))
     parser.add_argument("--processes", type=int, default=12)
     parser.add_argument("--seconds", type=float, default=float("inf"))
+    parser.add_argument("--known", type=Path, action="append", default=[], metavar="RUN.jsonl")
     asked = parser.parse_args()
     kinds = asked.kinds.split(",")
     tests = [
@@ -99,6 +114,7 @@ def main() -> None:
         for test in all_tests(asked.mode)
         if test[0] in kinds and re.search(asked.match, test[1])
     ]
+    tests = known_last(tests, asked.known)
     start = time.monotonic()
     outcomes = run_tests(tests, asked.processes, asked.out, asked.seconds)
     counts = dict(Counter(outcome.status for outcome in outcomes).most_common())

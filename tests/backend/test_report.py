@@ -1,10 +1,13 @@
+from collections import Counter
 from typing import Any
 
 from tests.backend.report import (
+    PAGE,
     Known,
     Results,
     known_of,
     page_of,
+    read,
     stopped_being_right,
 )
 from tests.backend.suite import Outcome
@@ -38,6 +41,14 @@ def test_every_outcome_has_a_column() -> None:
         assert sum(int(cell) for cell in row.split("|")[2:-1]) == 1
 
 
+def test_what_did_not_run_is_counted() -> None:
+    page = page_of(results(a="right", b="not run", c="not run"))
+    (row,) = [line for line in page.splitlines() if line.startswith("| all 3 |")]
+    assert [cell.strip() for cell in row.split("|")[2:-1]] == ["1", "0", "0", "0", "0", "0", "2"]
+    assert page.count("| Add |") == 1
+    assert "| Add | 1 | 0 | 0 | 0 | 0 | 0 |" in page
+
+
 def test_reasons_without_what_differs() -> None:
     reasons = ("tensorrt 10.6.0 does not take Det: no plugin", "input 'x' is fp64: too wide")
     made = [known_of(outcome("x", "refused", reason=reason)).reason for reason in reasons]
@@ -47,3 +58,11 @@ def test_reasons_without_what_differs() -> None:
 def test_a_definition_is_told_from_its_op() -> None:
     known = known_of(outcome("test_gelu_tanh_1_expanded", "right", ops=("Mul", "Tanh")))
     assert known.op == "gelu: its definition"
+
+
+def test_the_page_is_that_of_the_committed_results() -> None:
+    known = read()
+    assert PAGE.read_text() == page_of(known)
+    counts = Counter(entry.status for entry in known.tests.values())
+    assert counts["wrong"] == counts["failed"] == 0
+    assert all(entry.reason for entry in known.tests.values() if entry.status == "refused")

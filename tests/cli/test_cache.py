@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Trtbuild
-from trtbuild.cli.cache import bytes_from_text
-from trtbuild.errors import UsageError
+from tests.models import linear
+from tests.test_store_trust import replaced
 from trtbuild.store import Store
 
 
@@ -39,15 +39,27 @@ def test_prune_without_a_limit_is_misuse(trtbuild: Trtbuild) -> None:
     assert "give --keep 10GB or --days 30, or both" in done.stderr
 
 
-@pytest.mark.parametrize(
-    ("text", "size"),
-    [("0", 0), ("10GB", 10**10), ("1.5 mb", 1_500_000), ("3k", 3000), ("2T", 2 * 10**12)],
-)
-def test_sizes(text: str, size: int) -> None:
-    assert bytes_from_text(text) == size
+def test_a_plan_and_its_digest_that_somebody_replaced_are_not_taken(
+    trtbuild: Trtbuild, tmp_path: Path
+) -> None:
+    """In a cache that all may write to. It is not used, whatever is in it; the conversion is."""
+    model, cache = linear(tmp_path / "m.onnx"), tmp_path / "cache"
+    convert = ("convert", model, "--target", "8.6", "--name", "net", "--repo")
+    assert trtbuild(*convert, tmp_path / "first").returncode == 0
+    (entry,) = (cache / "plan").iterdir()
+    replaced(entry, b"ftrt evil")
+    cache.chmod(0o777)
+    done = trtbuild(*convert, tmp_path / "second")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count(f"the cache '{cache}' is not used: others may write there") == 1
+    assert "chmod -R go-w" in done.stderr
+    plans = [tmp_path / repo / "net/1/model.sm86.plan" for repo in ("first", "second")]
+    assert plans[0].read_bytes() == plans[1].read_bytes()
 
 
-@pytest.mark.parametrize("text", ["", "-1", "ten", "1EB", "1.5.5"])
-def test_what_is_no_size(text: str) -> None:
-    with pytest.raises(UsageError, match="is no size"):
-        bytes_from_text(text)
+def test_a_limit_of_size_that_is_none_is_misuse(
+    trtbuild: Trtbuild, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRTBUILD_CACHE_SIZE", "lots")
+    done = trtbuild("cache", "ls")
+    assert (done.returncode, "TRTBUILD_CACHE_SIZE: 'lots' is no size" in done.stderr) == (2, True)

@@ -1,4 +1,7 @@
 import json
+from pathlib import Path
+
+import pytest
 
 from tests.cli.conftest import Trtbuild
 
@@ -13,3 +16,20 @@ def test_doctor_says_what_is_here_and_how_to_get_the_rest(trtbuild: Trtbuild) ->
     assert tensorrt["install"] == (
         "" if all(tensorrt["packages"].values()) else 'pip install "trtbuild[tensorrt]"'
     )
+
+
+def test_doctor_says_whether_the_cache_is_used(
+    trtbuild: Trtbuild, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRTBUILD_CACHE_SIZE", "3GB")
+    root = tmp_path / "cache"
+    monkeypatch.setenv("TRTBUILD_CACHE_DIR", str(root))
+    assert f"cache {root}, 0 B of 3.0 GB\n" in trtbuild("doctor").stdout
+    monkeypatch.setenv("TRTBUILD_CACHE_SIZE", "none")
+    root.mkdir()
+    root.chmod(0o777)
+    facts = json.loads(trtbuild("doctor", "--json").stdout)
+    assert facts["cache_limit_bytes"] is None
+    assert "others may write there" in facts["cache_problem"]
+    assert "chmod -R go-w" in facts["cache_problem"]
+    assert facts["temporary"]

@@ -15,7 +15,9 @@ def test_show_prints_sizes_targets_precision_and_provenance(
     shown = trtbuild("repo", "show", repo).stdout.splitlines()
     assert shown[:2] == [f"{repo}/", "  hand/  (no config.pbtxt)"]
     assert f"      from onnx {model}, opset 17" in shown
-    assert any("precision fp16, accuracy: max abs" in line for line in shown)
+    assert any(
+        "precision fp16 (2 of 2 nodes compute in fp16), accuracy: max abs" in line for line in shown
+    )
     assert any(line.split()[:1] == ["model.sm86.plan"] and line.endswith("8.6") for line in shown)
     facts = json.loads(trtbuild("repo", "show", repo, "--json").stdout)
     assert [entry["name"] for entry in facts["models"]] == ["hand", "tiny"]

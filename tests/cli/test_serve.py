@@ -13,6 +13,7 @@ import pytest
 from trtserve import running
 from trtserve.restrictions import restrictions_from_options
 from trtserve.settings import Settings
+from trtserve.tls import TlsFiles
 from typer.testing import CliRunner
 
 from tests.cli.conftest import Trtbuild
@@ -82,7 +83,11 @@ def test_every_option_reaches_the_server(tmp_path: Path, monkeypatch: pytest.Mon
         "--http-port=1", "--grpc-port=2", "--metrics-port=3", "--http-max-input-size=4",
         "--max-held-bytes=5", "--device=cuda:0", "--fallback=none", "--gpu-fault=stay",
         "--version-compatible", f"--plugins={plugin}", "--exit-timeout-secs=6", "--log-verbose=8",
+        "--follow-links", "--require-lock",
         "--allow-model-overrides",
+        "--http-tls-cert=a", "--http-tls-key=b", "--http-tls-client-ca=c",
+        "--grpc-use-ssl=1", "--grpc-use-ssl-mutual=true", "--grpc-server-cert=d",
+        "--grpc-server-key=e", "--grpc-root-cert=f",
         "--max-connections-per-peer=9", "--allow-host=one", "--allow-host", "two",
         "--http-restricted-api=health:k=v", "--grpc-restricted-protocol=health:k=v",
     ]  # fmt: skip
@@ -95,7 +100,10 @@ def test_every_option_reaches_the_server(tmp_path: Path, monkeypatch: pytest.Mon
         hosts={"http": "ha", "grpc": "ga", "metrics": "ma"}, http_port=1, grpc_port=2,
         metrics_port=3, max_input_bytes=4, max_held_bytes=5, device="cuda:0", fallback="none",
         gpu_fault="stay", version_compatible=True, plugins=plugins_from_paths([plugin]),
-        exit_timeout_s=6, log_verbose=8, allow_overrides=True,
+        exit_timeout_s=6, log_verbose=8, follow_links=True, require_lock=True,
+        allow_overrides=True,
+        http_tls=TlsFiles(Path("a"), Path("b"), Path("c")),
+        grpc_tls=TlsFiles(Path("d"), Path("e"), Path("f")),
         max_connections_per_peer=9, allow_hosts=("one", "two"),
         http_restricted=restrictions_from_options("http", ["health:k=v"]),
         grpc_restricted=restrictions_from_options("grpc", ["health:k=v"]),

@@ -56,7 +56,7 @@ def test_what_it_is_here(given: list[str], taken: list[str]) -> None:
         (["--backend-config=python,execution-timeout=8"], "has no --backend-config"),
         (["--backend-config=tensorrt,version-compatible=maybe"], "version-compatible is 'maybe'"),
         (["--backend-config=tensorrt,coalesce-request-input=true"], "has no --backend-config"),
-        (["--grpc-use-ssl=true"], "has no --grpc-use-ssl"),
+        (["--grpc-use-ssl=maybe"], "--grpc-use-ssl is 'maybe'"),
         (["--log-file", "x"], "redirect the log: 2> FILE"),
         (["--log-info=false"], "POST /v2/logging"),
     ],

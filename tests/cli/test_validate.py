@@ -198,3 +198,97 @@ def test_imports_no_framework(tmp_path: Path) -> None:
     heavy = {"numpy", "onnx", "onnxruntime", "tensorflow", "torch", "tensorrt", "grpc"}
     assert imported & {"typer", "google"}
     assert not imported & heavy
+
+
+def test_fix_writes_what_diff_shows(tmp_path: Path) -> None:
+    """Also where one repair uncovers another fault, in the same file and in others."""
+    text = """-- e/config.pbtxt --
+name: "x" backend: "python"
+platform: "ensemble"
+input { name: "a" data_type: FLOAT dims: [4] }
+output { name: "b" data_type: TYPE_FP32 dims: [4] }
+ensemble_scheduling { step { model_name: "m"
+  input_map { key: "a" value: "a" } output_map { key: "b" value: "b" } } }
+instance_group { kind: KIND_GPU }
+-- m/config.pbtxt --
+backend: "python" max_batchsize: 0
+input { name: "a" data_type: FLOAT dims: [4] }
+output { name: "b" data_type: float dims: [4] }
+instance_group { kind: KIND_CPU gpus: [0] }
+-- m/1/model.py --
+"""
+    first, second = tmp_path / "first", tmp_path / "second"
+    for root in (first, second):
+        write(root, files_of(text))
+    _, shown = run(first, "--diff")
+    code, _ = run(first, "--fix")
+    assert code == 0
+    patch = [line for line in shown.splitlines() if not line.startswith("create folder")]
+    (second / "patch").write_text("\n".join(patch).replace(str(first), str(second)) + "\n")
+    subprocess.run(
+        ["patch", "-p0", "-d", "/", "-s", "-i", second / "patch"], check=True, capture_output=True
+    )
+    for name in ("e", "m"):
+        fixed = (first / name / "config.pbtxt").read_text()
+        assert fixed == (second / name / "config.pbtxt").read_text()
+    assert f"create folder {first}/e/1/" in shown
+    assert (first / "e/1").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("variables", "colored"),
+    [
+        ({"TERM": "xterm"}, True),
+        ({"TERM": "dumb"}, False),
+        ({"TERM": "xterm", "NO_COLOR": "1"}, False),
+        ({"TERM": "xterm", "NO_COLOR": ""}, True),
+    ],
+)
+def test_colours_are_for_terminals_that_want_them(
+    repository: Path, variables: dict[str, str], colored: bool
+) -> None:
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-m", "trtbuild", "repo", "validate", str(repository)]
+    kept = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "TERM", "FORCE_COLOR")}
+    subprocess.run(command, stdout=theirs, stderr=-3, env={**kept, **variables}, check=False)
+    os.close(theirs)
+    shown = os.read(ours, 1 << 16)
+    os.close(ours)
+    assert (b"\033[" in shown) == colored
+    assert b"I013" in shown
+
+
+@pytest.mark.parametrize("depth", ["", "deep/", "deeper/still/"])
+def test_a_folder_above_the_repository_is_called_so(depth: str, tmp_path: Path) -> None:
+    write(tmp_path, files_of(GOOD.replace("-- m/", f"-- {depth}models/m/")))
+    (tmp_path / "docs").mkdir()
+    with pytest.raises(UsageError) as raised:
+        run(tmp_path)
+    assert f"the models are in '{tmp_path}/{depth}models'" in raised.value.message
+    assert run(tmp_path / f"{depth}models")[0] == 0
+
+
+def test_a_folder_of_repositories_is_called_so(tmp_path: Path) -> None:
+    for name in ("a", "b", "c", "d"):
+        write(tmp_path / name, files_of(GOOD))
+    with pytest.raises(UsageError) as raised:
+        run(tmp_path)
+    assert raised.value.message.endswith("a folder of 4: a, b, c and 1 more")
+    assert f"{tmp_path}/a {tmp_path}/b" in raised.value.hint
+    assert run(*(tmp_path / name for name in "abcd"))[0] in (0, 1)
+    (tmp_path / "m/1").mkdir(parents=True)  # with a model beside them it is a repository
+    assert run(tmp_path)[0] == 1
+
+
+def test_the_servers_release_and_its_python(tmp_path: Path) -> None:
+    """Python 3.10 until 24.11, 3.12 from 24.12 on; --server-python is heard first."""
+    newer = GOOD + "class TritonPythonModel:\n    def execute(self, requests):\n"
+    write(tmp_path, files_of(newer + '        return f"{self.a["b"]}"\n'))
+    old = run(tmp_path, "--triton", "24.10", "--format", "json")
+    assert (old[0], "Y001" in old[1], "T003" in old[1]) == (1, True, True)
+    assert run(tmp_path, "--triton", "2.53")[0] == 0
+    assert run(tmp_path, "--triton", "24.10", "--server-python", "3.12")[0] == 0
+    with pytest.raises(UsageError, match="no release of Triton"):
+        run(tmp_path, "--triton", "22.01")
+    with pytest.raises(UsageError, match="is no version of Python 3"):
+        run(tmp_path, "--server-python", "2.7")

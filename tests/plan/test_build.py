@@ -7,7 +7,7 @@ import pytest
 from onnx import TensorProto
 
 from tests.plan.models import LIGHT, convolution, four_rows_only, identity, matmul, saved
-from trtbuild.artifacts import Plan, Range, digest_of_files
+from trtbuild.artifacts import OnnxModel, Plan, Range, digest_of_files
 from trtbuild.capability import Capability
 from trtbuild.errors import PlanError, TrtbuildError
 from trtbuild.onnx_model import describe
@@ -16,7 +16,7 @@ from trtbuild.plan.interface import check_types
 from trtbuild.plan.options import PlanOptions, PlanSpec
 from trtbuild.plan.profiles import ShapeOptions, envelope, profile_from_shapes
 from trtbuild.plan.runtimes import RTX_CAPABILITIES, RuntimeInfo
-from trtbuild.tensor import DTYPES
+from trtbuild.tensor import DTYPES, TensorSpec
 from trtbuild.workers.pool import Pool
 
 A10 = (Capability(8, 6),)
@@ -103,6 +103,15 @@ def test_shapes_that_the_model_does_not_take(rtx: RuntimeInfo, tmp_path: Path) -
     assert "broadcast dimensions must be conformable" in caught.value.message
     assert caught.value.hint.startswith("the model does not take every shape of the profile")
     assert caught.value.refused_by == ""
+
+
+def test_an_output_with_other_dims_than_declared(rtx: RuntimeInfo, tmp_path: Path) -> None:
+    spec = spec_of(matmul(), tmp_path, rtx)
+    assert isinstance(spec.model, OnnxModel)
+    declared = (TensorSpec("z", "fp16", ("batch",)),)
+    wrong = msgspec.structs.replace(spec.model, outputs=declared)
+    with pytest.raises(PlanError, match=r"'z' has 1 dims, as the model declares it: .* it has 2"):
+        plan(msgspec.structs.replace(spec, model=wrong), tmp_path)
 
 
 def test_a_profile_that_tensorrt_refuses(rtx: RuntimeInfo, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from tests.plan.models import (
     weight_only_matmul,
 )
 from tests.plan.runs import WatchedPool
-from trtbuild.artifacts import CheckReport, OpUse
+from trtbuild.check_report import CheckReport, OpUse
 from trtbuild.plan.check import check
 from trtbuild.plan.options import PlanOptions
 from trtbuild.plan.plans import plans_from_onnx

@@ -118,10 +118,9 @@ def test_a_level_that_was_asked_for_is_not_replaced_silently() -> None:
             {"version_compatible": "without-lean-runtime"},
             ["VERSION_COMPATIBLE", "EXCLUDE_LEAN_RUNTIME"],
         ),
-        ({"refittable": "identical"}, ["REFIT_IDENTICAL"]),
         ({"refittable": "any"}, ["REFIT"]),
-        ({"strip_weights": True}, ["REFIT_IDENTICAL", "STRIP_PLAN"]),
-        ({"strip_weights": True, "refittable": "any"}, ["REFIT", "STRIP_PLAN"]),
+        ({"strip_weights": True}, ["REFIT", "STRIP_PLAN"]),
+        ({"strip_weights": True, "refittable": "identical"}, ["REFIT_IDENTICAL", "STRIP_PLAN"]),
         ({"require_timing_cache": True}, ["ERROR_ON_TIMING_CACHE_MISS"]),
     ],
 )
@@ -143,13 +142,14 @@ def test_an_option_sets_its_flags_or_says_which_one_the_release_lacks(
 
 
 def test_any_weights_are_refused_of_the_release_that_loses_some() -> None:
-    flags = SimpleNamespace(REFIT="REFIT", REFIT_IDENTICAL="REFIT_IDENTICAL")
+    flags = SimpleNamespace(REFIT="REFIT", REFIT_IDENTICAL="IDENTICAL", STRIP_PLAN="STRIP")
     faulty = stand_in("11.3.0.5", BuilderFlag=flags)
     with pytest.raises(PlanError, match="may lose the bias of a matrix product") as caught:
         datacenter.configure(faulty, Config(), PlanOptions(refittable="any"), "none")
-    assert caught.value.hint.startswith("give --refittable identical")
-    datacenter.configure(faulty, config := Config(), PlanOptions(refittable="identical"), "none")
-    assert config.flags == ["REFIT_IDENTICAL"]
+    assert caught.value.hint.startswith("give --strip-weights --refittable identical")
+    same = PlanOptions(refittable="identical", strip_weights=True)
+    datacenter.configure(faulty, config := Config(), same, "none")
+    assert config.flags == ["IDENTICAL", "STRIP"]
 
 
 class Tactics(SimpleNamespace):

@@ -1,5 +1,6 @@
-from trtbuild.artifacts import OpRefusal, TargetFailure
+from trtbuild.artifacts import TargetFailure
 from trtbuild.capability import Capability
+from trtbuild.check_report import OpRefusal
 from trtbuild.plan.explain import explained
 
 FAILURE = TargetFailure(Capability(7, 5), "tensorrt-rtx 1.7: it broke", seconds=1.5)

@@ -149,7 +149,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(PlanError) as caught:
         plan_header(tmp_path / "m.plan")
     assert caught.value.message == f"{tmp_path / 'm.plan'}: No such file or directory"
-    with pytest.raises(PlanError, match="Is a directory"):
+    with pytest.raises(PlanError, match="it is a folder"):
         plan_header(tmp_path)
 
 

@@ -73,7 +73,7 @@ def test_of_data_centre_tensorrt_the_gpu_and_its_options_matter() -> None:
         changed(spec, "options", version_compatible="without-lean-runtime"),
         changed(spec, "options", weak_precisions=("fp16",)),
         changed(spec, "options", refittable="any"),
-        changed(spec, "options", refittable="identical"),
+        changed(spec, "options", refittable="identical", strip_weights=True),
         changed(spec, "options", strip_weights=True),
         changed(spec, "options", tactic_sources=("none",)),
         changed(spec, "options", tactic_sources=("jit-convolutions",)),
@@ -88,10 +88,13 @@ def test_of_data_centre_tensorrt_the_gpu_and_its_options_matter() -> None:
     assert plan_key(kept) == plan_key(spec)
 
 
-def test_stripping_alone_is_for_the_weights_it_was_built_with() -> None:
+def test_what_is_stripped_can_be_given_weights() -> None:
     assert PlanOptions().refit is None
-    assert PlanOptions(strip_weights=True).refit == "identical"
-    assert PlanOptions(strip_weights=True, refittable="any").refit == "any"
+    assert PlanOptions(strip_weights=True).refit == "any"
+    assert PlanOptions(strip_weights=True, refittable="identical").refit == "identical"
+    with pytest.raises(UsageError, match="and this one has them") as caught:
+        PlanOptions(refittable="identical")
+    assert caught.value.hint == "add --strip-weights, or give --refittable any"
 
 
 def test_a_key_is_the_same_after_a_process_border() -> None:

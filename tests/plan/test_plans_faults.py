@@ -63,7 +63,7 @@ def test_a_shared_build_that_is_killed_goes_on_target_by_target(run: Run) -> Non
 def test_a_store_that_cannot_be_written(run: Run, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     run.store = Store(tmp_path / "file")
-    with pytest.raises(StoreError, match="cannot be written: Not a directory"):
+    with pytest.raises(StoreError, match="cannot be used: it is no folder"):
         run(saved(matmul(), tmp_path / "model"))
 
 

@@ -6,8 +6,9 @@ import pytest
 from onnx import TensorProto, numpy_helper
 
 from tests.plan.models import custom_op, matmul, model, node, nonzero, saved, value, weight
-from trtbuild.artifacts import OnnxModel, OpUse
+from trtbuild.artifacts import OnnxModel
 from trtbuild.capability import Capability
+from trtbuild.check_report import OpUse
 from trtbuild.plan.options import PlanOptions, PlanSpec
 from trtbuild.plan.probe import _Prober, examine
 from trtbuild.plan.profiles import profile_from_shapes

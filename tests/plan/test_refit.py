@@ -40,8 +40,8 @@ class Deserialized:
         self.weights = b""
 
     def create_serialization_config(self) -> Any:
-        flags = {"EXCLUDE_WEIGHTS"}
-        return SimpleNamespace(flags=flags, clear_flag=flags.discard)
+        flags = {"EXCLUDE_WEIGHTS"} if self.refittable else set()
+        return SimpleNamespace(flags=flags, clear_flag=flags.discard, get_flag=flags.__contains__)
 
     def serialize_with_config(self, config: Any) -> bytes:
         return b"plan" + (b"" if config.flags else self.weights)
@@ -174,9 +174,15 @@ def test_a_stripped_plan_computes_with_the_weights_it_is_given(
     for name in ("built", "other")[: 2 if refittable == "any" else 1]:
         source, weights = given[name]
         output = tmp_path / f"{name}.plan"
-        done = refit(
-            runtime=runtime, plan=plan.path, onnx=source.path, output=output, loading=AS_IT_IS
-        )
+        try:
+            done = refit(
+                runtime=runtime, plan=plan.path, onnx=source.path, output=output, loading=AS_IT_IS
+            )
+        except PlanError as error:  # a release that builds such plans and gives them no weights
+            assert refittable == "identical"
+            print(error)
+            assert not output.exists()
+            return
         assert done.size_bytes > plan.size_bytes
         with Cuda() as cuda:
             got = Engine(runtime.module, output, cuda).run({"x": x})["z"]

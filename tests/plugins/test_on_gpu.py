@@ -6,6 +6,7 @@ github.com/NVIDIA/TensorRT, `include`, of the release that is installed).
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -18,6 +19,7 @@ import pytest
 
 from tests.plugins.models import expected, softsign_model, suppressing_model
 from tests.server_process import served
+from tests.with_tensorrt import shared_folder
 from trtbuild import device
 from trtbuild.artifacts import Conversion
 from trtbuild.errors import TrtbuildError
@@ -27,7 +29,7 @@ from trtbuild.plugins import PluginCreator
 from trtbuild.repository.lock import read_lock
 from trtbuild.request import ConvertRequest
 
-pytestmark = pytest.mark.gpu
+pytestmark = [pytest.mark.gpu, pytest.mark.usefixtures("shared_store")]
 HERE = Path(__file__).parent
 CREATOR = PluginCreator("ScaledSoftsign", "1", "")
 
@@ -46,8 +48,19 @@ def compiled(tmp_path_factory: pytest.TempPathFactory, runtime: RuntimeInfo) -> 
     include, nvcc = os.environ.get("TRTBUILD_TENSORRT_INCLUDE"), shutil.which("nvcc")
     if not include or not nvcc:
         pytest.skip("no nvcc, or TRTBUILD_TENSORRT_INCLUDE names no headers of TensorRT")
-    folder = tmp_path_factory.mktemp("compiled")
-    variants = {"own": (), "creators": ("-DBY_CREATORS",), "silent": ("-DSILENT",), "unlinked": ()}
+    folder = shared_folder(tmp_path_factory, "compiled")
+    variants: dict[str, tuple[str, ...]] = {
+        "own": (), "creators": ("-DBY_CREATORS",), "silent": ("-DSILENT",), "unlinked": ()
+    }  # fmt: skip
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # one process of the run compiles, the others wait
+        if not (folder / "done").exists():
+            _compile(variants, nvcc, include, folder)
+            (folder / "done").touch()
+    return {name: folder / f"lib{name}.so" for name in variants}
+
+
+def _compile(variants: dict[str, tuple[str, ...]], nvcc: str, include: str, folder: Path) -> None:
     link = _link_options()
     running = {
         name: subprocess.Popen(
@@ -61,7 +74,6 @@ def compiled(tmp_path_factory: pytest.TempPathFactory, runtime: RuntimeInfo) -> 
     }  # fmt: skip
     said = {name: process.communicate()[0] for name, process in running.items()}
     assert not any(process.returncode for process in running.values()), said
-    return {name: folder / f"lib{name}.so" for name in variants}
 
 
 def _link_options() -> list[str]:
@@ -79,11 +91,6 @@ def plugin(request: pytest.FixtureRequest) -> Path:
         return HERE / "scaled_softsign.py"
     libraries: dict[str, Path] = request.getfixturevalue("compiled")
     return libraries["own" if request.param == "C++" else "creators"]
-
-
-@pytest.fixture(autouse=True)
-def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TRTBUILD_CACHE_DIR", str(tmp_path / "cache"))
 
 
 def converted(tmp_path: Path, *plugins: Path, repo: str = "repo") -> Conversion:
@@ -172,7 +179,7 @@ def test_what_loads_the_plan_later_takes_its_plugin(
     assert "--plugins libown.so" in without.stdout + without.stderr
     assert without.returncode == (0 if command == "inspect" else 1)
     assert done.returncode == 0, done.stderr
-    assert {"inspect": "ScaledSoftsign", "bench": "queries/s", "verify": "samples vs plan"}[
+    assert {"inspect": "PluginV3", "bench": "queries/s", "verify": "samples vs plan"}[
         command
     ] in done.stdout
 

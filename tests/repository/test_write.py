@@ -1,6 +1,10 @@
 """Real kills, real full disks, real read-only places."""
 
+import json
+import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -8,7 +12,7 @@ import pytest
 from tests.repository.content import content
 from tests.repository.places import left_overs, tree
 from trtbuild.artifacts import digest_of_files
-from trtbuild.errors import RepositoryError, UsageError
+from trtbuild.errors import RepositoryError, TrtbuildError, UsageError
 from trtbuild.repository.destination import Mode
 from trtbuild.repository.lock import read_lock
 from trtbuild.repository.write import write_version
@@ -184,3 +188,106 @@ def test_the_lock_file_is_what_was_given(tmp_path: Path) -> None:
     assert lock is not None
     filled_in = {"version": 0, "files": {}, "config_digest": ""}
     assert msgspec.structs.replace(lock, **filled_in) == made.lock
+
+
+def rewritten(repo: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """The lock of version 1, changed by somebody."""
+    path = repo / "net/1/trtbuild.lock.json"
+    lock = json.loads(path.read_text())
+    change(lock)
+    path.write_text(json.dumps(lock))
+
+
+NAMES = ["../../../.bashrc", "../../victim", "{root}/victim", "..", "sub/victim"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("mode", ["next", "add", "replace"])
+def test_a_lock_of_somebody_elses_names_no_file_outside(
+    tmp_path: Path, mode: Mode, name: str
+) -> None:
+    """A cloned repository, its plan said to lie in the user's home: nothing but the repository
+    is written, whatever is done with it."""
+    repo = tmp_path / "home/clone/repo"
+    write_version(repo, content(tmp_path / "made", ["8.6"]))
+    for victim in ("victim", "home/.bashrc", "home/clone/victim"):
+        (tmp_path / victim).write_text("the user's own")
+    name = name.format(root=tmp_path)
+
+    def change(lock: dict[str, Any]) -> None:
+        lock["plans"][0]["file"] = name
+        lock["files"][name] = lock["files"]["model.sm86.plan"]
+
+    rewritten(repo, change)
+    outside = {k: v for k, v in tree(tmp_path).items() if not k.startswith("home/clone/repo")}
+    if mode == "replace":  # the old lock is not believed, and needed for nothing
+        write_version(repo, content(tmp_path / "made", ["8.9"]), mode)
+        assert sorted(path.name for path in (repo / "net/1").iterdir()) == [
+            "model.onnx", "model.sm89.plan", "trtbuild.lock.json",
+        ]  # fmt: skip
+    else:
+        with pytest.raises(RepositoryError, match="is not believed"):
+            write_version(repo, content(tmp_path / "made", ["8.9"]), mode)
+    after = {k: v for k, v in tree(tmp_path).items() if not k.startswith("home/clone/repo")}
+    assert after == outside
+
+
+@pytest.mark.parametrize("linked", ["1/model.sm86.plan", "1"])
+def test_what_a_link_in_the_repository_leads_to_is_not_copied_into_it(
+    tmp_path: Path, linked: str
+) -> None:
+    repo = tmp_path / "repo"
+    write_version(repo, content(tmp_path / "made", ["8.6"]))
+    (repo / "net" / linked).rename(tmp_path / "elsewhere")
+    (repo / "net" / linked).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(TrtbuildError, match="leads out"):
+        write_version(repo, content(tmp_path / "made", ["8.9"]), "add")
+
+
+def test_a_plan_that_was_swapped_is_not_locked_anew(tmp_path: Path) -> None:
+    repo = tmp_path / "repo"
+    write_version(repo, content(tmp_path / "made", ["8.6"]))
+    (repo / "net/1/model.sm86.plan").write_bytes(b"evil")
+    before = tree(repo)
+    with pytest.raises(RepositoryError, match="is not the file that was written there"):
+        write_version(repo, content(tmp_path / "made", ["8.9"]), "add")
+    assert tree(repo) == before
+
+
+@pytest.mark.parametrize("made", [
+    lambda path: path.symlink_to("../victim"),
+    lambda path: path.symlink_to("net/config.pbtxt"),
+    lambda path: path.symlink_to("../nothing"),
+    os.mkfifo,
+    Path.mkdir,
+    lambda path: path.symlink_to("/dev/null"),
+], ids=["link", "link inside", "link to nothing", "fifo", "folder", "device"])  # fmt: skip
+def test_the_writers_lock_is_a_plain_file(tmp_path: Path, made: Callable[[Path], object]) -> None:
+    (tmp_path / "victim").write_text("the user's own")
+    write_version(tmp_path / "repo", content(tmp_path / "made"))
+    (tmp_path / "repo/.trtbuild.lock").unlink()
+    made(tmp_path / "repo/.trtbuild.lock")
+    with pytest.raises(RepositoryError, match="is no plain file"):
+        write_version(tmp_path / "repo", content(tmp_path / "made"))
+    assert not (tmp_path / "nothing").exists()
+
+
+@pytest.mark.parametrize("made", [
+    os.mkfifo, Path.mkdir, lambda path: path.symlink_to("../../victim"),
+    lambda path: path.symlink_to(path), lambda path: path.symlink_to("/dev/zero"),
+], ids=["fifo", "folder", "link out", "circle", "device"])  # fmt: skip
+def test_a_config_that_is_no_plain_file_is_neither_read_nor_written(
+    tmp_path: Path, made: Callable[[Path], object]
+) -> None:
+    (tmp_path / "victim").write_text("the user's own")
+    config = tmp_path / "repo/net/config.pbtxt"
+    write_version(tmp_path / "repo", content(tmp_path / "made"))
+    config.unlink()
+    made(config)
+    with pytest.raises(TrtbuildError):
+        write_version(tmp_path / "repo", content(tmp_path / "made"))
+    if not config.is_dir() or config.is_symlink():
+        write_version(tmp_path / "repo", content(tmp_path / "made"), "replace")
+        assert config.is_file()
+        assert not config.is_symlink()
+    assert (tmp_path / "victim").read_text() == "the user's own"

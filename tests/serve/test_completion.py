@@ -11,6 +11,7 @@ from trtserve.completion import available_versions, complete_backend, settle
 from trtserve.errors import Kind, ServeError
 
 from trtbuild.modelconfig.schema import new_config
+from trtbuild.repository.directory import Directory
 
 
 def completed(folder: Path, files: tuple[str, ...] = (), **fields: Any) -> tuple[str, str, str]:
@@ -18,7 +19,7 @@ def completed(folder: Path, files: tuple[str, ...] = (), **fields: Any) -> tuple
     for file in files:
         (folder / "1" / file).touch()
     config = new_config(**fields)
-    complete_backend(config, folder, "m")
+    complete_backend(config, Directory(folder), "m")
     return config.backend, config.platform, config.default_model_filename
 
 
@@ -71,9 +72,10 @@ def test_versions_that_are_there(tmp_path: Path, caplog: pytest.LogCaptureFixtur
         (tmp_path / name).mkdir()
     config = new_config(name="m", version_policy={"specific": {"versions": [1, 9]}})
     with caplog.at_level(logging.WARNING, "trtserve"):
-        assert available_versions(config, tmp_path) == (1,)
+        assert available_versions(config, Directory(tmp_path)) == (1,)
     said = [record.getMessage().partition(" of ")[0] for record in caplog.records]
     assert said == ["ignoring '01'", "ignoring '1abc'", "ignoring 'notes'", "version 9"]
-    assert available_versions(new_config(version_policy={"all": {}}), tmp_path) == (1, 3)
+    every = new_config(version_policy={"all": {}})
+    assert available_versions(every, Directory(tmp_path)) == (1, 3)
     with pytest.raises(ServeError, match="at least one version must be available"):
-        available_versions(new_config(version_policy={"latest": {}}), tmp_path)
+        available_versions(new_config(version_policy={"latest": {}}), Directory(tmp_path))

@@ -265,10 +265,10 @@ def test_a_repository_that_is_slow_to_list_holds_up_nobody(
     server = start(tmp_path)
     begun, go_on = threading.Semaphore(0), threading.Event()
 
-    def slow(repositories: Any) -> Any:
+    def slow(*arguments: Any) -> Any:
         begun.release()
         assert go_on.wait(30)
-        return model_directories(repositories)
+        return model_directories(*arguments)
 
     monkeypatch.setattr("trtserve.models.model_directories", slow)
     with (

@@ -20,6 +20,7 @@ from tests.serve.gated import until
 from tests.serve.models import CONFIG_16, plus, put
 from tests.serve.sockets.wire import called, exchange, framed
 from tests.serve.test_models import ask, post
+from trtbuild.foreign import ANYWHERE
 
 # What is a link, in a repository whose models are kept elsewhere.
 LINKED = {"model": "m", "version": "m/1", "file": "m/1/model.onnx", "config": "m/config.pbtxt",
@@ -48,12 +49,35 @@ def test_links_to_where_models_are_kept_are_followed(
     start: Callable[..., Running], repository: Path, tmp_path: Path, what: str
 ) -> None:
     linked(repository, tmp_path / "store", LINKED[what])
-    server = start(repository, control="explicit", load_models=("m",), grpc_port=-1)
+    server = start(
+        repository, control="explicit", load_models=("m",), grpc_port=-1, follow_links=True
+    )
     assert ask(server, "m") == 1
     # As tools do: the server's own config, with a change.
     with http_client.InferenceServerClient(server.http) as client:
         client.load_model("m", config=json.dumps(client.get_model_config("m") | TWO))
         assert client.get_model_config("m")["max_batch_size"] == 2
+    assert ask(server, "m") == 1
+
+
+@pytest.mark.parametrize("what", [name for name in LINKED if name != "labels"])
+def test_links_out_of_the_repository_are_not_followed_unasked(
+    start: Callable[..., Running], repository: Path, tmp_path: Path, what: str
+) -> None:
+    """In somebody else's repository they may lead to any file of this machine."""
+    linked(repository, tmp_path / "store", LINKED[what])
+    server = start(repository, control="explicit", grpc_port=-1)
+    status, text = post(server, "/v2/repository/models/m/load")
+    assert (status in {400, 500}, "is a link that leads out" in str(text)) == (True, True), text
+
+
+@pytest.mark.parametrize("what", [name for name in LINKED if name != "labels"])
+def test_links_within_the_repository_are_followed(
+    start: Callable[..., Running], repository: Path, what: str
+) -> None:
+    """As Kubernetes mounts a ConfigMap, and as versions share a file. `.store` is no model."""
+    linked(repository, repository / ".store", LINKED[what])
+    server = start(repository, grpc_port=-1, exit_on_error=False)
     assert ask(server, "m") == 1
 
 
@@ -64,7 +88,7 @@ def test_a_file_that_the_directorys_config_names_may_be_a_link(
     (repository / "m/1/model.onnx").rename(repository / "m/1/other.onnx")
     config = repository / "m/config.pbtxt"
     config.write_text(f'{LABELLED}\nbackend: "onnxruntime" default_model_filename: "other.onnx"')
-    assert ask(start(repository, grpc_port=-1), "m") == 1
+    assert ask(start(repository, grpc_port=-1, follow_links=True), "m") == 1
 
 
 def test_labels_stay_within_as_in_triton(
@@ -89,7 +113,7 @@ def test_a_link_that_leads_elsewhere_is_a_change(
     new = tmp_path / "second" / LINKED[what]
     for path in (*store.rglob("*"), *tmp_path.glob("second/**/*")):
         os.utime(path, (0, 0))
-    server = start(repository, control="poll", poll_s=0.05, grpc_port=-1)
+    server = start(repository, control="poll", poll_s=0.05, grpc_port=-1, follow_links=True)
     assert ask(server, "m") == 1
     (tmp_path / "link").symlink_to(new)
     (tmp_path / "link").rename(link)
@@ -101,13 +125,13 @@ def test_what_changes_behind_a_link_is_a_change(
     repository: Path, tmp_path: Path, what: str
 ) -> None:
     linked(repository, tmp_path / "store", LINKED[what])
-    before = fingerprint_of(repository / "m")
-    assert fingerprint_of(repository / "m") == before
+    before = fingerprint_of(repository / "m", ANYWHERE)
+    assert fingerprint_of(repository / "m", ANYWHERE) == before
     target = repository / LINKED[what]
     while target.is_dir():
         target = min(target.iterdir())
     target.write_bytes(target.read_bytes() + b"\n")
-    assert fingerprint_of(repository / "m") != before
+    assert fingerprint_of(repository / "m", ANYWHERE) != before
 
 
 def test_links_in_circles_and_to_nowhere_have_an_end(repository: Path) -> None:
@@ -116,14 +140,14 @@ def test_links_in_circles_and_to_nowhere_have_an_end(repository: Path) -> None:
     (folder / "circle").symlink_to(folder / "circle")
     (folder / "nowhere").symlink_to(folder / "nothing")
     (folder / ".hidden").mkdir()
-    rows = fingerprint_of(folder)
+    rows = fingerprint_of(folder, ANYWHERE)
     assert len(rows) == len(set(rows)) == 8
     (folder / ".hidden" / "file").touch()
     (folder / ".also hidden").mkdir()
-    assert fingerprint_of(folder) == rows
+    assert fingerprint_of(folder, ANYWHERE) == rows
     (folder / "nothing").touch()
-    assert fingerprint_of(folder) != rows
-    assert list(model_directories([repository]).directories) == ["m"]
+    assert fingerprint_of(folder, ANYWHERE) != rows
+    assert list(model_directories([repository], ANYWHERE).directories) == ["m"]
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="its file systems refuse such names")
@@ -133,7 +157,7 @@ def test_names_that_are_no_text_are_a_problem_of_their_own(
     """The index was a 500 for all models then, and a load was never answered."""
     put(tmp_path, "model", plus(1), CONFIG_16)
     put(tmp_path, os.fsdecode(b"mod\xffel"), plus(1), CONFIG_16)
-    listing = model_directories([tmp_path])
+    listing = model_directories([tmp_path], ANYWHERE)
     assert list(listing.directories) == ["model"]
     assert listing.problems == {r"mod\xffel": "has a name that is not UTF-8"}
     server = start(tmp_path, control="explicit", load_models=("model",))

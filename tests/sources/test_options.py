@@ -16,4 +16,4 @@ def test_crosses_to_a_worker_and_back() -> None:
 
 
 def test_says_nothing_by_default() -> None:
-    assert SourceOptions() == SourceOptions(None, (), (), (), (), (), None, None, 0, {})
+    assert SourceOptions() == SourceOptions(None, (), (), (), (), (), (), None, None, {}, 0, {})

@@ -65,6 +65,20 @@ def test_tensorflow_1_with_variables(
     converted.check_numbers()
 
 
+def test_an_output_of_strings_is_named_and_can_be_left_out(
+    tf_worker: Worker, convert: Convert, tmp_path: Path
+) -> None:
+    path = tf_worker.call(f"{MODELS}:tf1_with_table", str, path=tmp_path / "m", classes=True)
+    with pytest.raises(SourceError) as caught:
+        convert(tf_worker, path)
+    assert "output 'classes' of" in caught.value.message
+    assert "strings" in caught.value.message
+    assert caught.value.hint == "leave it out: --outputs scores"
+    converted = convert(tf_worker, path, signature_outputs=("scores",))
+    assert shapes(converted.model.outputs) == ["scores fp32 [batch, 3]"]
+    converted.check_numbers()
+
+
 def test_a_missing_signature_is_answered_with_those_there_are(
     tf_worker: Worker, two_signatures: str, convert: Convert
 ) -> None:

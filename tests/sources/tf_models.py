@@ -53,6 +53,79 @@ def tf1_saved_model(path: Path, resource: bool, tags: list[str]) -> str:
     return str(path)
 
 
+def tf1_with_table(path: Path, classes: bool) -> str:
+    """As estimators export: scores, and class names out of a lookup table."""
+    import tensorflow as tf
+
+    v1 = tf.compat.v1
+    info = v1.saved_model.utils.build_tensor_info
+    with tf.Graph().as_default(), v1.Session() as session:
+        x = v1.placeholder(tf.float32, [None, 4], name="x")
+        w = v1.get_variable("w", [4, 3], initializer=v1.random_normal_initializer(seed=1))
+        scores = tf.nn.softmax(tf.matmul(x, w))
+        keys = tf.range(3, dtype=tf.int64)
+        rows = tf.lookup.KeyValueTensorInitializer(keys, ["a", "b", "c"], tf.int64, tf.string)
+        names = tf.lookup.StaticHashTable(rows, "?").lookup(tf.argmax(scores, 1))
+        outputs = {"scores": info(scores)} | ({"classes": info(names)} if classes else {})
+        session.run([v1.global_variables_initializer(), v1.tables_initializer()])
+        builder = v1.saved_model.builder.SavedModelBuilder(str(path))
+        signature = v1.saved_model.build_signature_def(
+            {"x": info(x)}, outputs, "tensorflow/serving/predict"
+        )
+        builder.add_meta_graph_and_variables(
+            session, ["serve"], {"serving_default": signature}, main_op=v1.tables_initializer()
+        )
+        builder.save()
+    return str(path)
+
+
+def with_optimizer_slots(path: Path) -> str:
+    """As `model.save(DIR)` of a compiled model, by the Keras of TensorFlow 2.0 to 2.10."""
+    import tensorflow as tf
+    from tensorflow.core.protobuf import saved_model_pb2
+    from tensorflow.python.keras.optimizer_v2 import adam
+
+    class Model(tf.Module):  # type: ignore[misc] # TensorFlow ships no types
+        def __init__(self) -> None:
+            self.w = tf.Variable(tf.random.stateless_normal([4, 3], [1, 2]))
+            self.optimizer = adam.Adam(0.1)
+            self.optimizer.apply_gradients([(tf.ones_like(self.w), self.w)])
+
+        @tf.function(input_signature=[tf.TensorSpec([None, 4], name="x")])  # type: ignore[untyped-decorator] # TensorFlow's own
+        def serve(self, x: Any) -> dict[str, Any]:
+            return {"y": tf.nn.softmax(x @ self.w), "x2": x * 2.0}
+
+    model = Model()
+    tf.saved_model.save(model, str(path), signatures={"serving_default": model.serve})
+    file, saved = path / "saved_model.pb", saved_model_pb2.SavedModel()
+    saved.ParseFromString(file.read_bytes())
+    for node in saved.meta_graphs[0].object_graph_def.nodes:
+        if node.slot_variables:  # what that Keras called it; today's copy has another name
+            node.user_object.identifier = "optimizer"
+    file.write_bytes(saved.SerializeToString())
+    return str(path)
+
+
+def with_slots_and_a_writing_init_op(path: Path, written: Path) -> str:
+    """Its objects do nothing else; what TensorFlow 1's loader would run writes a file."""
+    import tensorflow as tf
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    with_optimizer_slots(path)
+    file, saved = path / "saved_model.pb", saved_model_pb2.SavedModel()
+    saved.ParseFromString(file.read_bytes())
+    meta = saved.meta_graphs[0]
+    for name, text in (("where", str(written)), ("what", "was here")):
+        constant = meta.graph_def.node.add(name=name, op="Const")
+        constant.attr["dtype"].type = tf.string.as_datatype_enum
+        constant.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(text))
+    meta.graph_def.node.add(name="writes", op="WriteFile", input=["where", "what"])
+    meta.signature_def["__saved_model_init_op"].outputs["__saved_model_init_op"].name = "writes"
+    meta.collection_def["saved_model_main_op"].node_list.value[:] = ["writes"]
+    file.write_bytes(saved.SerializeToString())
+    return str(path)
+
+
 def without_signatures(path: Path) -> str:
     """A SavedModel of nothing but a variable."""
     tf = tensorflow()

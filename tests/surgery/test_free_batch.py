@@ -137,3 +137,62 @@ def test_an_output_that_kept_its_batch_breaks_the_promise() -> None:
 def test_the_name_is_one_that_no_dim_has(tmp_path: Path) -> None:
     made = model([RELU], ["x fp32 [1, batch]"], ["y fp32 [1, batch]"])
     assert str(operated(tmp_path, made).model.inputs[0]) == "x fp32 [batch_, batch]"
+
+
+def line(*nodes: onnx.NodeProto, out: str = "y fp32 [1, 4, 1, width]") -> onnx.ModelProto:
+    """A convolution over a line whose batch is 1 and whose width varies, and what follows it."""
+    return model(
+        [node("Conv", ["x", "k"], ["c"], pads=[0, 1, 0, 1]), *nodes],
+        ["x fp32 [1, 1, 8, width]"],
+        [out],
+        {
+            "k": f32(4, 1, 8, 3), "flat": i64(1, 4, -1), "three": i64(3), "four": i64(4),
+            "one": i64(1), "w": f32(4, 2),
+        },
+    )  # fmt: skip
+
+
+LINES = {
+    "relu": line(node("Relu", ["c"], ["y"])),
+    "reshape": line(node("Reshape", ["c", "flat"], ["y"]), out="y fp32 [1, 4, width]"),
+    "flatten": line(node("Flatten", ["c"], ["y"]), out="y fp32 [1, four_width]"),
+    "sequence": line(
+        node("Reshape", ["c", "flat"], ["f"]),
+        node("Transpose", ["f"], ["t"], perm=[0, 2, 1]),
+        node("MatMul", ["t", "w"], ["m"]),
+        node("Softmax", ["m"], ["y"]),
+        out="y fp32 [1, width, 2]",
+    ),
+    "pool": line(node("GlobalAveragePool", ["c"], ["y"]), out="y fp32 [1, 4, 1, 1]"),
+    # no proof knows what is computed from shapes: a trial at the sizes asked for
+    "view": line(
+        node("Shape", ["c"], ["s"]),
+        node("Gather", ["s", "three"], ["n"]),
+        node("Concat", ["one", "four", "n"], ["target"], axis=0),
+        node("Reshape", ["c", "target"], ["y"]),
+        out="y fp32 [1, 4, width]",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LINES)
+@pytest.mark.parametrize("sizes", [{}, {"x": (2, 1, 8, 16)}], ids=["no sizes", "sizes"])
+def test_the_batch_is_freed_beside_a_dim_that_varies(
+    tmp_path: Path, name: str, sizes: dict[str, tuple[int, ...]]
+) -> None:
+    made = LINES[name]
+    result = operated(tmp_path, made, sample_shapes=sizes)
+    assert [spec.shape[0] for spec in result.model.inputs + result.model.outputs] == ["batch"] * 2
+    rows_stay_apart(made, onnx.load(result.onnx.path), 1, 8, 16)
+    rows_stay_apart(made, onnx.load(result.onnx.path), 1, 8, 24)
+
+
+def test_a_batch_mixed_with_a_dim_that_varies_stays(tmp_path: Path) -> None:
+    """[1, 4, 1, width] to [width, 1, 4]: its first dim is no batch."""
+    made = line(
+        node("Transpose", ["c"], ["t"], perm=[3, 0, 1, 2]),
+        node("Squeeze", ["t", "three"], ["y"]),
+        out="y fp32 [width, 1, 4]",
+    )
+    result = operated(tmp_path, made)
+    assert result.model.inputs[0].shape == (1, 1, 8, "width")

@@ -12,6 +12,7 @@ from tests.validate.files import files_of, options_of, write
 from tests.validate.oracle.server import Triton, running, why_not
 from trtbuild.capability import capability_from_text
 from trtbuild.validate.finding import Finding
+from trtbuild.validate.releases import release_from_text
 from trtbuild.validate.run import validate
 from trtbuild.validate.settings import Settings
 
@@ -52,6 +53,10 @@ def judge(tmp_path: Path) -> Judge:
         write(root, files_of(text))
         if "--strict-config" in options:
             settings["strict_config"] = True
+        if "--require-lock" in options:
+            settings["require_lock"] = True
+        if "--triton" in options:
+            settings["triton"] = release_from_text(options[options.index("--triton") + 1])
         if "--server" in options:
             settings["server"] = options[options.index("--server") + 1]
         if "--gpu" in options:

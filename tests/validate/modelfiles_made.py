@@ -159,7 +159,10 @@ def _profile(words: list[str], inputs: tuple[TensorSpec, ...]) -> dict[str, Rang
 
 
 def _lock(interface: str) -> bytes:
-    """`lock of FILE=CONTENT`, or `lock of PLAN x:fp32[N,4] -> y:fp32[N,4] batch 8 ranges 2`."""
+    """`lock of FILE=CONTENT`, or `lock of PLAN x:fp32[N,4] -> y:fp32[N,4] batch 8 ranges 2`.
+
+    A last word `stripped`: the plan is without its weights.
+    """
     import hashlib
 
     from trtbuild.artifacts import VerifyReport
@@ -173,7 +176,14 @@ def _lock(interface: str) -> bytes:
     data = content.encode()
     count = int(words[words.index("ranges") + 1]) if "ranges" in words else 0
     files = {file: locks.LockedFile(hashlib.sha256(data).hexdigest(), len(data))} if data else {}
-    plan = locks.LockedPlan(file, (Capability(8, 6),), "tensorrt-rtx", "1.7.1.116", 1.0)
+    plan = locks.LockedPlan(
+        file,
+        (Capability(8, 6),),
+        "tensorrt-rtx",
+        "1.7.1.116",
+        1.0,
+        stripped="stripped" in words,
+    )
     return locks.lock_text(
         locks.Lock(
             trtbuild="0",

@@ -21,6 +21,14 @@ FIXABLE = (
 )
 
 
+def mend(report: Report, root: Path) -> tuple[int, Report]:
+    """Write all repairs: how many there were, and what is found afterwards."""
+    repair, after = repair_all(report, [root], Settings())
+    write_repair(repair)
+    assert validate([root], Settings()).findings == after.findings  # as foreseen
+    return len(repair.fixed), after
+
+
 def validated(root: Path) -> Report:
     return validate([root], Settings())
 
@@ -32,7 +40,7 @@ def test_the_example_is_repaired(code: str, tmp_path: Path) -> None:
     write(tmp_path, files_of(example))
     before = validated(tmp_path)
     assert code in {finding.code for finding in before.findings}
-    _, after = repair_all(before, [tmp_path], Settings())
+    _, after = mend(before, tmp_path)
     assert code not in {finding.code for finding in after.findings}
     assert not plan_repair(after.findings).fixed
 
@@ -80,7 +88,7 @@ cc_model_filenames [ { key: "sm_86" value: "a" }, { key: "8.9" value: "b" } ]
 
 def test_keeps_comments_and_layout_and_is_idempotent(tmp_path: Path) -> None:
     write(tmp_path, files_of(ENSEMBLE))
-    fixed, after = repair_all(validated(tmp_path), [tmp_path], Settings())
+    fixed, after = mend(validated(tmp_path), tmp_path)
     assert fixed >= 7
     assert [f for f in after.findings if f.level == 3] == []
     assert (tmp_path / "ens/1").is_dir()
@@ -109,14 +117,14 @@ ensemble_scheduling {
     )
     assert '{ key: "8.6" value: "a" }' in (tmp_path / "n/config.pbtxt").read_text()
     before = {path: path.read_bytes() for path in tmp_path.rglob("*.pbtxt")}
-    assert repair_all(after, [tmp_path], Settings())[0] == 0
+    assert mend(after, tmp_path)[0] == 0
     assert before == {path: path.read_bytes() for path in tmp_path.rglob("*.pbtxt")}
 
 
 def test_crlf_and_bytes_that_are_no_utf8_stay(tmp_path: Path) -> None:
     text = b'# caf\xe9\r\nname: "x"\r\nbackend: "python"\r\n'
     write(tmp_path, {"m/config.pbtxt": text, "m/1/model.py": b""})
-    repair_all(validated(tmp_path), [tmp_path], Settings())
+    mend(validated(tmp_path), tmp_path)
     assert (tmp_path / "m/config.pbtxt").read_bytes() == text.replace(b'"x"', b'"m"')
 
 
@@ -130,14 +138,33 @@ def test_diff_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_a_link_stays_a_link_and_the_mode_is_kept(tmp_path: Path) -> None:
-    (tmp_path / "shared.pbtxt").write_text('name: "x"\nbackend: "python"\n')
-    (tmp_path / "shared.pbtxt").chmod(0o640)
-    write(tmp_path / "repo", {"m/1/model.py": b"class TritonPythonModel: pass\n"})
-    (tmp_path / "repo/m/config.pbtxt").symlink_to(tmp_path / "shared.pbtxt")
-    repair_all(validated(tmp_path / "repo"), [tmp_path / "repo"], Settings())
+    shared = linked_config(tmp_path, tmp_path / "repo")
+    mend(validated(tmp_path / "repo"), tmp_path / "repo")
     assert (tmp_path / "repo/m/config.pbtxt").is_symlink()
-    assert (tmp_path / "shared.pbtxt").read_text() == 'name: "m"\nbackend: "python"\n'
-    assert (tmp_path / "shared.pbtxt").stat().st_mode & 0o777 == 0o640
+    assert shared.read_text() == 'name: "m"\nbackend: "python"\n'
+    assert shared.stat().st_mode & 0o777 == 0o640
+
+
+def test_what_a_link_leads_to_outside_is_not_repaired(tmp_path: Path) -> None:
+    shared = linked_config(tmp_path, tmp_path)
+    before = shared.read_bytes()
+    fixed, report = mend(validated(tmp_path / "repo"), tmp_path / "repo")
+    assert (fixed, shared.read_bytes()) == (0, before)
+    (finding,) = report.findings
+    assert (finding.code, "leads out of the repository" in finding.message) == ("C008", True)
+    following = Settings(follow_links=True)
+    report = validate([tmp_path / "repo"], following)
+    assert len(repair_all(report, [tmp_path / "repo"], following)[0].fixed) == 1
+
+
+def linked_config(tmp_path: Path, place: Path) -> Path:
+    """A model whose config is a link to one in `place` that needs a repair."""
+    write(tmp_path / "repo", {"m/1/model.py": b"class TritonPythonModel: pass\n"})
+    shared = place / "shared.pbtxt"
+    shared.write_text('name: "x"\nbackend: "python"\n')
+    shared.chmod(0o640)
+    (tmp_path / "repo/m/config.pbtxt").symlink_to(shared)
+    return shared
 
 
 def test_edits_apply_from_the_end() -> None:
@@ -167,7 +194,7 @@ def test_a_word_is_replaced_only_by_the_one_right_one(
 ) -> None:
     text = 'backend: "python"\ninput {{ name: "a" {} }}\n'
     write(tmp_path, files_of(text.format(given)))
-    repair_all(validated(tmp_path), [tmp_path], Settings())
+    mend(validated(tmp_path), tmp_path)
     assert (tmp_path / "demo/config.pbtxt").read_text() == text.format(fixed)
 
 
@@ -179,7 +206,7 @@ cc_model_filenames { key: "%s" value: "b.plan" }
 cc_model_filenames { key: "sm_89" value: "c.plan" }
 """
     write(tmp_path, files_of(text % other))
-    repair_all(validated(tmp_path), [tmp_path], Settings())
+    mend(validated(tmp_path), tmp_path)
     config = (tmp_path / "demo/config.pbtxt").read_text()
     assert config == (text % other).replace("sm_89", "8.9")
 
@@ -206,7 +233,7 @@ def test_a_comment_is_not_lost(tmp_path: Path, text: str) -> None:
     before = (tmp_path / "demo/config.pbtxt").read_text()
     report = validated(tmp_path)
     assert report.findings
-    repair_all(report, [tmp_path], Settings())
+    mend(report, tmp_path)
     assert (tmp_path / "demo/config.pbtxt").read_text() == before
 
 
@@ -216,5 +243,5 @@ input [ { name: "a" data_type: TYPE_FP32 dims: 4 }, { name: "b" data_type: TYPE_
 -- demo/1/model.onnx = x:fp32[4] -> y:fp32[4] --
 """
     write(tmp_path, files_of(text))
-    repair_all(validated(tmp_path), [tmp_path], Settings())
+    mend(validated(tmp_path), tmp_path)
     assert '"b"' in (tmp_path / "demo/config.pbtxt").read_text()

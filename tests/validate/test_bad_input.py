@@ -14,7 +14,7 @@ import pytest
 from tests.validate.files import MODEL_PY, write
 from tests.validate.modelfiles_made import make
 from trtbuild.errors import UsageError
-from trtbuild.validate.finding import Finding
+from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.formats import FORMATS
 from trtbuild.validate.run import validate
 from trtbuild.validate.settings import Settings
@@ -281,3 +281,15 @@ sequence_batching {{
         (tmp_path / backend / "loop").symlink_to("loop")
     report = validate([tmp_path], Settings())
     assert {f.model for f in report.findings if f.level == 3} >= {"python", "tensorrt", "pytorch"}
+
+
+@pytest.mark.parametrize("backend", ["onnxruntime", "python", "tensorrt", "pytorch"])
+def test_a_fifo_that_a_config_names_in_a_sub_folder(tmp_path: Path, backend: str) -> None:
+    folder = tmp_path / "m/1/sub"
+    folder.mkdir(parents=True)
+    (tmp_path / "m/config.pbtxt").write_text(
+        f'backend: "{backend}" default_model_filename: "sub/fifo"\n'
+        'cc_model_filenames { key: "8.6" value: "sub/fifo" }\n'
+    )
+    os.mkfifo(folder / "fifo")
+    assert validate([tmp_path], Settings()).fails(Severity.ERROR)

@@ -33,10 +33,10 @@ def test_steps_in_any_order_become_ready() -> None:
 def test_a_step_waits_for_all_its_inputs() -> None:
     made = graph(["a"], ["c"], ({"x": "a", "y": "absent"}, {"z": "c"}))
     assert made.ready == {"a"}
-    assert made.missing_for("c") == ["absent"]
+    assert made.missing == {"c": ("absent",)}
 
 
 def test_steps_that_wait_for_each_other_are_never_ready() -> None:
     made = graph(["a"], ["b"], ({"x": "c"}, {"y": "b"}), ({"x": "b"}, {"y": "c"}))
     assert made.ready == set()
-    assert made.missing_for("b") == []
+    assert made.missing == {}

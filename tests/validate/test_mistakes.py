@@ -23,6 +23,8 @@ MISTAKES = {
         "preprocess :1:7 L007",
     ),
     "detection": (  # server issues 2688, 4815 and 1889; tutorials, pull request 137
+        "my_ssd:8:16 F004",
+        "my_ssd:9:13 I008",
         "my_ssd:10:20 C001",
         "test_onnx:3:17 F006",
         "test_onnx:7:11 F003",
@@ -39,7 +41,12 @@ MISTAKES = {
     ),
     "llm": (  # tensorrtllm_backend issues 501, 207 and 86; TensorRT-LLM issue 2758
         "ensemble:3:17 C007",
+        "ensemble:5:18 E007",
+        "ensemble:6:44 E011",
+        "ensemble:6:125 E008",
         "preprocessing:24:27 C007",
+        "tensorrt_llm:5:29 D001",
+        "tensorrt_llm:10:1 R001",
         "tensorrt_llm:11:40 C003",
     ),
     "plans": (  # server issues 4657, 3687 and 5164

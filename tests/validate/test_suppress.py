@@ -77,4 +77,5 @@ def test_not_in_texts(judge: Judge) -> None:
 
 
 def test_also_in_a_config_that_cannot_be_read(judge: Judge) -> None:
-    assert judge("# trtbuild: allow C001\nmax_batch_size 4\n") == ()
+    text = '# trtbuild: allow C001\nbackend: "python" max_batch_size 4\n'
+    assert judge(text) == ()

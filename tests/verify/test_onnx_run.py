@@ -4,10 +4,14 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from onnx import TensorProto, helper
 
+from tests.models import save
 from tests.verify.models import scaled, unchanged
 from trtbuild.artifacts import Range, SurgeryResult, VerifyReport
 from trtbuild.errors import VerificationError
+from trtbuild.onnx_model import describe
+from trtbuild.tensor import TensorSpec
 from trtbuild.tensorfile import load_tensors, save_tensors
 from trtbuild.verify.inputs import make_inputs
 from trtbuild.verify.onnx_run import CUT, OnnxRun, compare_graphs, run_final
@@ -141,3 +145,39 @@ def test_the_final_graphs_outputs_are_kept_for_plans(tmp_path: Path) -> None:
     for point in points:
         x, y = load_tensors(point.inputs)["x"], load_tensors(point.outputs)["y"]
         np.testing.assert_array_equal(y, x * 2)
+
+
+def test_an_output_of_another_shape_than_declared_fails(tmp_path: Path) -> None:
+    """The config is made of what is declared."""
+    model = scaled(tmp_path, np.float32(2))
+    declared = TensorSpec("y", "fp32", ("n",))
+    report = verify(tmp_path, unchanged(msgspec.structs.replace(model, outputs=(declared,))))
+    failed = [one for one in report.comparisons if not one.passed]
+    assert [one.problem for one in failed] == [
+        f"shape [{rows}, 3], of which the model says y fp32 [n]" for rows in (1, 4, 8)
+    ]
+
+
+def test_values_that_the_model_does_not_take_are_no_bug(tmp_path: Path) -> None:
+    """A mask of so many steps as the longest row has, over rows of 20."""
+    nodes = [
+        helper.make_node("ReduceMax", ["lengths"], ["m"], keepdims=0),
+        helper.make_node("Range", ["zero", "m", "one"], ["r"]),
+        helper.make_node("Cast", ["r"], ["f"], to=1),
+        helper.make_node("Mul", ["x", "f"], ["y"]),
+    ]
+    int64, fp32 = TensorProto.INT64, TensorProto.FLOAT
+    model = describe(
+        save(
+            tmp_path / "m.onnx",
+            nodes,
+            {"x": (fp32, ("batch", 20)), "lengths": (int64, ("batch",))},
+            {"y": (fp32, ("batch", 20))},
+            {"zero": np.int64(0), "one": np.int64(1)},
+        )
+    )
+    with pytest.raises(VerificationError) as caught:
+        OnnxRun(model)({"x": np.ones((2, 20), np.float32), "lengths": np.array([3, 4])})
+    assert "the model takes other values of `lengths` than it was given" in caught.value.message
+    assert "--bind lengths=VALUE" in caught.value.hint
+    assert "--samples FILE.npz" in caught.value.hint

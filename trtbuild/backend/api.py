@@ -22,7 +22,7 @@ from onnx.backend.base import Backend, BackendRep, Device, DeviceType, namedtupl
 from trtbuild import device as devices
 from trtbuild.backend.constants import wanted_constants
 from trtbuild.backend.network import Compiled, compiled
-from trtbuild.backend.tensors import check_types, numpy_type
+from trtbuild.backend.tensors import as_model, check_types, numpy_type
 from trtbuild.errors import UsageError
 from trtbuild.plan.runtimes import RuntimeInfo, choose_runtime
 
@@ -95,7 +95,7 @@ class TensorRTRep(BackendRep):
     def _as_declared(self, output: onnx.ValueInfoProto, array: Array) -> Array:
         """The array in the model's own type; widened integers go back without loss."""
         elem_type = output.type.tensor_type.elem_type
-        return array.astype(numpy_type(elem_type), copy=False) if elem_type else array
+        return as_model(array, elem_type) if elem_type else array
 
 
 class TensorRTBackend(Backend):

@@ -32,6 +32,7 @@ _WANTED = {
     "GRU": (1, 2, 3),
     "InstanceNormalization": (1, 2),
     "LSTM": (1, 2, 3, 7),
+    "Loop": (0,),
     "MaxUnpool": (2,),
     "NonMaxSuppression": (2, 3, 4),
     "OneHot": (1, 2),

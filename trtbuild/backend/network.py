@@ -10,7 +10,7 @@ import onnx
 
 from trtbuild.backend import engine
 from trtbuild.backend.constants import with_constants
-from trtbuild.backend.tensors import numpy_type
+from trtbuild.backend.tensors import as_network, numpy_type
 from trtbuild.errors import PlanError
 from trtbuild.plan.network import NodeRefusal, Parsed
 from trtbuild.plan.runtimes import RuntimeInfo
@@ -30,7 +30,7 @@ class Compiled(NamedTuple):
     specialized: Specialized
 
     def run(self, arrays: Mapping[str, Array]) -> dict[str, Array]:
-        """Outputs by name; widened integers are wide still."""
+        """Outputs by name; widened integers are wide still, and coded floats codes."""
         types = self.specialized.elem_types
         outputs = {
             name: np.empty(shape, numpy_type(types[name]))
@@ -39,7 +39,7 @@ class Compiled(NamedTuple):
         if self.engine is not None:
             names = {value.name for value in self.specialized.model.graph.input}
             feed = {
-                name: array.astype(numpy_type(types[name]), copy=False)
+                name: as_network(array, types[name])
                 for name, array in arrays.items()
                 if name in names
             }
@@ -94,23 +94,31 @@ def _first(
 ) -> T:
     """What `use` makes of the first network that it takes.
 
-    Where parser or builder refuse one, all inputs but the first are made constants, as
-    onnx-tensorrt did; where that does not help, the first refusal is raised.
+    Ops that the builder may have refused are written as ONNX defines them. Where parser or
+    builder refuse that too, all inputs but the first are made constants, as onnx-tensorrt did;
+    where nothing helps, the first refusal is raised.
     """
     model, _ = at_opset(model, None)  # from 13 on, which passes and parsers are written for
     first = next(iter(arrays), "")
     refusal: PlanError | None = None
     for names in dict.fromkeys((constants, frozenset(arrays) - {first} | constants)):
-        answer = _answer(model, arrays, names, runtime, fold=True)
-        if not isinstance(answer, NodeRefusal) and (setting := _setting_shapes(answer[1])):
-            answer = _answer(model, arrays, names | setting, runtime, fold=True)
-        if isinstance(answer, NodeRefusal):
-            refusal = refusal or _refused(answer, runtime)
-            continue
-        try:
-            return use(*answer)
-        except PlanError as error:
-            refusal = refusal or error
+        expand: frozenset[str] = frozenset()
+        while True:
+            answer = _answer(model, arrays, names, runtime, expand)
+            if not isinstance(answer, NodeRefusal) and (setting := _setting_shapes(answer[1])):
+                answer = _answer(model, arrays, names | setting, runtime, expand)
+            if isinstance(answer, NodeRefusal):
+                refusal = refusal or _refused(answer, runtime)
+                break
+            try:
+                return use(*answer)
+            except PlanError as error:
+                refusal = refusal or error
+            found = {node.op_type for node in answer[0].model.graph.node}
+            more = frozenset(op for op in found if is_function(op)) - expand
+            if not more:
+                break
+            expand |= more
     assert refusal is not None
     raise refusal
 
@@ -139,25 +147,22 @@ def _answer(
     arrays: Mapping[str, Array],
     constants: frozenset[str],
     runtime: RuntimeInfo,
-    *,
-    fold: bool,
+    expand: frozenset[str],
 ) -> tuple[Specialized, Parsed | None] | NodeRefusal:
     fixed = with_constants(model, {name: arrays[name] for name in constants})
     shapes = {name: array.shape for name, array in arrays.items()}
-    return _expanded(fixed, shapes, runtime, fold=fold)
+    return _expanded(fixed, shapes, runtime, expand)
 
 
 def _expanded(
     model: onnx.ModelProto,
     shapes: Mapping[str, tuple[int, ...]],
     runtime: RuntimeInfo,
-    *,
-    fold: bool,
+    expand: frozenset[str],
 ) -> tuple[Specialized, Parsed | None] | NodeRefusal:
-    expand: frozenset[str] = frozenset()
     answer: Parsed | NodeRefusal | None = None
     for _ in range(_EXPANSIONS):
-        specialized = specialize(model, shapes, expand, fold=fold)
+        specialized = specialize(model, shapes, expand)
         if not specialized.model.graph.output:
             return specialized, None
         answer = engine.parsed(runtime, specialized.model.SerializeToString())

@@ -24,6 +24,7 @@ from trtbuild.cli import (
     inspect,
     refit,
     repo,
+    say,
     serve,
     tritonserver,
     verify,
@@ -56,7 +57,7 @@ def _version(value: bool) -> None:
     if value:
         from trtbuild import __version__
 
-        typer.echo(f"trtbuild {__version__}")
+        say.line(f"trtbuild {__version__}")
         raise typer.Exit
 
 
@@ -74,7 +75,7 @@ _interrupts: list[int] = []  # the exit codes that signals asked for
 
 def _on_signal(number: int, _frame: FrameType | None) -> NoReturn:
     """Unwind the stack, so that workers end and nothing is half-written."""
-    print("interrupted", file=sys.stderr)  # noqa: T201 - also with --quiet
+    say.line("interrupted", err=True)  # also with --quiet
     _interrupts.append(128 + number)
     raise SystemExit(_interrupts[0])
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from trtbuild.cli import say
 from trtbuild.cli.loading import Plugins, RunsCode
 from trtbuild.errors import UsageError
 
@@ -110,14 +111,15 @@ def _batches(texts: list[str] | None) -> tuple[int, ...]:
 def _show(found: Bench) -> None:
     from trtbuild.cli import render
 
-    typer.echo(f"{found.plan} on {found.gpu} with {found.runtime} {found.runtime_version}")
+    say.line(f"{found.plan} on {found.gpu} with {found.runtime} {found.runtime_version}")
     header = ("BATCH", "MS", "MIN", "MEAN", "MEDIAN", "P90", "P95", "P99", "MAX")
     rows = [row for one in found.measurements for row in _rows(one)]
     render.table(header, rows, header[2:])
     for one in found.measurements:
-        typer.echo(f"\n{_heading(one)}")
+        say.line()
+        say.line(_heading(one))
         for note in one.notes:
-            typer.echo(f"  note: {note}")
+            say.line(f"  note: {note}")
         _show_layers(one)
 
 
@@ -160,4 +162,4 @@ def _show_layers(one: Measurement) -> None:
     render.table(("MS", "SHARE", "LAYER"), rows, ("MS", "SHARE"))
     if len(slowest) > _LAYERS_SHOWN:
         left = len(slowest) - _LAYERS_SHOWN
-        typer.echo(f"  and {left} faster ones, all in --json FILE")
+        say.line(f"  and {left} faster ones, all in --json FILE")

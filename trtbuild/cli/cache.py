@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 import datetime
-import re
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from trtbuild.cli import say
 from trtbuild.errors import UsageError
 
 if TYPE_CHECKING:
     from trtbuild.store import Entry
 
 app = typer.Typer(help="The store of exported models and built plans.", no_args_is_help=True)
-
-_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
-
-
-def bytes_from_text(text: str) -> int:
-    """`10GB`, `500 MB`, `1000` as bytes (decimal units). Raises `UsageError`."""
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)b?\s*", text.lower())
-    if match is None:
-        raise UsageError(f"'{text}' is no size", "write for example 10GB")
-    return int(float(match[1]) * _UNITS[match[2]])
 
 
 @app.command("ls")
@@ -42,7 +32,7 @@ def ls(json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = F
         for entry in entries
     ]
     render.table(("KIND", "KEY", "SIZE", "USED"), rows, right=("SIZE",))
-    typer.echo(_total(entries, f"in {store.root}"))
+    say.line(_total(entries, f"in {store.root}"))
 
 
 @app.command("prune")
@@ -53,10 +43,11 @@ def prune(
     """Drop what was used longest ago."""
     if keep is None and days is None:
         raise UsageError("nothing says what to keep", "give --keep 10GB or --days 30, or both")
+    from trtbuild.cache_folder import bytes_from_text
     from trtbuild.store import Store
 
     keep_bytes = None if keep is None else bytes_from_text(keep)
-    typer.echo(_total(Store().prune(keep_bytes, days), "dropped"))
+    say.line(_total(Store().prune(keep_bytes, days), "dropped"))
 
 
 @app.command("clear")
@@ -64,7 +55,7 @@ def clear() -> None:
     """Drop everything; it costs nothing but the time to build it again."""
     from trtbuild.store import Store
 
-    typer.echo(_total(Store().clear(), "dropped"))
+    say.line(_total(Store().clear(), "dropped"))
 
 
 def _total(entries: list[Entry], what: str) -> str:

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from trtbuild import printable
+from trtbuild.cli import say
+
 if TYPE_CHECKING:
-    from trtbuild.artifacts import CheckReport, TargetCheck
+    from trtbuild.check_report import CheckReport, TargetCheck
 
 _SHAPES = "NAME:1x3x224x224"
 
@@ -25,6 +28,9 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
     input_: Annotated[
         list[str] | None,
         typer.Option("--input", metavar="NAME=DTYPE[DIMS]", help="As for convert."),
+    ] = None,
+    bind: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="As for convert. Repeatable.")
     ] = None,
     weights: Annotated[Path | None, typer.Option(metavar="FILE", help="As for convert.")] = None,
     signature: Annotated[str | None, typer.Option(help="SavedModel: which signature.")] = None,
@@ -60,6 +66,7 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         repo=Path(),
         kind=kind,
         input=tuple(input_ or ()),
+        bind=tuple(bind or ()),
         signature=signature,
         weights=weights,
         trust_source=trust_source,
@@ -95,7 +102,7 @@ def _show(report: CheckReport) -> None:
         )
         for one in report.targets
     ]
-    typer.echo(f"{report.runtime} {report.runtime_version}")
+    say.line(f"{report.runtime} {report.runtime_version}")
     render.table(("TARGET", "MODEL", "REFUSED OPS"), rows)
     for one in report.targets:
         if not one.builds:
@@ -103,14 +110,15 @@ def _show(report: CheckReport) -> None:
 
 
 def _show_refused(one: TargetCheck) -> None:
-    typer.echo(f"\n{one.target}: {one.message}")
+    say.line()
+    say.lines(printable.block(f"{one.target}: {one.message}"))
     if one.hint:
-        typer.echo(f"  hint: {one.hint}")
+        say.line(f"  hint: {one.hint}")
     for refusal in one.refused:
         nodes = ", ".join(refusal.nodes[:3]) + (", ..." if len(refusal.nodes) > 3 else "")
-        typer.echo(f"  {refusal.op} {refusal.dtype} ({nodes}): {refusal.reason}")
+        say.line(f"  {refusal.op} {refusal.dtype} ({nodes}): {refusal.reason}")
         if refusal.hint not in ("", one.hint):
-            typer.echo(f"    hint: {refusal.hint}")
+            say.line(f"    hint: {refusal.hint}")
     if one.unknown:
         ops = ", ".join(f"{use.op} {use.dtype}" for use in one.unknown)
-        typer.echo(f"  not asked, because they come after a refused op: {ops}")
+        say.line(f"  not asked, because they come after a refused op: {ops}")

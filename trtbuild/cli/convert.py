@@ -83,6 +83,15 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         list[str] | None,
         _option(_SOURCE, metavar="[NEW=]TENSOR", help="GraphDef, ONNX: cut the graph here."),
     ] = None,
+    bind: Annotated[
+        list[str] | None,
+        _option(
+            _SOURCE,
+            metavar="NAME=VALUE",
+            help="Make a constant of an input, such as rate=16000; branches on it are decided. "
+            "Repeatable.",
+        ),
+    ] = None,
     weights: Annotated[
         Path | None,
         _option(
@@ -111,6 +120,15 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         Literal["keep", "match"],
         _option(_NUMBERS, help="Under fp16 and bf16: keep inputs and outputs, or match them."),
     ] = "keep",
+    keep_fp32: Annotated[
+        list[str] | None,
+        _option(
+            _NUMBERS,
+            metavar="PATTERN",
+            help="Under fp16 and bf16: nodes, or makers of tensors, that stay in fp32, such as "
+            "'*norm*'. Repeatable, comma lists.",
+        ),
+    ] = None,
     verify: Annotated[
         bool, _option(_NUMBERS, help="Compare with the source framework and stop when it differs.")
     ] = True,
@@ -136,8 +154,9 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         Path | None,
         _option(
             _NUMBERS,
-            metavar="FILE.npz",
-            help="Compare plans with these inputs and outputs, by name.",
+            metavar="FILE.npz|DIR",
+            help="Compare with these inputs, by name, in place of seeded ones; plans also with the "
+            "outputs that lie beside them. A folder: a point for each .npz.",
         ),
     ] = None,
     rtol: Annotated[float | None, _option(_NUMBERS, min=0, help="Default: by precision.")] = None,
@@ -294,8 +313,10 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         inputs=_many(inputs),
         outputs=_many(outputs),
         input=tuple(input_ or ()),
+        bind=tuple(bind or ()),
         trust_source=trust_source,
         opset=opset,
+        keep_fp32=_many(keep_fp32),
         precision=precision,
         io_precision=io_precision,
         verify=verify,

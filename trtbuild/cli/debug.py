@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from trtbuild.cli import say
 from trtbuild.cli.loading import Plugins
 
 if TYPE_CHECKING:
@@ -70,25 +71,25 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
 
 def _show(found: Diagnosis) -> None:
     if found.first is None:
-        typer.echo(f"{found.source}: the plan agrees with ONNX in fp32 ({found.builds} build)")
+        say.line(f"{found.source}: the plan agrees with ONNX in fp32 ({found.builds} build)")
         return
     one, suspects = found.first, found.suspects
     node = suspects[-1]
     after = f"after {found.builds} builds"
     if len(suspects) == 1:
-        typer.echo(f"the first layer that departs is {node.op} '{node.node}' ({after})")
+        say.line(f"the first layer that departs is {node.op} '{node.node}' ({after})")
     elif found.fused:
-        typer.echo(f"it departs where TensorRT fuses these {len(suspects)} layers: each of them")
-        typer.echo(f"is right once the tensors between them are outputs ({after})")
+        say.line(f"it departs where TensorRT fuses these {len(suspects)} layers: each of them")
+        say.line(f"is right once the tensors between them are outputs ({after})")
     else:
-        typer.echo(f"one of these {len(suspects)} layers departs; {after} they are not parted:")
+        say.line(f"one of these {len(suspects)} layers departs; {after} they are not parted:")
     if len(suspects) > 1:
         for each in suspects[:_SHOWN]:
-            typer.echo(f"  {each.op} '{each.node}' -> {each.tensor}")
+            say.line(f"  {each.op} '{each.node}' -> {each.tensor}")
         if len(suspects) > _SHOWN:
-            typer.echo(f"  and {len(suspects) - _SHOWN} more")
+            say.line(f"  and {len(suspects) - _SHOWN} more")
     where = f" at {list(one.worst_index)}: {one.worst[0]} -> {one.worst[1]}"
     why = one.problem or f"max abs {one.max_abs:.2e}"
-    typer.echo(f"its tensor {one.tensor} ({one.point} shapes): {why}{where}")
+    say.line(f"its tensor {one.tensor} ({one.point} shapes): {why}{where}")
     if len(suspects) == 1 and node.inputs:
-        typer.echo(f"right until then: {', '.join(node.inputs)}")
+        say.line(f"right until then: {', '.join(node.inputs)}")

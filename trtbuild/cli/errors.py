@@ -5,9 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import typer
-
 from trtbuild import __version__
+from trtbuild.cli import say
 from trtbuild.errors import TrtbuildError
 
 BUG = 3
@@ -25,15 +24,10 @@ _PACKAGES = (
 def exit_code_of(error: Exception) -> int:
     """Print `error` to stderr: a message and hint, or for a bug of ours where its log lies."""
     if isinstance(error, TrtbuildError):
-        typer.secho(f"error: {error.message}", fg="red", err=True)
-        if error.hint:
-            typer.echo(f"  hint: {error.hint}", err=True)
+        say.error(error.message, error.hint)
         return error.exit_code
     log = _write_log(error)
-    typer.secho(
-        f"bug in trtbuild: {type(error).__name__}: {_first_line(error)}", fg="red", err=True
-    )
-    typer.echo(f"  hint: please report it with the log {log}", err=True)
+    say.bug(f"{type(error).__name__}: {_first_line(error)}", log)
     return BUG
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from trtbuild.cli import say
 from trtbuild.errors import UsageError
 
 
@@ -18,4 +19,4 @@ def command(
 
     if (rule is None) != all_:
         raise UsageError("give a rule's code or name, or --all", "trtbuild explain L001")
-    typer.echo(page(rule_of(rule)) if rule else listing(), nl=False)
+    say.document(page(rule_of(rule)) if rule else listing())

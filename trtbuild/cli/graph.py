@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from trtbuild.cli import say
 from trtbuild.errors import UsageError
 
 
@@ -18,17 +19,16 @@ def command(
     ] = "text",
 ) -> None:
     """Show how the steps of ensembles hang together; ends with 1 where a config is unreadable."""
-    from trtbuild.validate.formats.text import printable
     from trtbuild.validate.graph import FORMATS, render
     from trtbuild.validate.targets import ensembles_of
 
     if format_ not in FORMATS:
         raise UsageError(f"--format '{format_}' is none of {', '.join(FORMATS)}")
     models = ensembles_of(path, model)
-    typer.echo(render(models, format_), nl=False)
+    say.document(render(models, format_))
     left_out = [(model.name, model.problem) for model in models if model.problem is not None]
     for name, problem in left_out:
         why = f"'{name}' is left out, as its config cannot be read: {problem.message}"
-        typer.echo(f"error: {printable(why)}", err=True)
+        say.error(why)
     if left_out:
         raise typer.Exit(1)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from trtbuild.cli import say
 from trtbuild.cli.loading import Plugins, RunsCode
 
 if TYPE_CHECKING:
@@ -84,17 +85,17 @@ def _show(found: Inspection) -> None:
     ]
     for name, value in facts:
         if value:
-            typer.echo(f"{name:<10}{value}")
+            say.line(f"{name:<10}{value}")
     for name, specs in (("inputs", found.inputs), ("outputs", found.outputs)):
         for index, spec in enumerate(specs):
-            typer.echo(f"{'' if index else name:<10}{spec}")
+            say.line(f"{'' if index else name:<10}{spec}")
     for index, profile in enumerate(found.profiles):
         label = f"profile {index}" if len(found.profiles) > 1 else "profile"
         for tensor, shapes in profile.items():
             ranges = ", ".join(f"{k} {'x'.join(map(str, v))}" for k, v in shapes.items())
-            typer.echo(f"{label:<10}{tensor}: {ranges}")
+            say.line(f"{label:<10}{tensor}: {ranges}")
     for note in found.notes:
-        typer.echo(f"{'note':<10}{note}")
+        say.line(f"{'note':<10}{note}")
     if found.layers:
         _show_layers(found.layers)
 
@@ -122,11 +123,11 @@ def _memory(found: Inspection) -> str:
 def _show_layers(layers: tuple[Layer, ...]) -> None:
     from trtbuild.cli import render
 
-    typer.echo("")
+    say.line("")
     rows = [
         (layer.dtype or "-", layer.kind, layer.tactic or "-", layer.name)
         for layer in layers[:_LAYERS_SHOWN]
     ]
     render.table(("TYPE", "KIND", "TACTIC", "LAYER"), rows)
     if len(layers) > _LAYERS_SHOWN:
-        typer.echo(f"and {len(layers) - _LAYERS_SHOWN} more, all in --json")
+        say.line(f"and {len(layers) - _LAYERS_SHOWN} more, all in --json")

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from trtbuild.cli import say
 from trtbuild.cli.loading import Plugins, RunsCode
 from trtbuild.errors import UsageError
 
@@ -73,6 +74,6 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         render.json(done)
         return
     for path in done.plans:
-        typer.echo(f"wrote {path}")
+        say.line(f"wrote {path}")
     for file, why in done.left.items():
-        typer.echo(f"left {file}: {why}")
+        say.line(f"left {file}: {why}")

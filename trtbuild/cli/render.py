@@ -12,10 +12,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-import typer
-
-from trtbuild import artifacts
+from trtbuild import artifacts, printable
 from trtbuild.artifacts import to_json
+from trtbuild.cli import say
 from trtbuild.columns import columns
 from trtbuild.plugin_files import triton_option
 
@@ -45,11 +44,11 @@ class Bars:
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
         self._progress = Progress(
-            TextColumn("{task.description:>12}"),
+            TextColumn("{task.description:>12}", markup=False),
             BarColumn(bar_width=30),
             TextColumn("{task.percentage:>3.0f}%"),
             TimeElapsedColumn(),
-            TextColumn("{task.fields[phase]}", style="dim"),
+            TextColumn("{task.fields[phase]}", style="dim", markup=False),
             console=Console(stderr=True),
         )
         self._tasks: dict[str, TaskID] = {}
@@ -58,12 +57,14 @@ class Bars:
     def __call__(self, step: artifacts.Progress) -> None:
         with self._lock:
             if step.work not in self._tasks:
-                self._tasks[step.work] = self._progress.add_task(step.work, phase="", total=None)
+                self._tasks[step.work] = self._progress.add_task(
+                    printable.printable(step.work), phase="", total=None
+                )
         self._progress.update(
             self._tasks[step.work],
             completed=step.done,
             total=step.total or None,
-            phase=step.phase,
+            phase=printable.printable(step.phase),
         )
 
     def __enter__(self) -> Bars:
@@ -99,19 +100,17 @@ class Lines:
             self._last_s[step.work] = now
             percent = 100 * step.done // max(step.total, 1)
             how_far = f" ({percent} %)" if 0 < percent < 100 else ""
-            print(  # noqa: T201
-                f"{step.work}: {step.phase}{how_far}", file=sys.stderr, flush=True
-            )
+            say.line(f"{step.work}: {step.phase}{how_far}", err=True)
 
 
 def json(value: Any) -> None:
     """`value` as one line of JSON on stdout, for machines."""
-    typer.echo(to_json(value))
+    say.json(to_json(value))
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[str] = ()) -> None:
     """A table on stdout; columns named in `right` are aligned right. Cells are never cut."""
-    typer.echo(columns([header, *rows], [header.index(name) for name in right]))
+    say.lines(columns([header, *rows], [header.index(name) for name in right]))
 
 
 def conversion(result: artifacts.Conversion) -> None:
@@ -133,27 +132,28 @@ def conversion(result: artifacts.Conversion) -> None:
     rows.sort(key=lambda row: [int(part) for part in row[0].split(".")])
     table(("TARGET", "FILE", "SIZE", "SECONDS", "STATUS", "CACHED"), rows, ("SIZE", "SECONDS"))
     for key, failure in failed.items():
-        typer.echo(f"\n{key} failed: {failure.message}")
+        say.line()
+        say.lines(printable.block(f"{key} failed: {failure.message}"))
         if failure.hint:
-            typer.echo(f"  hint: {failure.hint}")
+            say.line(f"  hint: {failure.hint}")
     accuracy(result.report)
     for note in result.notes:
-        typer.echo(f"note: {note}")
+        say.line(f"note: {note}")
     for plan in result.plans:
         for note in plan.notes:
-            typer.echo(f"{plan.file}: {note}")
+            say.line(f"{plan.file}: {note}")
     for done in result.passes:
         if done.changed:
-            typer.echo(f"graph: {done.note}")
+            say.line(f"graph: {done.note}")
     for finding in result.findings:
-        typer.echo(f"repo validate: {finding}")
+        say.line(f"repo validate: {finding}")
     where = result.directory / str(result.version)
     with_runtime = f"{result.runtime} {result.runtime_version}"
-    typer.echo(f"wrote {where} with {with_runtime} in {result.seconds:.1f} s")
+    say.line(f"wrote {where} with {with_runtime} in {result.seconds:.1f} s")
     if result.runtime == "tensorrt-rtx":
-        typer.echo("serve it with `trtbuild serve`: a stock Triton has no backend for these plans")
+        say.line("serve it with `trtbuild serve`: a stock Triton has no backend for these plans")
     for line in _how_to_load(result):
-        typer.echo(line)
+        say.line(line)
 
 
 def _how_to_load(result: artifacts.Conversion) -> list[str]:
@@ -178,13 +178,14 @@ def accuracy(report: artifacts.VerifyReport) -> None:
     """Source, ONNX and plan in one table, a row an output and pair; below what was not run."""
     from trtbuild.verify.report import table as compared
 
-    typer.echo(f"\n{verdict(report)}")
+    say.line()
+    say.line(verdict(report))
     if report.comparisons:
-        typer.echo(compared(report))
+        say.lines(compared(report))
     for what, why in report.not_run.items():
-        typer.echo(f"  {what}: {why}")
+        say.line(f"  {what}: {why}")
     for warning in report.warnings:
-        typer.secho(f"warning: {warning}", fg="yellow")
+        say.line(f"warning: {warning}")
 
 
 def verdict(report: artifacts.VerifyReport) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trtbuild.cli import graph, validate
+from trtbuild.cli import graph, say, validate
 
 if TYPE_CHECKING:
     from trtbuild.repository.lock import Lock
@@ -33,13 +33,14 @@ def show(
     if json:
         render.json(repository)
         return
-    typer.echo(f"{repository.path}/")
+    say.line(f"{repository.path}/")
     for model in repository.models:
-        typer.echo(f"  {model.name}/" + ("" if model.has_config else "  (no config.pbtxt)"))
+        say.line(f"  {model.name}/" + ("" if model.has_config else "  (no config.pbtxt)"))
         if model.problem:
-            typer.echo(f"    cannot be read: {model.problem}")
+            say.line(f"    cannot be read: {model.problem}")
         for version in model.versions:
-            typer.echo("\n".join(f"    {line}" for line in _version_lines(version)))
+            for line in _version_lines(version):
+                say.line(f"    {line}")
 
 
 def _version_lines(version: VersionEntry) -> list[str]:
@@ -61,6 +62,9 @@ def _version_lines(version: VersionEntry) -> list[str]:
 def _provenance(lock: Lock) -> list[str]:
     plan = lock.plans[0]
     precision = lock.options.get("precision", "as exported")
+    lowered = [one.note for one in lock.passes if one.name == "lower_precision" and one.changed]
+    if lowered:  # how many nodes compute in it
+        precision = f"{precision} ({lowered[0].partition(';')[0]})"
     ran = lock.report.comparisons
     accuracy = f"max abs {max(one.max_abs for one in ran):.2e}" if ran else "not compared"
     producer = f" ({lock.source.producer})" if lock.source.producer else ""

@@ -9,11 +9,12 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from trtbuild.cli import say
 from trtbuild.errors import MissingPackageError, UsageError
 from trtbuild.plugin_files import plugins_from_paths
 
 _MODELS, _NETWORK, _ACCESS = "Models", "Network", "Who may ask what"
-_DEVICE, _RUN = "Device", "This run"
+_TLS, _DEVICE, _RUN = "TLS", "Device", "This run"
 _Switch = Literal["true", "false"]
 
 
@@ -49,6 +50,21 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         _option(
             _MODELS, "--strict-config", "--disable-auto-complete-config",
             help="Take configs as they are; fill nothing in from the model file.",
+        ),
+    ] = False,
+    follow_links: Annotated[
+        bool,
+        _option(
+            _MODELS, "--follow-links",
+            help="Follow links that lead out of the repositories, too: whoever can write there "
+            "decides which files of this machine are served.",
+        ),
+    ] = False,
+    require_lock: Annotated[
+        bool,
+        _option(
+            _MODELS, "--require-lock",
+            help="Serve only what is, to the last file, as its trtbuild.lock.json says.",
         ),
     ] = False,
     model_load_thread_count: Annotated[
@@ -121,6 +137,33 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
             help="The same for gRPC; the header is triton-grpc-protocol-KEY.",
         ),
     ] = None,
+    http_tls_cert: Annotated[
+        Path | None,
+        _option(_TLS, metavar="FILE", help="HTTP with TLS: the certificate, its chain behind it."),
+    ] = None,
+    http_tls_key: Annotated[
+        Path | None, _option(_TLS, metavar="FILE", help="That certificate's key, unencrypted.")
+    ] = None,
+    http_tls_client_ca: Annotated[
+        Path | None,
+        _option(_TLS, metavar="FILE", help="Clients need a certificate that one of these signed."),
+    ] = None,
+    grpc_use_ssl: Annotated[
+        _Switch, _option(_TLS, help="gRPC with TLS.")
+    ] = "false",
+    grpc_use_ssl_mutual: Annotated[
+        _Switch, _option(_TLS, help="gRPC with TLS, and with clients' certificates.")
+    ] = "false",
+    grpc_server_cert: Annotated[
+        Path | None, _option(_TLS, metavar="FILE", help="The certificate, its chain behind it.")
+    ] = None,
+    grpc_server_key: Annotated[
+        Path | None, _option(_TLS, metavar="FILE", help="That certificate's key, unencrypted.")
+    ] = None,
+    grpc_root_cert: Annotated[
+        Path | None,
+        _option(_TLS, metavar="FILE", help="Whose signature clients' certificates need."),
+    ] = None,
     device: Annotated[
         str, _option(_DEVICE, help="auto, cpu or cuda:N.")
     ] = "auto",
@@ -172,6 +215,7 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
     try:
         from trtserve import running, settings
         from trtserve.restrictions import restrictions_from_options
+        from trtserve.tls import grpc_files, http_files
     except ModuleNotFoundError as error:
         raise MissingPackageError.of(error.name or "?", "serve", "trtbuild serve") from error
     addresses = {"http": http_address, "grpc": grpc_address, "metrics": metrics_address}
@@ -180,6 +224,8 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         control=model_control_mode,
         load_models=names,
         load_threads=model_load_thread_count,
+        follow_links=follow_links,
+        require_lock=require_lock,
         poll_s=repository_poll_secs,
         strict_config=strict_config,
         strict_readiness=strict_readiness == "true",
@@ -196,6 +242,14 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         allow_hosts=_host_names(allow_host or ()),
         http_restricted=restrictions_from_options("http", http_restricted_api or ()),
         grpc_restricted=restrictions_from_options("grpc", grpc_restricted_protocol or ()),
+        http_tls=http_files(http_tls_cert, http_tls_key, http_tls_client_ca),
+        grpc_tls=grpc_files(
+            grpc_server_cert,
+            grpc_server_key,
+            grpc_root_cert,
+            tls=grpc_use_ssl == "true",
+            mutual=grpc_use_ssl_mutual == "true",
+        ),
         device=device,
         fallback=fallback,
         version_compatible=version_compatible,
@@ -242,12 +296,17 @@ def _check(chosen: Any) -> int:
     from trtbuild.validate.settings import Settings
 
     check_repositories(chosen.repositories)
-    rules = Settings(server="trtbuild", strict_config=chosen.strict_config)
+    rules = Settings(
+        server="trtbuild",
+        strict_config=chosen.strict_config,
+        follow_links=chosen.follow_links,
+        require_lock=chosen.require_lock,
+    )
     report = validate(list(dict.fromkeys(chosen.repositories)), rules)
-    typer.echo(text.render(report, color=sys.stdout.isatty()))
+    say.document(text.render(report, color=text.in_color(sys.stdout)) + "\n")
     rows = check(chosen)
     for row in rows:
-        typer.echo(str(row))
+        say.line(str(row))
     if not rows:
-        typer.echo("there is no model in the repositories: nothing would be served")
+        say.line("there is no model in the repositories: nothing would be served")
     return 1 if report.fails(Severity.ERROR) or any(row.problem for row in rows) else 0

@@ -14,7 +14,9 @@ from trtbuild.errors import UsageError
 
 _SWITCHES = {"true": "true", "1": "true", "false": "false", "0": "false"}
 # Switches of `serve.command`: tritonserver takes 1 and 0 for true and false.
-_OWN_SWITCHES = frozenset({"--exit-on-error", "--strict-readiness"})
+_OWN_SWITCHES = frozenset({
+    "--exit-on-error", "--strict-readiness", "--grpc-use-ssl", "--grpc-use-ssl-mutual",
+})  # fmt: skip
 # Of --log-verbose: what tritonserver takes besides numbers.
 _LEVELS = {"true": "1", "false": "0"}
 # Switch -> what it is here, by its value.
@@ -67,11 +69,6 @@ UNSERVED: dict[str, tuple[str, str]] = {
     "--reuse-grpc-port": ("false", "give each server a port of its own"),
     "--http-header-forward-pattern": ("", "send what a model needs as request parameters"),
     "--grpc-header-forward-pattern": ("", "send what a model needs as request parameters"),
-    "--grpc-use-ssl": ("false", _PROXY),
-    "--grpc-use-ssl-mutual": ("false", _PROXY),
-    "--grpc-server-cert": ("", _PROXY),
-    "--grpc-server-key": ("", _PROXY),
-    "--grpc-root-cert": ("", _PROXY),
     "--grpc-infer-response-compression-level": ("none", "answers are packed as the client asks"),
     "--grpc-max-connection-age": ("", _PROXY),
     "--grpc-max-connection-age-grace": ("", _PROXY),

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from trtbuild.cli import say
 from trtbuild.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from trtbuild.capability import Capability
+    from trtbuild.validate.apply import Repair
     from trtbuild.validate.run import Report
     from trtbuild.validate.settings import Settings
 
@@ -52,9 +54,20 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         str, typer.Option(help="Exit with 1 from here on: error, warning or info.")
     ] = "error",
     server: Annotated[str, typer.Option(help="Judge for triton or trtbuild (serve).")] = "triton",
+    require_lock: Annotated[
+        bool,
+        typer.Option("--require-lock", help="Refuse what is not, to the last file, as locked."),
+    ] = False,
+    follow_links: Annotated[
+        bool, typer.Option("--follow-links", help="Also links that lead out of the repository.")
+    ] = False,
+    triton: Annotated[
+        str | None,
+        typer.Option(metavar="RELEASE", help="Judge for this release of Triton: 24.10 or 2.51."),
+    ] = None,
     server_python: Annotated[
         str | None,
-        typer.Option(metavar="3.X", help="The Python of the server's Python backend: 3.12."),
+        typer.Option(metavar="3.X", help="The Python of the server: 3.12, or that of --triton."),
     ] = None,
 ) -> None:
     """Tell whether Triton will load a model repository, and what will go wrong after loading."""
@@ -67,15 +80,18 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
         ignore=ignore,
         severity=min_severity,
         server=server,
+        follow_links=follow_links,
+        require_lock=require_lock,
         server_python=server_python,
+        triton=triton,
     )
     _check_choice("--format", format_, _formats())
     _check_diff(diff, {"--fix": fix, f"--format {format_}": format_ != "text", "--output": output})
     report = validate(paths, settings)
     if not report.models:
-        typer.echo(f"there are no models in {', '.join(map(str, paths))}", err=True)
+        say.line(f"there are no models in {', '.join(map(str, paths))}", err=True)
     if diff:
-        _show_diff(report)
+        _show_diff(report, paths, settings)
     elif fix:
         report = _repair(report, paths, settings)
     if not diff:
@@ -113,23 +129,32 @@ def _settings(
     ignore: list[str] | None,
     severity: str,
     server: str,
+    follow_links: bool,
+    require_lock: bool,
     server_python: str | None,
+    triton: str | None,
 ) -> Settings:
     from trtbuild.validate.explain import check_selection
     from trtbuild.validate.finding import Severity
     from trtbuild.validate.python_model import SERVER_PYTHON
+    from trtbuild.validate.releases import release_from_text
     from trtbuild.validate.settings import SERVERS, Settings
 
     _check_choice("--server", server, SERVERS)
     _check_choice("--min-severity", severity, [str(level) for level in Severity])
+    release = release_from_text(triton) if triton else None
+    of_release = release.python if release else SERVER_PYTHON
     return Settings(
         strict_config=strict,
         gpus=_capabilities(gpus or []),
         server=server,
-        server_python=_python(server_python) if server_python else SERVER_PYTHON,
+        triton=release,
+        server_python=_python(server_python) if server_python else of_release,
         select=check_selection("--select", _words(select)),
         ignore=check_selection("--ignore", _words(ignore)),
         min_severity=Severity[severity.upper()],
+        follow_links=follow_links,
+        require_lock=require_lock,
     )
 
 
@@ -160,11 +185,11 @@ def _write(report: Report, format_: str, output: Path | None) -> None:
     from trtbuild.validate.formats import FORMATS, text
 
     if format_ == "text":
-        rendered = text.render(report, color=output is None and sys.stdout.isatty())
+        rendered = text.render(report, color=output is None and text.in_color(sys.stdout))
     else:
         rendered = load(FORMATS[format_])(report)
     if output is None:
-        typer.echo(rendered, nl=False)
+        say.document(rendered)
         return
     try:
         output.write_text(rendered, encoding="utf-8")
@@ -172,20 +197,29 @@ def _write(report: Report, format_: str, output: Path | None) -> None:
         raise UsageError(f"cannot write the report to '{output}': {error.strerror}") from None
 
 
-def _show_diff(report: Report) -> None:
-    from trtbuild.validate.apply import diff, plan_repair
-    from trtbuild.validate.formats.text import printable
+def _show_diff(report: Report, paths: list[Path], settings: Settings) -> None:
+    from trtbuild.validate.apply import diff, repair_all
 
-    repair = plan_repair(report.findings)
+    repair, left = repair_all(report, paths, settings)
     for line in diff(repair).splitlines():
-        typer.echo(printable(line))
-    typer.echo(f"{len(repair.fixed)} of {len(report.findings)} findings have a repair", err=True)
+        say.line(line)
+    say.line(f"{_counted(repair)} a repair; {_findings(len(left.findings))} left", err=True)
 
 
 def _repair(report: Report, paths: list[Path], settings: Settings) -> Report:
-    """Repair and judge again, until nothing is left to repair: one fix may uncover another."""
-    from trtbuild.validate.apply import repair_all
+    """Write what `--diff` shows, and return the report on what is left."""
+    from trtbuild.validate.apply import repair_all, write_repair
 
-    fixed, report = repair_all(report, paths, settings)
-    typer.echo(f"repaired {fixed} finding{'s' if fixed != 1 else ''}", err=True)
-    return report
+    repair, left = repair_all(report, paths, settings)
+    write_repair(repair)
+    say.line(f"repaired {_findings(len(repair.fixed))}", err=True)
+    return left
+
+
+def _counted(repair: Repair) -> str:
+    number = len(repair.fixed)
+    return f"{_findings(number)} {'has' if number == 1 else 'have'}"
+
+
+def _findings(number: int) -> str:
+    return f"{number} finding{'s' if number != 1 else ''}"

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from trtbuild.cli import say
 from trtbuild.cli.loading import Plugins, RunsCode
 
 
@@ -54,7 +55,7 @@ def command(  # noqa: PLR0917 - Typer makes options of parameters
     if json:
         render.json(found)
     elif found.report.passed:
-        typer.echo(f"{found.directory}, version {found.version}", nl=False)
-        typer.echo(f", with {found.runtime} {found.runtime_version}")
+        with_runtime = f"with {found.runtime} {found.runtime_version}"
+        say.line(f"{found.directory}, version {found.version}, {with_runtime}")
         render.accuracy(found.report)
     gate(found.report)

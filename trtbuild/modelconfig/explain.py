@@ -22,6 +22,7 @@ class ConfigSyntaxError(ConfigError):
     suggestion  the word that was probably meant by the `length` characters there; "": none
     sure        that word is the one right answer: it may be written in their place
     source_line the text of that line
+    field       the field whose value it is about; None: none, or an unknown one
     """
 
     def __init__(
@@ -35,7 +36,9 @@ class ConfigSyntaxError(ConfigError):
         hint: str = "",
         suggestion: Meant | None = None,
         length: int = 1,
+        field: Field | None = None,
     ) -> None:
+        self.field = field
         self.kind, self.file, self.problem = kind, file, problem
         self.suggestion, self.sure = suggestion or Meant()
         self.offset, self.length = offset, length

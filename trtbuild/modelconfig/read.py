@@ -6,14 +6,14 @@ It accepts what C++ protobuf's TextFormat accepts, and so what Triton accepts; P
 
 from __future__ import annotations
 
+import errno
 import functools
-import os
-import stat
 from pathlib import Path
 
 import msgspec
 
 from trtbuild.errors import ConfigError
+from trtbuild.foreign import read_file
 from trtbuild.modelconfig import grammar
 from trtbuild.modelconfig.fields import Table, table_of
 from trtbuild.modelconfig.positions import Index, Lines, Node, Place, Span, index_of
@@ -100,23 +100,16 @@ def read_config(path: Path) -> ParsedConfig:
 
 def _content(path: Path) -> bytes:
     try:
-        # Not blocking, as opening a fifo without a writer would for ever.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        try:  # a folder's descriptor becomes no file, which would close it
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise ConfigError(f"{path} is no regular file", "put a text file there")
-            with open(descriptor, "rb", closefd=False) as file:  # a descriptor
-                content = file.read(MAX_BYTES + 1)
-        finally:
-            os.close(descriptor)
+        return read_file(path, MAX_BYTES)
     except OSError as error:
+        if error.errno in (errno.EISDIR, errno.EINVAL):
+            raise ConfigError(f"{path} is no regular file", "put a text file there") from error
+        if error.errno == errno.EFBIG:
+            raise ConfigError(
+                f"{path} is larger than {MAX_BYTES >> 20} MiB, the largest config that is read",
+                "is this a model file with the wrong name?",
+            ) from error
         raise ConfigError(f"cannot read {path}: {error.strerror}") from error
-    if len(content) > MAX_BYTES:
-        raise ConfigError(
-            f"{path} is larger than {MAX_BYTES >> 20} MiB, the largest config that is read",
-            "is this a model file with the wrong name?",
-        )
-    return content
 
 
 def parse_config(content: bytes | str, file: str = "config.pbtxt") -> ParsedConfig:

@@ -145,7 +145,9 @@ class Reader:
                 return body, end
             return self._text(start)
         except ValueProblem as problem:
-            raise self._bad_value(problem, start, end - start) from None
+            if form == grammar.TEXT:  # of which the match has only the quote
+                end = max(end, grammar.literal_end(self.text, start))
+            raise self._bad_value(problem, start, end - start, field) from None
 
     def _text(self, start: int) -> tuple[str, int]:
         """The text whose literals, one or more, begin at `start`, and where it ends."""
@@ -216,19 +218,21 @@ class Reader:
 
     def _no_value(self, name: int, field: Field) -> ConfigSyntaxError:
         start, problem, hint = explain.no_value(self.text, name, field)
-        return self._error(start, "syntax", problem, hint=hint)
+        return self._error(start, "syntax", problem, hint=hint, field=field)
 
     def _no_element(self, pos: int, field: Field) -> ConfigSyntaxError:
         start, problem, hint = explain.no_element(self.text, pos, field)
-        return self._error(start, "syntax", problem, hint=hint)
+        return self._error(start, "syntax", problem, hint=hint, field=field)
 
     def _no_comma(self, pos: int, field: Field) -> ConfigSyntaxError:
         start = _end(grammar.space(self.text, pos))
         what = explain.found_at(self.text, start)
         problem = f"expected ',' or ']' in the list '{field.name}', found {what}"
-        return self._error(start, "syntax", problem)
+        return self._error(start, "syntax", problem, field=field)
 
-    def _bad_value(self, problem: ValueProblem, start: int, length: int) -> ConfigSyntaxError:
+    def _bad_value(
+        self, problem: ValueProblem, start: int, length: int, field: Field
+    ) -> ConfigSyntaxError:
         return self._error(
             start,
             problem.kind,
@@ -236,6 +240,7 @@ class Reader:
             hint=problem.hint,
             suggestion=problem.suggestion,
             length=length,
+            field=field,
         )
 
     def _wrong_end(self, start: int, close: str, opened: int) -> ConfigSyntaxError:

@@ -6,15 +6,8 @@ conversion afterwards finds them. For targets that refuse it, each kind of op is
 
 from __future__ import annotations
 
-from trtbuild.artifacts import (
-    CheckReport,
-    Model,
-    OpRefusal,
-    OpUse,
-    PlanOutcome,
-    Profile,
-    TargetCheck,
-)
+from trtbuild.artifacts import Model, PlanOutcome, Profile
+from trtbuild.check_report import CheckReport, OpRefusal, OpUse, TargetCheck
 from trtbuild.plan.explain import Examination, explained
 from trtbuild.plan.options import PlanOptions, PlanSpec
 from trtbuild.plan.plans import Builds, Targets

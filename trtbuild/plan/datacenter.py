@@ -100,7 +100,7 @@ def configure(session: Session, config: Any, options: PlanOptions, level: str) -
         raise PlanError(
             f"{session.name} may lose the bias of a matrix product in plans that take any weights "
             "(NVIDIA's release notes, REFIT)",
-            "give --refittable identical, or build with another release",
+            "give --strip-weights --refittable identical, or build with another release",
         )
     if options.tactic_sources:
         _set_tactic_sources(session, config, options.tactic_sources)

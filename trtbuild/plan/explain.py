@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from trtbuild.artifacts import OpRefusal, OpUse, TargetFailure
+from trtbuild.artifacts import TargetFailure
+from trtbuild.check_report import OpRefusal, OpUse
 
 _MOST = 5  # kinds of op that a message lists
 

@@ -23,6 +23,7 @@ import msgspec
 
 from trtbuild.capability import Capability
 from trtbuild.errors import PlanError
+from trtbuild.foreign import open_file
 from trtbuild.plan.runtimes import TENSORRT, TENSORRT_RTX
 
 HEADER_BYTES = 64
@@ -58,7 +59,7 @@ def plan_header(path: Path) -> PlanHeader:
     Raises `PlanError` where the file cannot be read, is no plan or was cut short.
     """
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             head = file.read(HEADER_BYTES)
             size_bytes = path.stat().st_size
     except OSError as error:

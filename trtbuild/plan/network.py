@@ -174,6 +174,14 @@ def _check_interface(session: Session, network: Any, model: OnnxModel) -> None:
         _check_tensors(session, role, specs, {tensor.name: tensor for tensor in tensors})
 
 
+def _rank(tensor: Any) -> int | None:
+    """How many dims a tensor of the network has; None: TensorRT does not know yet."""
+    try:
+        return len(tensor.shape)
+    except ValueError:  # an unknown rank, as TensorRT's bindings say it
+        return None
+
+
 def _check_tensors(
     session: Session, role: str, specs: tuple[TensorSpec, ...], tensors: dict[str, Any]
 ) -> None:
@@ -183,6 +191,13 @@ def _check_tensors(
             "the model may not use it: cut it off with --inputs or --outputs",
         )
     for spec in specs:
+        rank = _rank(tensors[spec.name])
+        if rank is not None and rank != len(spec.shape):
+            raise PlanError(
+                f"{role} '{spec.name}' has {len(spec.shape)} dims, as the model declares it: "
+                f"{spec}; in {session.name}'s network it has {rank}",
+                "export the model anew: what it declares is not what it computes",
+            )
         dtype = dtype_from_tensorrt(tensors[spec.name].dtype.name)
         if dtype is None or dtype.name != spec.dtype:
             there = dtype.name if dtype else tensors[spec.name].dtype.name

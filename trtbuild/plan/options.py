@@ -84,6 +84,12 @@ class PlanOptions(msgspec.Struct, frozen=True):
                 f"--tactic-sources {','.join(self.tactic_sources)} contradicts itself",
                 f"give the sources, or {NO_SOURCES} alone",
             )
+        if self.refittable == "identical" and not self.strip_weights:
+            raise UsageError(
+                "--refittable identical lets a plan take the weights it was built with, and this "
+                "one has them",
+                "add --strip-weights, or give --refittable any",
+            )
         if self.opt_level is not None and self.opt_level not in OPT_LEVELS:
             raise UsageError(f"--opt-level {self.opt_level} is not in 0..{OPT_LEVELS[-1]}")
         if self.workspace_mib is not None and self.workspace_mib < 1:
@@ -93,10 +99,10 @@ class PlanOptions(msgspec.Struct, frozen=True):
     def refit(self) -> str | None:
         """Which weights the plan can be given, of REFIT_FLAGS.
 
-        A plan without its weights is of no use unless they can be given; as trtexec does, it
-        then takes those it was built with.
+        A plan without its weights is of no use unless they can be given. trtexec lets it take only
+        those it was built with; of such a plan 10.6 says that it takes none.
         """
-        return self.refittable or ("identical" if self.strip_weights else None)
+        return self.refittable or ("any" if self.strip_weights else None)
 
 
 def _one_of(what: str, value: str, known: Any) -> None:

@@ -226,7 +226,7 @@ class Builds:
     def _spec_for(self, targets: Targets) -> PlanSpec:
         kept = None
         if self.spec.runtime.name == TENSORRT and self.spec.options.timing_cache is None:
-            kept = timing_cache_path(self._store.root, self.spec.runtime, targets[0])
+            kept = timing_cache_path(self._store.folder(), self.spec.runtime, targets[0])
         return msgspec.structs.replace(self.spec, targets=targets, kept_cache=kept)
 
     def _build(self, spec: PlanSpec, directory: Path) -> Plan:

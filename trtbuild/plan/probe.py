@@ -13,8 +13,9 @@ from typing import NamedTuple
 import msgspec
 import onnx
 
-from trtbuild.artifacts import OnnxModel, OpRefusal, OpUse
+from trtbuild.artifacts import OnnxModel
 from trtbuild.capability import Capability
+from trtbuild.check_report import OpRefusal, OpUse
 from trtbuild.errors import PlanError
 from trtbuild.onnx_ops import HIGHEST_OPSET, first_opset
 from trtbuild.plan.build import configured, serialized

@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 
 from trtbuild.artifacts import digest_of_files
-from trtbuild.engine_from_plan import Loading, engine_from_plan
-from trtbuild.errors import PlanError
+from trtbuild.engine_from_plan import Loading, built_stripped, engine_from_plan
+from trtbuild.errors import PlanError, first_line
 from trtbuild.plan.runtimes import RuntimeInfo
 from trtbuild.plan.session import Session, session
 from trtbuild.plan.words import bare
@@ -37,7 +37,7 @@ def refit(
     """
     loaded = session(runtime)
     engine, _runtime = engine_from_plan(loaded.trt, loaded.log, plan, loading)
-    if not engine.refittable:
+    if not engine.refittable and not built_stripped(loaded.trt, engine):
         raise PlanError(
             f"{plan} takes no weights: it was built without --refittable and --strip-weights",
             "convert the model again with one of them",
@@ -49,7 +49,14 @@ def refit(
 
 def _give_weights(loaded: Session, engine: Any, plan: Path, onnx: Path) -> None:
     loaded.forget_errors()
-    refitter = loaded.trt.Refitter(engine, loaded.logger)
+    try:
+        refitter = loaded.trt.Refitter(engine, loaded.logger)
+    except Exception as error:  # the bindings raise where C++ makes none
+        raise PlanError(
+            f"{loaded.name} gives the plan {plan} no weights: {loaded.log.cause()} "
+            f"({first_line(error)})",
+            "convert the model again with --strip-weights --refittable any",
+        ) from None
     parser = loaded.trt.OnnxParserRefitter(refitter, loaded.logger)
     if not parser.refit_from_file(str(onnx)):
         said = [parser.get_error(index).desc() for index in range(parser.num_errors)]

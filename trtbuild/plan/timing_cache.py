@@ -105,7 +105,7 @@ def save_timing_cache(config: Any, path: Path) -> tuple[str, ...]:
     if cache is None:
         return ()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with _alone_in(path.parent):
             if path.exists():
                 theirs = config.create_timing_cache(path.read_bytes())

@@ -14,6 +14,11 @@ _SHAPES = (
     "give those it takes with --min-shapes, --opt-shapes, --max-shapes, --max-batch and --profile"
 )
 
+# TensorRT checks both branches of an If, also the one that these inputs would not take.
+_BRANCHES = (
+    "a branch that the inputs never take has to fit as well: decide it with --bind NAME=VALUE, "
+    "which makes a constant of the input that it hangs on"
+)
 _OF_PARSER = "ONNXTRT"  # in the names of tensors that the ONNX parser adds
 
 
@@ -25,7 +30,8 @@ def usage_hint(network: Any, reason: str) -> str:
     """
     limit = is_limit(reason)
     if is_of_sizes(reason) and not limit:
-        return f"the model does not take every shape of the profile: {_SHAPES}"
+        hint = f"the model does not take every shape of the profile: {_SHAPES}"
+        return f"{hint}; {_BRANCHES}" if _has_branches(network) else hint
     computed = _computed_inputs(network, reason)
     sizes = [each for each in computed if "INT" in str(each.dtype) and len(each.shape) <= 1]
     cuts = [each.name for each in computed if each not in sizes and _OF_PARSER not in each.name]
@@ -34,6 +40,11 @@ def usage_hint(network: Any, reason: str) -> str:
     of_shapes = is_of_sizes(reason) or bool(sizes)
     smaller = "smaller shapes may keep within it; else " if limit and of_shapes else ""
     return f"{what}: {smaller}{end}export the model without it"
+
+
+def _has_branches(network: Any) -> bool:
+    layers = (network.get_layer(index) for index in range(network.num_layers))
+    return any("CONDITION" in str(layer.type) for layer in layers)
 
 
 def _computed_inputs(network: Any, reason: str) -> list[Any]:

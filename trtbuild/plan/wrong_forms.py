@@ -163,7 +163,7 @@ FORMS: dict[str, tuple[_Form, ...]] = {
         _Form(
             _always,
             "TensorRT's plugin computes other numbers than ONNX defines",
-            "export it as GridSample and Conv, or cut the model before it with --outputs",
+            f"{_KNOWN_SIZES}, or cut the model before it with --outputs",
         ),
     ),
     "GRU": (_RECURRENT,),

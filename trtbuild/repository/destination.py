@@ -6,11 +6,13 @@ that stay, and a config that somebody edited by hand is not overwritten unasked.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Literal
 
 from trtbuild.artifacts import digest_of_files
 from trtbuild.errors import RepositoryError
+from trtbuild.foreign import fence_of, path_inside
 from trtbuild.repository.layout import CONFIG, check_name, check_repository, versions_of
 from trtbuild.repository.lock import Lock, read_lock
 
@@ -65,11 +67,18 @@ def choose_version(repo: Path, name: str, mode: Mode, version: int | None) -> in
 
 
 def _check_config_is_ours(model: Path, versions: dict[int, Path]) -> None:
-    config = model / CONFIG
-    if not config.exists():
+    config = path_inside(model, CONFIG, fence_of(model.parent))
+    if not os.path.lexists(config):
         return
+    try:
+        digest = digest_of_files(config)
+    except OSError as error:
+        raise RepositoryError(
+            f"'{config}' cannot be read: {error.strerror}",
+            "put a plain file there, or give --replace to have it overwritten",
+        ) from None
     locks = [lock for path in versions.values() if (lock := read_lock(path)) is not None]
-    if digest_of_files(config) not in {lock.config_digest for lock in locks}:
+    if digest not in {lock.config_digest for lock in locks}:
         how = "was edited after trtbuild wrote it" if locks else "was not written by trtbuild"
         raise RepositoryError(
             f"'{config}' {how}, and this would overwrite it",
@@ -108,7 +117,7 @@ def check_same_model(lock: Lock, new: Lock) -> None:
 
 def check_unchanged(repo: Path, lock: Lock) -> None:
     """Raise `RepositoryError` where the version of `lock` was written again since it was read."""
-    if read_lock(repo / lock.name / str(lock.version)) != lock:
+    if read_lock(path_inside(repo, lock.name) / str(lock.version)) != lock:
         raise RepositoryError(
             f"version {lock.version} of '{lock.name}' in '{repo}' was changed meanwhile",
             "run the command again",

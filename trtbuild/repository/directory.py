@@ -10,27 +10,24 @@ import os
 from functools import cached_property
 from pathlib import Path
 
+from trtbuild.errors import ForeignNameError
+from trtbuild.foreign import ANYWHERE, Fence, path_inside
 from trtbuild.repository.versions import version_from_name
 
 
-def below(root: Path, name: str) -> Path:
-    """`root / name` for a name that a config gives: a NUL, which no file has, finds nothing."""
-    return root / name.replace("\0", "\ufffd")
-
-
-def lies_in(path: Path, root: Path) -> bool:
-    """Whether `path`, links followed, lies in `root`; a link in circles is where it is."""
-    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root))
-
-
 class Directory:
-    """The sub-folders and files of one folder; reading it never fails, it lists what it can."""
+    """The sub-folders and files of one folder; reading it never fails, it lists what it can.
 
-    def __init__(self, path: Path) -> None:
+    Links that lead out of `fence` are neither, wherever they lead.
+    """
+
+    def __init__(self, path: Path, fence: Fence = ANYWHERE) -> None:
         self.path = path
+        self.fence = fence
         self.folders: list[str] = []
         self.files: list[str] = []
         self.others: list[str] = []  # broken links, sockets, fifos, devices
+        self.links_out: list[str] = []
         self.problem = ""
         self._children: dict[str, Directory] = {}
         try:
@@ -41,6 +38,9 @@ class Directory:
             self.problem = error.strerror or str(error)
 
     def _sort(self, entry: os.DirEntry[str]) -> None:
+        if entry.is_symlink() and not self.fence.holds(Path(entry.path)):
+            self.links_out.append(entry.name)
+            return
         try:
             kind = (
                 self.folders if entry.is_dir() else self.files if entry.is_file() else self.others
@@ -53,24 +53,40 @@ class Directory:
         """A sub-folder, listed once."""
         found = self._children.get(name)
         if found is None:
-            found = self._children[name] = Directory(self.path / name)
+            found = self._children[name] = Directory(self.path / name, self.fence)
         return found
+
+    def foresee(self, name: str) -> None:
+        """List an empty folder that is still to be made."""
+        if name not in self.folders:
+            self.folders.append(name)
+            made = self._children[name] = Directory(self.path / name)
+            made.problem = ""
 
     def has_entry(self, name: str) -> bool:
         """Whether anything called `name` is in here."""
-        return name in self.files or name in self.folders or name in self.others
+        return any(name in kind for kind in (self.files, self.folders, self.others, self.links_out))
+
+    def inside(self, name: str) -> Path | None:
+        """The path of `name`, a config's word for a file; None where it leads out of here."""
+        try:
+            return path_inside(self.path, name, self.fence)
+        except ForeignNameError:
+            return None
 
     def has_file(self, name: str) -> bool:
         """Whether `name` (which may name a path) is a readable kind of file in here."""
-        return name in self.files or ("/" in name and below(self.path, name).is_file())
+        if "/" not in name:
+            return name in self.files
+        path = self.inside(name)
+        return path is not None and path.is_file()
 
     def has(self, name: str) -> bool:
         """Whether a file or a folder `name` is in here."""
-        return (
-            name in self.files
-            or name in self.folders
-            or ("/" in name and below(self.path, name).exists())
-        )
+        if "/" not in name:
+            return name in self.files or name in self.folders
+        path = self.inside(name)
+        return path is not None and (path.is_file() or path.is_dir())
 
     @cached_property
     def versions(self) -> dict[str, int]:

@@ -66,6 +66,48 @@ def check_no_version(path: Path) -> None:
         )
 
 
+_LEVELS = 3  # how deep below a folder repositories are looked for
+_FOLDERS = 200  # and in how many of its folders
+
+
+def check_level(path: Path) -> None:
+    """Raise `UsageError` where `path` has no models, and a folder in it, or below, is a repository.
+
+    A server that is given such a folder takes the repositories for models.
+    """
+    found = _repositories(path, _LEVELS)
+    if not found:
+        return
+    if len(found) == 1:
+        raise UsageError(
+            f"'{path}' is no model repository: the models are in '{found[0]}'",
+            f"give '{found[0]}', here and to the server",
+        )
+    names = [str(place.relative_to(path)) for place in found]
+    shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    raise UsageError(
+        f"'{path}' is no model repository but a folder of {len(names)}: {shown}",
+        f"give one of them, or all: {' '.join(str(place) for place in found[:3])}"
+        + (" ..." if len(found) > 3 else ""),
+    )
+
+
+def _repositories(path: Path, levels: int) -> list[Path]:
+    """The repositories in a folder that has no models of its own; none where it has."""
+    folders = [path / name for name in sorted(Directory(path).folders)]
+    # One with versions may be a model whose config lies in the wrong place.
+    if any(is_model(folder) or has_versions(folder) for folder in folders):
+        return []
+    found = []
+    for folder in folders[:_FOLDERS]:
+        inner = Directory(folder)
+        if any(is_model(folder / name) for name in inner.folders):
+            found.append(folder)
+        elif levels > 1:
+            found += _repositories(folder, levels - 1)
+    return found
+
+
 def is_config(file: str) -> bool:
     """Whether a file's name is that of a config."""
     return file.endswith(".pbtxt")

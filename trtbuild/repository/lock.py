@@ -18,7 +18,8 @@ from trtbuild.artifacts import (
     from_json,
 )
 from trtbuild.capability import Capability
-from trtbuild.errors import RepositoryError
+from trtbuild.errors import ForeignNameError, RepositoryError
+from trtbuild.foreign import Fence, check_name, read_inside
 from trtbuild.plugins import UsedPlugin
 from trtbuild.repository.layout import LOCK
 from trtbuild.tensor import TensorSpec
@@ -26,6 +27,7 @@ from trtbuild.tensor import TensorSpec
 FORMAT = 1  # raised when an older trtbuild could misread a newer lock
 # A lock of a thousand files has some hundred kilobytes; what is larger than this is something else.
 _MAX_BYTES = 16 << 20
+_AGAIN = "convert the model again with --replace"
 
 
 class LockedFile(msgspec.Struct, frozen=True):
@@ -94,6 +96,7 @@ class Lock(msgspec.Struct, frozen=True):
     # The plans' optimization profiles in order; `profile` holds all of them. (): a lock of before
     # there were several, whose plans have `profile` alone.
     profiles: tuple[Profile, ...] = ()
+    model_files: dict[str, LockedFile] = {}  # of the model's folder, beside the config: labels
 
     @property
     def each_profile(self) -> tuple[Profile, ...]:
@@ -106,36 +109,53 @@ def lock_text(lock: Lock) -> bytes:
     return msgspec.json.format(msgspec.json.encode(lock), indent=2) + b"\n"
 
 
-def read_lock(version: Path) -> Lock | None:
+class LockNameError(RepositoryError):
+    """A lock names what is no plain file of its folder: trtbuild writes no such lock."""
+
+
+def read_lock(version: Path, fence: Fence | None = None) -> Lock | None:
     """The lock in the folder `version`; None where there is none.
 
-    Raises `RepositoryError` when it is damaged or newer than this trtbuild.
+    `fence`: where a link may lead that lies in its place; None: within `version`. Raises
+    `RepositoryError` when it is damaged, no plain file, or newer than this trtbuild, and
+    `LockNameError` where it names anything but files of its own folder.
     """
     path = version / LOCK
     try:
-        with path.open("rb") as file:
-            data = file.read(_MAX_BYTES + 1)
+        data = read_inside(version, LOCK, _MAX_BYTES, fence)
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise RepositoryError(f"cannot read '{path}': {error.strerror}") from None
-    if len(data) > _MAX_BYTES:
-        raise RepositoryError(
-            f"'{path}' is larger than {_MAX_BYTES >> 20} MiB: it is no lock of trtbuild",
-            "convert the model again with --replace",
-        )
+        raise RepositoryError(f"cannot read '{path}': {error.strerror}", _AGAIN) from None
+    except ForeignNameError as error:
+        raise RepositoryError(f"{error.message}: it is not read", error.hint) from None
     try:
         stated = from_json(data, _Format).format
         if stated <= FORMAT:
-            return from_json(data, Lock)
+            return _checked(from_json(data, Lock), path)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise RepositoryError(
-            f"'{path}' is damaged: {error}", "convert the model again with --replace"
-        ) from None
+        raise RepositoryError(f"'{path}' is damaged: {error}", _AGAIN) from None
     raise RepositoryError(
         f"'{path}' has format {stated}; this trtbuild reads up to {FORMAT}",
         "update trtbuild: pip install --upgrade trtbuild",
     )
+
+
+def _checked(lock: Lock, path: Path) -> Lock:
+    """Whoever reads a lock may take its names for plain ones: they are looked at once, here."""
+    names = [lock.name, *lock.files, *lock.model_files, *lock.onnx.files]
+    names += [plan.file for plan in lock.plans]
+    names += [used.file for plan in lock.plans for used in plan.plugins]
+    try:
+        for name in names:
+            check_name(name, plain=True)
+    except ForeignNameError as error:
+        raise LockNameError(
+            f"'{path}' is not believed: {error.message}",
+            "trtbuild writes no such lock: ask where it comes from, or convert the model again "
+            "with --replace",
+        ) from None
+    return lock
 
 
 class _Format(msgspec.Struct):

@@ -21,15 +21,17 @@ import errno
 import fcntl
 import os
 import shutil
+import stat
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import msgspec
 
 from trtbuild.artifacts import digest_of_files, layers_file_of
 from trtbuild.errors import RepositoryError
+from trtbuild.foreign import fence_of, path_inside
 from trtbuild.repository.destination import (
     Mode,
     check_same_interface,
@@ -39,7 +41,7 @@ from trtbuild.repository.destination import (
     lock_to_add_to,
 )
 from trtbuild.repository.layout import CONFIG, LOCK, WRITER_LOCK, check_name, check_repository
-from trtbuild.repository.lock import Lock, LockedFile, LockedPlan, lock_text
+from trtbuild.repository.lock import Lock, LockedFile, LockedPlan, lock_text, read_lock
 
 _WAIT_S = 60.0
 _IN_MODEL = ".trtbuild"  # no number, so Triton takes it for no version
@@ -102,10 +104,20 @@ def _merged(content: Content, old: Lock, model: Path) -> Content:
     failed = {failure.target for failure in new.failures}
     failures = tuple(f for f in old.failures if f.target not in built | failed)
     names = [name for plan in stay for name in (plan.file, layers_file_of(plan.file))]
-    there = model / str(old.version)
-    kept = {name: there / name for name in names if name in old.files}
+    kept = {name: _as_locked(model, old, name) for name in names if name in old.files}
     lock = msgspec.structs.replace(new, plans=stay + new.plans, failures=failures + new.failures)
     return content._replace(files=kept | content.files, lock=lock)
+
+
+def _as_locked(model: Path, lock: Lock, name: str) -> Path:
+    """A file that stays: what was swapped meanwhile is not locked anew as if it were ours."""
+    path = path_inside(model / str(lock.version), name, fence_of(model))
+    if digest_of_files(path) != lock.files[name].digest:
+        raise RepositoryError(
+            f"--add: '{path}' is not the file that was written there: its digest differs",
+            "give --replace, or leave --add out for a new version",
+        )
+    return path
 
 
 @contextlib.contextmanager
@@ -129,7 +141,7 @@ def _told(repo: Path) -> Iterator[None]:
 def writer_lock(repo: Path, wait_s: float = _WAIT_S) -> Iterator[None]:
     """Be the only writer of `repo`. Raises `RepositoryError` when another one stays too long."""
     end = time.monotonic() + wait_s
-    with (repo / WRITER_LOCK).open("ab") as file:
+    with _plain_file(repo / WRITER_LOCK) as file:
         while True:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -143,6 +155,20 @@ def writer_lock(repo: Path, wait_s: float = _WAIT_S) -> Iterator[None]:
                     ) from None
                 time.sleep(0.05)
         yield
+
+
+def _plain_file(path: Path) -> BinaryIO:
+    """The file of the lock, made where it is not there; never what a link leads to, nor a fifo."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    if not os.path.lexists(path) or stat.S_ISREG(path.lstat().st_mode):
+        file = os.fdopen(os.open(path, flags, 0o666), "r+b", buffering=0)
+        if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            return file
+        file.close()
+    raise RepositoryError(
+        f"'{path}', by which writers of a repository take turns, is no plain file",
+        "remove it: trtbuild makes it anew",
+    )
 
 
 class _Staging(NamedTuple):
@@ -180,25 +206,42 @@ def _stage(staging: _Staging, model: Path, number: int, content: Content) -> Non
     shutil.rmtree(version, ignore_errors=True)
     version.mkdir()
     for name, source in content.files.items():
-        _copy(source, version / name)
+        _copy(source, path_inside(version, name, plain=True))
     for name, source in content.model_files.items():
-        _copy(source, folder / name)
+        _copy(source, path_inside(folder, name, plain=True))
     lock = content.lock
     if content.config is not None:
         _write(folder / CONFIG, content.config(lock.plans).encode())
         lock = msgspec.structs.replace(lock, config_digest=digest_of_files(folder / CONFIG))
+    labels = {name: _locked(path_inside(folder, name)) for name in sorted(content.model_files)}
+    lock = msgspec.structs.replace(
+        lock, model_files=_labels_before(model, number) | lock.model_files | labels
+    )
     _write(version / LOCK, lock_text(_completed(lock, number, version)))
     _sync_folder(version)
     _sync_folder(folder)
 
 
+def _labels_before(model: Path, number: int) -> dict[str, LockedFile]:
+    """What the version that is replaced has locked in the model's folder, where it stays."""
+    try:
+        lock = read_lock(model / str(number))
+    except RepositoryError:  # `--replace` mends a damaged lock
+        return {}
+    return {} if lock is None else lock.model_files
+
+
 def _completed(lock: Lock, number: int, version: Path) -> Lock:
     files = {
-        path.name: LockedFile(digest_of_files(path), path.stat().st_size)
+        path.name: _locked(path)
         for path in sorted(version.iterdir())
         if path.name != LOCK and path.is_file()
     }
     return msgspec.structs.replace(lock, version=number, files=files)
+
+
+def _locked(path: Path) -> LockedFile:
+    return LockedFile(digest_of_files(path), path.stat().st_size)
 
 
 def _appear(staging: _Staging, model: Path, number: int) -> None:

@@ -46,7 +46,7 @@ class GraphDef:
             inputs = find_inputs(whole, options.inputs, outputs, self.what)
             refuse_variables(whole, inputs, outputs, self.what)
             names = distinct_outputs(inputs, outputs)
-            self.frozen = _between(whole, inputs, {new: outputs[old] for new, old in names.items()})
+            self.frozen = between(whole, inputs, {new: outputs[old] for new, old in names.items()})
         except SourceError:
             raise
         except Exception as error:
@@ -65,7 +65,7 @@ class GraphDef:
 
         with running(self.what):
             if self._function is None:
-                self._function = _function(self.frozen)
+                self._function = function_of(self.frozen)
             results = self._function(*(tf.constant(inputs[name]) for name in self.frozen.inputs))
             return {
                 name: result.numpy()
@@ -81,7 +81,7 @@ def refuse_graph(graph: Any, asked: tuple[str, ...], what: str) -> None:
     refuse_ops(reached_in_graph(graph, Library(graph.library), ends), what)
 
 
-def _between(whole: Any, inputs: dict[str, str], outputs: dict[str, str]) -> Frozen:
+def between(whole: Any, inputs: dict[str, str], outputs: dict[str, str]) -> Frozen:
     """The nodes between `inputs` and `outputs`, with a placeholder for each of `inputs`."""
     import tensorflow as tf
 
@@ -118,7 +118,8 @@ def _with_defaults(graph: Any, inputs: set[str]) -> Any:
     return graph
 
 
-def _function(frozen: Frozen) -> Any:
+def function_of(frozen: Frozen) -> Any:
+    """A function of the tensors in `frozen.inputs`, in order, that gives those of its outputs."""
     import tensorflow as tf
 
     wrapped = tf.compat.v1.wrap_function(lambda: tf.import_graph_def(frozen.graph, name=""), [])

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from trtbuild.errors import SourceError
+from trtbuild.foreign import open_file
 from trtbuild.protowire import LENGTH, VARINT, Buffer, Field, WireError, fields
 
 _PICKLE_ADVICE = (
@@ -51,7 +52,7 @@ def sniff(path: Path) -> Found:
     """What the file at `path` is. Raises `SourceError` when it is empty or was cut off."""
     if not path.stat().st_size:
         raise SourceError(f"'{path}' is empty (0 bytes)", _AGAIN)
-    with path.open("rb") as file:
+    with open_file(path) as file:
         head = file.read(_HEAD_BYTES)
         for offset, magic, found in _MAGIC:
             if head[offset:].startswith(magic):

@@ -25,6 +25,7 @@ _INIT_SIGNATURE = "__saved_model_init_op"
 # Collections that a load runs: its init ops, else what `Scaffold.default_local_init_op` gathers.
 _INIT_COLLECTIONS = ("saved_model_main_op", "legacy_init_op", "table_initializer")
 _INIT_VARIABLES = "local_variables"
+_CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 _TABLE_FROM_FILE = ("InitializeTableFromTextFile", "InitializeTableFromTextFileV2")
 
 
@@ -40,6 +41,16 @@ def refuse_saved_model(saved_model: Any, meta_graph: Any, signature: str, what: 
     else:
         graph = Graph(meta_graph, library)
         refuse_ops(graph.reached(signature), what, graph.reads_its_own)
+
+
+def refuse_graph_load(saved_model: Any, meta_graph: Any, signature: str, what: str) -> None:
+    """As `refuse_saved_model`, for TensorFlow 1's loader: it reads the graph, whatever objects are
+    there beside it, and runs the saver's restore op and the init ops.
+    """
+    for each in saved_model.meta_graphs:  # two may have the same tags
+        if set(each.meta_info_def.tags) == set(meta_graph.meta_info_def.tags):
+            graph = Graph(each, Library(each.graph_def.library))
+            refuse_ops(graph.reached(signature), what, graph.reads_its_own)
 
 
 class _Reference(NamedTuple):
@@ -182,14 +193,40 @@ class Graph:
     def reads_its_own(self, each: Reached) -> bool:
         """It restores from the prefix that a load feeds, or fills a table from a file it feeds."""
         inputs = each.node.input
-        if each.function or not inputs:
+        if not inputs:
             return False
+        if each.function:
+            return each.node.op == "RestoreV2" and self._is_handed_prefix(each.function, inputs[0])
         if each.node.op == "RestoreV2":
             return bool(self._prefix) and _with_port(inputs[0]) == self._prefix
         return (
             each.node.op in _TABLE_FROM_FILE
             and len(inputs) > 1
             and _with_port(inputs[1]) in self._assets
+        )
+
+    def _is_handed_prefix(self, function: str, argument: str) -> bool:
+        """Whether all that calls `function` is nodes of the graph that hand it the fed prefix as
+        `argument`: TensorFlow 2 restores in a function.
+        """
+        library = self._meta_graph.graph_def.library.function
+        bodies = [body for body in library if body.signature.name == function]
+        names = [[each.name for each in body.signature.input_arg] for body in bodies]
+        if not self._prefix or not names or not all(argument in each for each in names):
+            return False
+        inner = [node for body in library for node in body.node_def]
+        if any(function in self._library.named_by(node) for node in inner):
+            return False
+        callers = [
+            n for n in self._meta_graph.graph_def.node if function in self._library.named_by(n)
+        ]
+        return bool(callers) and all(
+            node.op in _CALLS
+            and node.attr["f"].func.name == function
+            and len(node.input) > each.index(argument)
+            and _with_port(node.input[each.index(argument)]) == self._prefix
+            for node in callers
+            for each in names
         )
 
 

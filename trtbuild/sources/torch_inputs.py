@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch.utils import _pytree as pytree
 
+from trtbuild.bound import bound_array
 from trtbuild.errors import SourceError
 from trtbuild.sources.options import SourceOptions
+from trtbuild.sources.torch_arrays import array_from_tensor, tensor_from_array
 from trtbuild.sources.torch_examples import example_from_override, fitted
-from trtbuild.tensor import InputOverride, Shape
+from trtbuild.tensor import InputOverride, Shape, TensorSpec, dtype_from_numpy
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class Inputs(NamedTuple):
@@ -27,6 +32,14 @@ class Inputs(NamedTuple):
     dims: tuple[dict[int, str], ...]  # of each tensor: axis -> name of a dim that varies
     leaves: tuple[Any, ...]  # all values, tensors and constants, of ...
     structure: Any  # ... (args, kwargs): a pytree spec
+
+    def bound(self, options: SourceOptions) -> dict[str, np.ndarray]:
+        """The arrays of the inputs that --bind gives their value."""
+        return {
+            name: array_from_tensor(tensor)
+            for name, tensor in zip(self.names, self.tensors, strict=True)
+            if name in options.bind
+        }
 
     def arguments(self, tensors: Sequence[torch.Tensor]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """`(args, kwargs)` with `tensors` in place of the examples."""
@@ -67,10 +80,21 @@ def inputs_of(
         if said and said.shape is not None and not fixed:
             shape = said.shape
         final.append(said.name if said else name)
-        tensors.append(fitted(tensor, final[-1], shape, said.dtype if said else None, options))
+        example = fitted(tensor, final[-1], shape, said.dtype if said else None, options)
+        tensors.append(_bound(example, final[-1], options))
         dims.append({axis: dim for axis, dim in enumerate(shape) if isinstance(dim, str)})
     values = tuple(leaf for _, leaf in leaves)
     return Inputs(tuple(final), tuple(tensors), tuple(dims), values, structure)
+
+
+def _bound(example: torch.Tensor, name: str, options: SourceOptions) -> torch.Tensor:
+    """`example`, or with --bind a tensor like it with that value."""
+    if name not in options.bind:
+        return example
+    sizes = tuple(int(size) for size in example.shape)
+    dtype = dtype_from_numpy(str(example.dtype).removeprefix("torch."))
+    spec = TensorSpec(name, dtype.name if dtype else "fp32", sizes)
+    return tensor_from_array(bound_array(spec, options.bind[name]))
 
 
 def _assigned(

@@ -37,7 +37,8 @@ class TorchModule:
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """As `session.Source`."""
-        return run_flat(self.flat, self.flat.inputs.names, self.outputs, inputs, self.what)
+        given = {**self.flat.inputs.bound(self.options), **inputs}  # what export left out
+        return run_flat(self.flat, self.flat.inputs.names, self.outputs, given, self.what)
 
 
 def flatten(
@@ -78,6 +79,6 @@ def _results(module: torch.nn.Module, inputs: Inputs, what: str) -> Any:
         )
         raise SourceError(
             f"{what} fails when it is called with {shapes}: {first_line(error)}",
-            "give the dims it takes, --input 'image=fp32[batch,3,224,224]', or let the function "
-            "return (module, example_inputs)",
+            "give the dims it takes, --input 'image=fp32[batch,3,224,224]', or an input its value, "
+            "--bind rate=16000, or let the function return (module, example_inputs)",
         ) from error

@@ -56,7 +56,8 @@ class TorchScript:
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """As `session.Source`."""
-        return run_flat(self.flat, self.flat.inputs.names, self.outputs, inputs, self.what)
+        given = {**self.flat.inputs.bound(self.options), **inputs}  # what export left out
+        return run_flat(self.flat, self.flat.inputs.names, self.outputs, given, self.what)
 
 
 def _traced_examples(module: Any, seed: int) -> tuple[torch.Tensor, ...] | None:

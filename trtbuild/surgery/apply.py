@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
+
 from trtbuild.artifacts import OnnxModel, PassNote, SurgeryResult
 from trtbuild.onnx_model import describe
 from trtbuild.onnx_weights import read_skeleton
 from trtbuild.surgery.contract import Job, check_source, run_passes
+from trtbuild.surgery.declare_outputs import infer_output_ranks
 from trtbuild.surgery.graph import forget_shapes, graph_from_model, infer, is_standard, save
 from trtbuild.surgery.options import SurgeryOptions
 from trtbuild.surgery.precision.types import FP64, uses
@@ -15,11 +18,14 @@ from trtbuild.surgery.precision.types import FP64, uses
 # name -> "module:class", in the order they run. To add a pass: one file, one line here.
 PASSES = {
     "cut": "trtbuild.surgery.cut:Cut",
+    "bind_inputs": "trtbuild.surgery.bind_inputs:BindInputs",
     "drop_dead": "trtbuild.surgery.drop_dead:DropDead",
     "override_inputs": "trtbuild.surgery.override_inputs:OverrideInputs",
     "free_batch": "trtbuild.surgery.free_batch:FreeBatch",
     "fold_constants": "trtbuild.surgery.fold_constants:FoldConstants",
     "drop_folded": "trtbuild.surgery.drop_dead:DropDead",
+    "declare_outputs": "trtbuild.surgery.declare_outputs:DeclareOutputs",
+    "raise_casts": "trtbuild.surgery.raise_casts:RaiseCasts",
     "raise_scalars": "trtbuild.surgery.raise_scalars:RaiseScalars",
 }
 # What changes numbers; the graph before it is written as well, to compare with.
@@ -61,6 +67,7 @@ def operate(model: OnnxModel, options: SurgeryOptions, directory: Path) -> Surge
         notes=tuple(notes),
         input_names=job.input_names,
         output_names=job.output_names,
+        bound=options.bind,
     )
 
 
@@ -76,6 +83,7 @@ def _job(model: OnnxModel, options: SurgeryOptions, directory: Path) -> Job:
         is_standard(node) for node in graph.nodes
     ):  # else shapes may be known from the file only
         forget_shapes(graph)
+    infer_output_ranks(graph)
     infer(graph)
     input_names = {tensor.name: tensor.name for tensor in graph.inputs}
     output_names = {tensor.name: tensor.name for tensor in graph.outputs}
@@ -85,4 +93,4 @@ def _job(model: OnnxModel, options: SurgeryOptions, directory: Path) -> Job:
 def _written(job: Job, name: str) -> OnnxModel:
     path = job.directory / name
     save(job.graph, path, external=len(job.source.files) > 1)
-    return describe(path)
+    return msgspec.structs.replace(describe(path), unbatched=tuple(job.unbatched))

@@ -2,9 +2,10 @@
 
 A tensor carries the batch when its axis 0 is batch times `rows` (1 for most; 128 where a
 [1, 128, 768] was reshaped to [128, 768]). A rule looks at one node that reads such tensors,
-with all shapes as they are at batch 1, and answers the `rows` of the outputs, or refuses. By
-induction every row of the outputs then depends on its own sample alone. Reshapes that spell
-the batch out are noted, to be rewritten once the whole graph has passed.
+with all shapes as they are at batch 1 (other dims may vary, and are not looked at), and answers
+the `rows` of the outputs, or refuses. By induction every row of the outputs then depends on its
+own sample alone. Reshapes that spell the batch out are noted, to be rewritten once the whole
+graph has passed.
 Axes and their defaults: the operator documentation of ONNX, opsets 7 to 25.
 """
 
@@ -35,12 +36,11 @@ class View:
         """Whether axis 0 of `tensor` is the batch."""
         return tensor.name in self.rows
 
-    def shape(self, tensor: gs.Tensor) -> list[int]:
-        """The shape of `tensor` at batch 1; refuses where it is not known."""
-        shape = tensor.shape
-        if shape is None or not all(isinstance(dim, int) for dim in shape):
+    def shape(self, tensor: gs.Tensor) -> list[int | None]:
+        """The shape of `tensor` at batch 1, None for dims that vary; refuses an unknown rank."""
+        if tensor.shape is None:
             raise BatchMixedError("the shapes around it are not known")
-        return list(shape)
+        return [dim if isinstance(dim, int) else None for dim in tensor.shape]
 
     def ints(self, node: gs.Node, index: int, name: str = "") -> list[int] | None:
         """The constant integers that input `index`, or in older opsets attribute `name`, holds."""
@@ -192,11 +192,16 @@ def _reshape(node: gs.Node, view: View) -> int:
     """Rows stay in order, so any target that some whole number of rows fills is right."""
     wanted = view.ints(node, 1)
     target = view.shape(node.outputs[0])
-    if not wanted or not target:
+    if not wanted or not target or target[0] is None:
         raise BatchMixedError("its target shape is not constant")
     rows = _only_first(node, view)
     if wanted[0] > 0:
-        view.reshapes.append((node, [0 if target[0] == rows else -1, *target[1:]]))
+        # A dim that varies stays what the Reshape has for it: copied (0) or left over (-1).
+        rest = [said if dim is None else dim for said, dim in zip(wanted, target, strict=True)][1:]
+        first = 0 if target[0] == rows else -1
+        if first == -1 and -1 in rest:
+            raise BatchMixedError("its target shape leaves two dims open")
+        view.reshapes.append((node, [first, *rest]))
     return target[0]
 
 

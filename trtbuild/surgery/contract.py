@@ -34,6 +34,7 @@ class Job:
     input_names: dict[str, str]  # now -> in the exported model, "" where cut free
     output_names: dict[str, str]
     kept_dims: set[tuple[str, int]] = field(default_factory=set)  # (input, axis) fixed on request
+    unbatched: list[str] = field(default_factory=list)  # outputs whose first dim is no batch
 
     def rename(self, tensor: gs.Tensor, name: str) -> None:
         """Give an input or output of the graph another name."""

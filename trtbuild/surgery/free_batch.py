@@ -47,7 +47,8 @@ def _why_not(job: Job) -> str:
     for tensor in graph.inputs + graph.outputs:
         if (tensor.name, 0) in job.kept_dims:
             return f"--input fixes it: {text(tensor)}"
-        if _first_dim(tensor) != 1:
+        unknown = tensor in graph.outputs and tensor.shape and _first_dim(tensor) is None
+        if _first_dim(tensor) != 1 and not unknown:
             return f"{text(tensor)} has no batch dim of 1"
     return ""
 

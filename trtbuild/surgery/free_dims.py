@@ -81,8 +81,9 @@ def _free_by_trial(job: Job, dims: list[FreeDim], refusal: str) -> str:
     """Change a copy of the graph, and take it if it behaves; `refusal`: why there is no proof."""
     freed = graph_from_model(model_from_graph(job.graph))
     sizes = {dim.tensor.name: dim.tensor.shape[0] for dim in dims if dim.axis == 0}
-    for node in freed.nodes:
+    for node in list(freed.nodes):
         _unspell_batch(freed, node, set(sizes.values()))
+    freed.cleanup().toposort()
     _set_names(freed, dims)
     try:
         problem = _misbehaviour(job.graph, freed, dims, job)
@@ -95,14 +96,32 @@ def _free_by_trial(job: Job, dims: list[FreeDim], refusal: str) -> str:
 
 
 def _unspell_batch(graph: gs.Graph, node: gs.Node, sizes: set[int]) -> None:
-    """A constant Reshape that begins with the batch size: copy that dim from the input."""
-    constant = node.op == "Reshape" and isinstance(node.inputs[1], gs.Constant)
-    if not constant or node.attrs.get("allowzero", 0):
+    """A Reshape that begins with the batch size: copy that dim from the input.
+
+    Its target is constant, or joined from a constant and sizes of dims that vary.
+    """
+    if node.op != "Reshape" or node.attrs.get("allowzero", 0) or not node.inputs[0].shape:
         return
-    target = [int(value) for value in values_of(node.inputs[1])]
-    shape = node.inputs[0].shape
-    if target and shape and target[0] == shape[0] and target[0] in sizes:
-        _set_target(graph, node, [0, *target[1:]])
+    batch, given = node.inputs[0].shape[0], node.inputs[1]
+    if batch not in sizes:
+        return
+    if isinstance(given, gs.Constant):
+        target = [int(value) for value in values_of(given)]
+        if target[:1] == [batch]:
+            _set_target(graph, node, [0, *target[1:]])
+        return
+    maker = given.inputs[0] if given.inputs else None
+    first = maker.inputs[0] if maker is not None and maker.op == "Concat" else None
+    if maker is None or not isinstance(first, gs.Constant):
+        return
+    head = [int(value) for value in np.ravel(values_of(first))]
+    if head[:1] == [batch]:
+        copied = fresh_name(graph, f"{first.name}__copied")
+        others = maker.inputs[1:]
+        joined = gs.Variable(fresh_name(graph, f"{given.name}__copied"), given.dtype, given.shape)
+        parts = [gs.Constant(copied, np.array([0, *head[1:]], np.int64)), *others]
+        graph.nodes.append(gs.Node("Concat", joined.name, {"axis": 0}, parts, [joined]))
+        node.inputs[1] = joined
 
 
 def _misbehaviour(old: gs.Graph, freed: gs.Graph, dims: list[FreeDim], job: Job) -> str:

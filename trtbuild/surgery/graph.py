@@ -190,13 +190,60 @@ def save(graph: gs.Graph, path: Path, external: bool) -> None:
 
 def infer(graph: gs.Graph) -> None:
     """Fill in the data type and shape of every tensor that ONNX can tell them of."""
+    _infer(graph)
+    while _rank_by_target(graph):
+        _infer(graph)
+
+
+def _infer(graph: gs.Graph) -> None:
     model = onnx.shape_inference.infer_shapes(model_from_graph(graph), data_prop=True)
     tensors = graph.tensors()
     for value in (*model.graph.value_info, *model.graph.output):
         tensor = tensors.get(value.name)
         if isinstance(tensor, gs.Variable) and value.type.HasField("tensor_type"):
             known = gs.importers.onnx_importer.OnnxImporter.import_tensor(value)
+            if known.shape is None:  # what is known of it stays
+                known.shape = tensor.shape
             tensor.dtype, tensor.shape = known.dtype, _without_made_up(known.shape)
+
+
+def _rank_by_target(graph: gs.Graph) -> int:
+    """Give results of Reshape as many dims as its target has numbers; how many got theirs so.
+
+    ONNX's inference leaves the rank open where the numbers are computed.
+    """
+    found = 0
+    for node in graph.nodes:
+        if node.op != "Reshape" or node.outputs[0].shape is not None:
+            continue
+        target = node.inputs[1].shape
+        if target is not None and len(target) == 1 and isinstance(target[0], int):
+            node.outputs[0].shape = [None] * target[0]
+            found += 1
+    return found
+
+
+def infer_inside(graph: gs.Graph) -> None:
+    """Fill in the data types of the tensors of branches and bodies; `infer` looks at `graph`."""
+    model = onnx.shape_inference.infer_shapes(model_from_graph(graph))
+    _take_types(graph, model.graph)
+
+
+def _take_types(graph: gs.Graph, proto: onnx.GraphProto) -> None:
+    """From `proto`, which was exported from `graph`, for everything inside its nodes."""
+    for node, message in zip(graph.nodes, proto.node, strict=True):
+        for attribute in message.attribute:
+            if not attribute.HasField("g"):
+                continue
+            inner = node.attrs[attribute.name]
+            known = {
+                value.name: value.type.tensor_type.elem_type
+                for value in (*attribute.g.value_info, *attribute.g.input, *attribute.g.output)
+            }
+            for tensor in [*inner.tensors().values(), *inner.inputs, *inner.outputs]:
+                if isinstance(tensor, gs.Variable) and known.get(tensor.name):
+                    set_elem_type(tensor, known[tensor.name])
+            _take_types(inner, attribute.g)
 
 
 def _without_made_up(shape: Shape | None) -> Shape | None:

@@ -14,8 +14,11 @@ class SurgeryOptions(msgspec.Struct, frozen=True):
 
     inputs: tuple[str, ...] = ()  # cut points, [NEW=]TENSOR; empty: the model's own
     outputs: tuple[str, ...] = ()
+    bind: dict[str, str] = {}  # --bind: inputs that become constants, with the text of their value
+    bound_by_source: bool = False  # its exporter knew of them, and may have left them out
     overrides: tuple[InputOverride, ...] = ()  # --input, by name or by position
     precision: Literal["keep", "fp32", "fp16", "bf16"] = "keep"
+    keep_fp32: tuple[str, ...] = ()  # patterns of nodes or tensors that --precision leaves alone
     io_precision: Literal["keep", "match"] = "keep"  # match: floats in and out take the precision
     batch: Literal["free", "keep"] = "free"  # free: a fixed batch dim of 1 varies if it soundly can
     # Shapes by input name that fp16 overflow is measured with; where missing, small ones are tried.

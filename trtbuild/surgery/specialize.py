@@ -1,7 +1,8 @@
 """An ONNX model made ready for TensorRT as it is run at once: with the shapes at hand.
 
 What `operate` does for plans that are kept, without what a person may ask for: inputs have their
-shapes, what is constant is folded, forms that TensorRT gets wrong are rewritten, integers widened.
+shapes, what is constant is folded, forms that TensorRT gets wrong are rewritten, integers widened
+and floats that it has not held by their codes.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ _FOLD = {"fold_constants": "trtbuild.surgery.fold_constants:FoldConstants"}
 _FOLD_AGAIN = {"fold_rewritten": _FOLD["fold_constants"]}  # what came of constants meanwhile
 _WIDEN = {
     "quantizers": "trtbuild.surgery.lower.quantizers:Quantizers",
+    "odd_floats": "trtbuild.surgery.lower.odd_floats:OddFloats",
     "widen_integers": "trtbuild.surgery.lower.widen_integers:WidenIntegers",
 }
 
@@ -39,8 +41,6 @@ def specialize(
     model: onnx.ModelProto,
     shapes: Mapping[str, tuple[int, ...]],
     expand: frozenset[str],
-    *,
-    fold: bool = True,
 ) -> Specialized:
     """`model` for inputs of `shapes`; ops in `expand` as their ONNX definition.
 
@@ -54,12 +54,7 @@ def specialize(
     source = OnnxModel(Path(), ("model.onnx",), "", 0, (), (), graph.opset, "")
     job = Job(graph, SurgeryOptions(batch="keep"), source, Path(), names, outputs)
     notes: list[PassNote] = []
-    passes = {
-        **(_FOLD if fold else {}),
-        **LOWERING_PASSES,
-        **(_FOLD_AGAIN if fold else {}),
-        **_WIDEN,
-    }
+    passes = {**_FOLD, **LOWERING_PASSES, **_FOLD_AGAIN, **_WIDEN}
     run_passes(job, passes.items(), notes)
     empty = {
         tensor.name: tuple(tensor.shape)

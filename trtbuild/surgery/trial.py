@@ -28,10 +28,18 @@ def shapes_to_try(graph: gs.Graph, options: SurgeryOptions) -> Iterator[Shapes]:
     """Shapes for the inputs, likely ones first: those of the options, else one size for all."""
     specs = inputs_of(graph)
     if all(not spec.dynamic_dims or spec.name in options.sample_shapes for spec in specs):
-        yield {spec.name: options.sample_shapes.get(spec.name, _filled(spec, 1)) for spec in specs}
+        given = options.sample_shapes
+        yield {spec.name: _within(spec, given.get(spec.name, ())) for spec in specs}
         return
     for size in _SIZES:
         yield {spec.name: _filled(spec, size) for spec in specs}
+
+
+def _within(spec: TensorSpec, given: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape `given` for `spec`; a dim that is fixed has its size, whatever it is to become."""
+    if len(given) != len(spec.shape):
+        return _filled(spec, 1)
+    return tuple(d if isinstance(d, int) else g for d, g in zip(spec.shape, given, strict=True))
 
 
 def _filled(spec: TensorSpec, size: int) -> tuple[int, ...]:

@@ -11,9 +11,11 @@ from pathlib import Path
 import msgspec
 
 from trtbuild.errors import RepositoryError
+from trtbuild.foreign import read_file
+from trtbuild.modelconfig.read import MAX_BYTES
 from trtbuild.validate.finding import Edit, Finding, MakeFolder
 from trtbuild.validate.run import Report, validate
-from trtbuild.validate.settings import Settings
+from trtbuild.validate.settings import Draft, Settings
 
 _ROUNDS = 100  # reading ends at a file's first syntax error, so each round may repair only one
 
@@ -26,8 +28,8 @@ class Repair(msgspec.Struct, frozen=True):
     fixed: tuple[Finding, ...]  # the findings that were repaired
 
 
-def plan_repair(findings: Iterable[Finding]) -> Repair:
-    """The repairs that do not overlap; what is left is found again by the next run."""
+def plan_repair(findings: Iterable[Finding], draft: Draft = Draft()) -> Repair:  # noqa: B008
+    """The repairs that do not overlap, on top of `draft`; what is left the next round finds."""
     edits: dict[Path, list[Edit]] = {}
     folders: dict[Path, None] = {}
     fixed = []
@@ -42,7 +44,9 @@ def plan_repair(findings: Iterable[Finding]) -> Repair:
         fixed.append(finding)
     texts = {}
     for file, own in edits.items():
-        before = file.read_bytes().decode("utf-8", "surrogateescape")
+        before = draft.texts.get(file)
+        if before is None:
+            before = read_file(file, MAX_BYTES).decode("utf-8", "surrogateescape")
         texts[file] = (before, edited(before, own))
     return Repair(texts, tuple(folders), tuple(fixed))
 
@@ -89,21 +93,29 @@ def write_repair(repair: Repair) -> None:
         ) from None
 
 
-def repair_all(report: Report, paths: Sequence[Path], settings: Settings) -> tuple[int, Report]:
-    """Repair until nothing is left to: one repair may uncover another fault.
+def repair_all(report: Report, paths: Sequence[Path], settings: Settings) -> tuple[Repair, Report]:
+    """All repairs of all rounds, as one repair of the files as they are: nothing is written.
 
-    Returns how many findings were repaired, and the report on what is left. Raises
-    `RepositoryError` where a file cannot be written.
+    One repair may uncover another fault, so the repaired texts are judged again until nothing is
+    left to repair. Returns the repair and the report on what it leaves. `--diff` shows it, `--fix`
+    writes it.
     """
-    fixed = 0
+    draft = settings.draft
+    fixed: list[Finding] = []
+    whole: dict[Path, tuple[str, str]] = {}
+    folders: dict[Path, None] = {}
     for _ in range(_ROUNDS):
-        repair = plan_repair(report.findings)
+        repair = plan_repair(report.findings, draft)
         if not repair.fixed:
             break
-        write_repair(repair)
-        fixed += len(repair.fixed)
-        report = validate(paths, settings)
-    return fixed, report
+        fixed += repair.fixed
+        folders.update(dict.fromkeys(repair.folders))
+        for file, (before, after) in repair.texts.items():
+            whole[file] = (whole[file][0] if file in whole else before, after)
+        texts = {**draft.texts, **{file: after for file, (_, after) in repair.texts.items()}}
+        draft = Draft(texts, draft.folders | {*repair.folders})
+        report = validate(paths, msgspec.structs.replace(settings, draft=draft))
+    return Repair(whole, tuple(folders), tuple(fixed)), report
 
 
 def _replace(file: Path, content: bytes) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import stat
+import errno
 from pathlib import Path
+
+from trtbuild.foreign import read_file
+
+_NOT_READ = (errno.EISDIR, errno.EINVAL, errno.EFBIG)
 
 
 def content_of(path: Path, most: int) -> bytes | None:
@@ -12,14 +15,9 @@ def content_of(path: Path, most: int) -> bytes | None:
 
     Raises `OSError` where it cannot be opened.
     """
-    # Not blocking, as opening a fifo without a writer would for ever.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode) or found.st_size > most:
+        return read_file(path, most)
+    except OSError as error:
+        if error.errno in _NOT_READ:
             return None
-        with open(descriptor, "rb", closefd=False) as file:  # a descriptor
-            content = file.read(most + 1)
-    finally:
-        os.close(descriptor)
-    return content if len(content) <= most else None
+        raise

@@ -3,7 +3,8 @@
 A code never changes its meaning and is never used again. Families: C the config's text, L layout
 and versions, B backend and platform, I inputs and outputs, D dynamic batching, S sequences,
 E ensembles, G instance groups, W warm-up, F model files, P TensorRT plans, K locks, Y Python
-models, R metrics, cache and the like, A what auto-complete fills in, U suppressions.
+models, R metrics, cache and the like, T the server's release, A what auto-complete fills in,
+U suppressions.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ RULES: dict[str, str] = {
     "C009": "text.not_utf8",
     "C010": "text.map_key_twice",
     "C011": "text.template_string",
+    "C012": "text.lfs_config",
     "L001": "layout.no_version",
     "L002": "layout.latest_zero",
     "L003": "layout.version_name",
@@ -35,6 +37,8 @@ RULES: dict[str, str] = {
     "L013": "layout.odd_name",
     "L014": "layout.odd_entry",
     "L015": "layout.twins",
+    "L016": "layout.unread_config",
+    "L017": "layout.link_out",
     "B001": "backend.no_backend",
     "B002": "backend.ensemble_backend",
     "B003": "backend.pair",
@@ -126,6 +130,8 @@ RULES: dict[str, str] = {
     "F015": "files.onnx_controls",
     "F016": "files.onnx_optional",
     "F017": "files.onnx_ragged",
+    "F018": "files.lfs_pointer",
+    "F019": "files.outside",
     "P001": "plans.key",
     "P002": "plans.missing",
     "P003": "plans.missing_key_file",
@@ -142,6 +148,9 @@ RULES: dict[str, str] = {
     "K004": "locks.interface",
     "K005": "locks.profile_index",
     "K006": "locks.unused_profile",
+    "K007": "locks.names",
+    "K008": "locks.not_as_locked",
+    "K009": "locks.stripped",
     "Y001": "python.syntax",
     "Y002": "python.no_class",
     "Y003": "python.no_execute",
@@ -154,6 +163,9 @@ RULES: dict[str, str] = {
     "R003": "service.metrics",
     "R004": "service.metric_family",
     "R005": "service.metric_tags",
+    "T001": "release.newer_feature",
+    "T002": "release.newer_plan",
+    "T003": "release.bulletin",
     "A001": "completion.fills",
     "U001": "suppression.unused",
     "U002": "suppression.misread",

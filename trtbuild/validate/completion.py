@@ -9,7 +9,6 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING
 
-from trtbuild.repository.directory import below
 from trtbuild.validate.python_model import auto_completes
 
 if TYPE_CHECKING:
@@ -57,9 +56,8 @@ def completion_of(model: Model) -> Completion:
 
 def _of_python(model: Model) -> Completion:
     """The most that a version's class may do."""
-    found = (
-        auto_completes(below(folder.path, model.completed.filename), model.settings.server_python)
-        for folder in model.version_folders.values()
-    )
+    files = (folder.inside(model.completed.filename) for folder in model.version_folders.values())
+    python = model.settings.server_python
+    found = (auto_completes(file, python) for file in files if file is not None)
     told = {True: Completion.SURELY, False: Completion.NOTHING, None: Completion.PERHAPS}
     return max((told[answer] for answer in found), default=Completion.NOTHING)

@@ -5,13 +5,17 @@ Source: Triton core, model_config_utils.cc (BuildEnsembleGraph, ValidateEnsemble
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Container, Iterator
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from trtbuild.validate.finding import FieldPath
 
 if TYPE_CHECKING:
     from trtbuild.modelconfig.schema import Config
+
+_CAUSES = 8  # that are told of one tensor without a value
 
 
 class Step(NamedTuple):
@@ -51,39 +55,70 @@ class Graph:
                 self.readers.setdefault(tensor, []).append(step)
         self.ready = self._ready()
 
-    @property
-    def tensors(self) -> set[str]:
+    @cached_property
+    def tensors(self) -> frozenset[str]:
         """Every tensor that a step reads or writes."""
-        return {*self.writers, *self.readers}
+        return frozenset((*self.writers, *self.readers))
+
+    def first_steps(self, ready: Container[str]) -> tuple[list[int], dict[int, int]]:
+        """The steps that wait for nothing where `ready` have values, and step -> for how many
+        tensors it waits. Both are worked on with `steps_set_free`, each reader once a tensor.
+        """
+        waiting = {
+            step.number: sum(tensor not in ready for tensor in set(step.inputs.values()))
+            for step in self.steps
+        }
+        return [number for number, count in waiting.items() if not count], waiting
+
+    def steps_set_free(self, tensor: str, waiting: dict[int, int]) -> Iterator[int]:
+        """The steps that waited for `tensor` alone; each of its readers waits for one less."""
+        for number in dict.fromkeys(reader.number for reader in self.readers.get(tensor, ())):
+            waiting[number] -= 1
+            if not waiting[number]:
+                yield number
 
     def _ready(self) -> set[str]:
         """The tensors that get a value when a request comes in, along the steps in any order."""
         ready = set(self.inputs) & self.tensors
-        waiting = {step.number: len(set(step.inputs.values()) - ready) for step in self.steps}
-        fresh = [step for step in self.steps if not waiting[step.number]]
+        fresh, waiting = self.first_steps(ready)
         while fresh:
-            step = fresh.pop()
-            for tensor in set(step.outputs.values()) - ready:
-                ready.add(tensor)
-                for reader in {r.number: r for r in self.readers.get(tensor, ())}.values():
-                    waiting[reader.number] -= 1
-                    if not waiting[reader.number]:
-                        fresh.append(reader)
+            for tensor in self.steps[fresh.pop()].outputs.values():
+                if tensor not in ready:
+                    ready.add(tensor)
+                    fresh += self.steps_set_free(tensor, waiting)
         return ready
 
-    def missing_for(self, tensor: str) -> list[str]:
-        """The tensors without a value that keep `tensor` from getting one, nearest first."""
-        found: list[str] = []
-        queue, seen = [tensor], {tensor}
+    @cached_property
+    def input_keys(self) -> list[dict[str, str]]:
+        """For each step: the ensemble's tensor -> the first of the member's that it goes to."""
+        return [
+            {tensor: key for key, tensor in reversed(step.inputs.items())} for step in self.steps
+        ]
+
+    @cached_property
+    def missing(self) -> dict[str, tuple[str, ...]]:
+        """Tensor -> those that nobody writes and that keep it from getting a value, nearest first.
+
+        Of many the nearest few, so that all tensors together take no longer than one walk along
+        the steps. A tensor that none keeps waits in a circle, and is not in here.
+        """
+        kept_by: dict[str, tuple[str, ...]] = {}
+        queue = deque((t, t) for t in self.readers if t not in self.ready and t not in self.writers)
         while queue:
-            writers = self.writers.get(queue.pop(0), [])
-            for need in [t for writer in writers[:1] for t in writer.step.inputs.values()]:
-                if need not in self.ready and need not in seen:
-                    seen.add(need)
-                    queue.append(need)
-                    if need not in self.writers:
-                        found.append(need)
-        return found
+            need, cause = queue.popleft()
+            for tensor in self._first_written_from(need):
+                known = kept_by.get(tensor, ())
+                if tensor not in self.ready and cause not in known and len(known) < _CAUSES:
+                    kept_by[tensor] = (*known, cause)
+                    queue.append((tensor, cause))
+        return kept_by
+
+    def _first_written_from(self, need: str) -> Iterator[str]:
+        """The tensors whose first writer reads `need`: the others are written in vain."""
+        for step in self.readers.get(need, ()):
+            for tensor in step.outputs.values():
+                if self.writers[tensor][0].step.number == step.number:
+                    yield tensor
 
 
 def _steps(config: Config) -> Iterator[tuple[int, Any]]:

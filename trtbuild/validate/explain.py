@@ -8,6 +8,7 @@ import textwrap
 
 from trtbuild.errors import UsageError
 from trtbuild.validate.codes import RULES
+from trtbuild.validate.releases import OPSETS, RELEASES
 from trtbuild.validate.rule import SECTIONS, Rule, all_rules, load_rule, matches
 from trtbuild.validate.undecided import UNDECIDED
 
@@ -26,6 +27,7 @@ FAMILIES = {
     "K": "Locks",
     "Y": "Python models",
     "R": "Metrics and response cache",
+    "T": "The server's release",
     "A": "Auto-complete",
     "U": "Suppressions",
 }
@@ -65,6 +67,7 @@ def page(rule: Rule) -> str:
         parts.append(
             f"{section}:\n{textwrap.indent(text, '    ')}" if code else f"{section}: {text}"
         )
+    parts.append(f"Releases: {rule.releases}")
     return "\n\n".join(parts) + "\n"
 
 
@@ -79,7 +82,7 @@ def listing() -> str:
 
 def markdown() -> str:
     """docs/rules.md: all pages by family, and what cannot be decided offline."""
-    parts = [_HEAD]
+    parts = [_HEAD.format(first=RELEASES[0], last=RELEASES[-1])]
     for family, title in FAMILIES.items():
         rules = [rule for rule in all_rules() if rule.code.startswith(family)]
         parts.append(f"## {title} ({family})\n")
@@ -91,6 +94,7 @@ def markdown() -> str:
         ]
         parts.append("")
         parts += [_section(rule) for rule in rules]
+    parts.append(_releases())
     parts.append("## What cannot be decided without the server\n")
     parts.append("| what | why |\n|---|---|")
     parts += [f"| {_cell(what)} | {_cell(why)} |" for what, why in UNDECIDED]
@@ -107,8 +111,28 @@ This page is printed from the rules: `python -m trtbuild.validate.explain > docs
 
 A comment `# trtbuild: allow CODE` (or a name, or several with commas) silences a finding: on a
 line, for that line; on a line of its own, for the next one; above the first field, for the file.
+`--triton 24.10` (or `2.51`, or an image's name) judges for that release of Triton: each rule says
+in which releases it holds, "all" being those from {first} to {last}. Without it, what only some
+releases refuse is told as the newest one has it.
 An example is a `config.pbtxt`, or a small repository with a line `-- path --` before each file.
 """
+
+
+def _releases() -> str:
+    """The table of releases."""
+    rows = [
+        "## Triton's releases\n",
+        "What of a release a repository has to fit. Sources: validate/releases.py.\n",
+        "| container | server | Python | ONNX Runtime | newest opset |\n|---|---|---|---|---|",
+    ]
+    for release in RELEASES:
+        opset = OPSETS[release.onnxruntime][0] if release.onnxruntime else "not known"
+        python = ".".join(map(str, release.python))
+        rows.append(
+            f"| {release.name} | {release.version} | {python} | "
+            f"{release.onnxruntime or 'not known'} | {opset} |"
+        )
+    return "\n".join([*rows, ""])
 
 
 def _section(rule: Rule) -> str:
@@ -119,6 +143,7 @@ def _section(rule: Rule) -> str:
             blocks.append(f"**{section}**\n\n```\n{text}\n```\n")
         else:
             blocks.append(f"**{section}**: {' '.join(text.split())}\n")
+    blocks.append(f"**Releases**: {rule.releases}\n")
     return "\n".join(blocks)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -23,13 +24,18 @@ def located(model: Model, finding: Finding, rule: Rule) -> Finding:
         "name": rule.name,
         "model": model.name,
         "severity": rule.severity if finding.severity is None else finding.severity,
-        "file": finding.file or model.path,
+        "file": finding.file or _config(model),
     }
     if finding.file is None and not finding.line and (finding.at or finding.offset is not None):
         fields |= _place(model, finding)
     if finding.file is None and not finding.source:
         fields["source"] = _line(model, fields.get("line", finding.line))
     return msgspec.structs.replace(finding, **fields)
+
+
+def _config(model: Model) -> Path:
+    """The config; the model's folder where there is none, as nobody can open what is not there."""
+    return model.path if model.exists or model.directory is None else model.directory.path
 
 
 def _place(model: Model, finding: Finding) -> dict[str, int]:

@@ -34,7 +34,7 @@ class Model:
         settings: Settings,
         *,
         exists: bool = True,
-        problem: ConfigError | None = None,
+        problems: Sequence[ConfigError] = (),
     ) -> None:
         self.name = name  # of the folder; of the config where there is no folder
         self.document = document
@@ -43,12 +43,28 @@ class Model:
         self.path = path  # of the config, whether it `exists` or not
         self.settings = settings
         self.exists = exists
-        self.problem = problem  # why the config could not be read; then `config` is empty
+        self.problems = problems  # why the config could not be read
+        self.other: Model | None = None  # such a config in its second reading; see `recover`
         self.peers: Mapping[str, Peer] | None = None  # its members at least; None: unknown
         self.neighbours: Sequence[str] = ()  # of an ensemble: the names of all models around it
         self.twins: tuple[Path, ...] = ()  # folders of the same name in other repositories
         self.named_by: Callable[..., Sequence[str]] = lambda *_: ()  # see `Repository.naming`
         self.resource_holders: Holders = {}  # the repository's rate limiter resources
+
+    @property
+    def problem(self) -> ConfigError | None:
+        """The first reason why the config could not be read."""
+        return self.problems[0] if self.problems else None
+
+    @property
+    def readings(self) -> tuple[Model, ...]:
+        """What there is to judge beside the text: itself; of a broken config both readings.
+
+        None where the text leaves open what it means.
+        """
+        if not self.problems:
+            return (self,)
+        return () if self.other is None else (self, self.other)
 
     @cached_property
     def completed(self) -> Completed:

@@ -11,6 +11,10 @@ NAME = "negative-max-batch-size"      reads after "allow"
 SEVERITY = Severity.ERROR
 NEEDS = "sequence_batching"           optional: run only where the config has this field
 WHEN_BROKEN = True                    optional: about configs that cannot be read
+FIRM = True                           optional: no comment in a config, which may be somebody
+                                      else's, allows it
+SINCE = "26.02"                       optional: the first release in which it holds
+RELEASES = "..."                      optional: what else depends on the release, a sentence
 def check(model: Model) -> Iterator[Finding]: ...
 """
 
@@ -24,9 +28,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from trtbuild.validate.codes import RULES
 from trtbuild.validate.finding import Finding, Severity
+from trtbuild.validate.releases import named
 
 if TYPE_CHECKING:
     from trtbuild.validate.model import Model
+    from trtbuild.validate.settings import Settings
 
 SECTIONS = ("What", "Why", "Example", "Instead", "Source")
 _SECTION = re.compile(rf"^({'|'.join(SECTIONS)}):[ \t]*", re.MULTILINE)
@@ -40,8 +46,21 @@ class Rule(NamedTuple):
     severity: Severity
     needs: str  # the config field it is about; "": none
     when_broken: bool  # it is about configs that cannot be read; the others are not run on those
+    firm: bool  # comments of the config do not allow it
     check: Callable[[Model], Iterator[Finding]]
     doc: str
+    since: str = ""  # the first of Triton's releases in which it holds; "": all that are known
+    by_release: str = ""  # what else of it depends on the release
+
+    def holds_for(self, settings: Settings) -> bool:
+        """Whether it holds in the release that is judged for, where that is known."""
+        return not (self.since and settings.runs_before(self.since))
+
+    @property
+    def releases(self) -> str:
+        """In which releases it holds, as its page says it."""
+        first = f"since {named(self.since)}" if self.since else "all"
+        return f"{first}. {self.by_release}".rstrip() if self.by_release else first
 
     @property
     def title(self) -> str:
@@ -64,8 +83,11 @@ def load_rule(code: str) -> Rule:
         module.SEVERITY,
         getattr(module, "NEEDS", ""),
         getattr(module, "WHEN_BROKEN", False),
+        getattr(module, "FIRM", False),
         module.check,
         inspect.cleandoc(module.__doc__ or ""),
+        getattr(module, "SINCE", ""),
+        getattr(module, "RELEASES", ""),
     )
 
 

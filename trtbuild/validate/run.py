@@ -7,16 +7,19 @@ Nothing in a repository makes it raise: whatever cannot be read is a finding.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from trtbuild.modelconfig.explain import ConfigSyntaxError
 from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.locate import located
 from trtbuild.validate.model import Model
 from trtbuild.validate.peers import Peer, peer_of
+from trtbuild.validate.places import path_text
 from trtbuild.validate.resources import holders, resources
 from trtbuild.validate.rule import Rule, all_rules, matches
 from trtbuild.validate.rules.suppression import misread, unused
@@ -69,7 +72,7 @@ def judge_repository(repository: Repository, settings: Settings) -> Iterator[lis
     limited: list[Model] = []  # which the rate limiter holds back: their resources must agree
     opened: set[str] = set()
     for model in _reached(repository, settings, opened):
-        if model.is_ensemble and model.problem is None:
+        if model.is_ensemble:
             ensembles[str(model.path)] = model
         elif any(resources(model)):
             limited.append(model)
@@ -126,31 +129,44 @@ def _judge_ensembles(
     repository: Repository, ensembles: dict[str, Model], peers: dict[str, Peer]
 ) -> Iterator[list[Finding]]:
     """Members first, so that each ensemble knows which of its members load."""
-    waiting = dict(ensembles)
-    own = {model.name for model in ensembles.values() if repository.is_own(model)}
     names = repository.names
     for model in ensembles.values():
-        if model.name in own:  # so that circles and forward references are seen
+        if repository.is_own(model):  # so that circles and forward references are seen
             peers.setdefault(model.name, peer_of(model))
-    judged: set[str] = set()
-    while waiting:
-        later = own - judged
-        ready = [
-            path
-            for path, model in waiting.items()
-            if not any(s.model in later and s.model != model.name for s in model.graph.steps)
-        ]
-        # What is left when nothing is ready lies on a circle or leads to one.
-        for path in ready or sorted(waiting):
-            model = waiting.pop(path)
-            model.peers, model.neighbours = None if repository.alone else peers, names
-            found = judge(model)
-            if repository.is_own(model):
-                judged.add(model.name)
-                decoupled = is_decoupled(model.graph, peers)
-                peers[model.name] = peer_of(model, _first_error(found), decoupled=decoupled)
-            if repository.reports(model):
-                yield found
+    for model in _members_first(repository, ensembles):
+        model.peers, model.neighbours = None if repository.alone else peers, names
+        found = judge(model)
+        if repository.is_own(model):
+            decoupled = is_decoupled(model.graph, peers)
+            peers[model.name] = peer_of(model, _first_error(found), decoupled=decoupled)
+        if repository.reports(model):
+            yield found
+
+
+def _members_first(repository: Repository, ensembles: dict[str, Model]) -> Iterator[Model]:
+    """Each ensemble after those that it is made of; last, by path, those on or before a circle."""
+    own = {model.name for model in ensembles.values() if repository.is_own(model)}
+    members = {
+        path: {step.model for step in model.graph.steps} & own - {model.name}
+        for path, model in ensembles.items()
+    }
+    waits = {path: len(names) for path, names in members.items()}
+    waiting_for: dict[str, list[str]] = {}
+    for path, needed in members.items():
+        for name in needed:
+            waiting_for.setdefault(name, []).append(path)
+    ready = deque(path for path, count in waits.items() if not count)
+    while ready:
+        path = ready.popleft()
+        model = ensembles[path]
+        yield model
+        del waits[path]
+        for later in waiting_for.get(model.name, ()) if repository.is_own(model) else ():
+            waits[later] -= 1
+            if not waits[later]:
+                ready.append(later)
+    for path in sorted(waits):
+        yield ensembles[path]
 
 
 def _first_error(findings: Iterable[Finding]) -> str:
@@ -159,12 +175,10 @@ def _first_error(findings: Iterable[Finding]) -> str:
 
 def judge(model: Model) -> list[Finding]:
     """The findings of one model, whole: with code, severity and place, without those allowed."""
-    found = [
-        located(model, finding, rule)
-        for rule in all_rules()
-        if _applies(rule, model)
-        for finding in _run(rule, model)
-    ]
+    found = _of_rules(model, broken=True) if model.problems else []
+    if model.readings:
+        found += _of_all_readings(model)
+    found = _without_pointers(found)
     if "trtbuild:" in model.document.text:
         found = _allowed(model, found)
     settings = model.settings
@@ -177,10 +191,63 @@ def _wanted(rule: Rule, settings: Settings) -> bool:
     return chosen and not matches(rule, settings.ignore)
 
 
-def _applies(rule: Rule, model: Model) -> bool:
-    if rule.when_broken != (model.problem is not None):
-        return False
-    return not rule.needs or _has(model.config, rule.needs)
+def _of_rules(model: Model, *, broken: bool) -> list[Finding]:
+    """What the rules find that are about broken configs, or the others."""
+    rules = all_rules()
+    if model.settings.triton is not None:
+        rules = [rule for rule in rules if rule.holds_for(model.settings)]
+    return [
+        located(model, finding, rule)
+        for rule in rules
+        if rule.when_broken == broken and (not rule.needs or _has(model.config, rule.needs))
+        for finding in _run(rule, model)
+    ]
+
+
+def _of_all_readings(model: Model) -> list[Finding]:
+    """What holds whatever was meant by the parts of a broken config that cannot be read."""
+    first, *more = model.readings
+    found = _of_rules(first, broken=False)
+    for other in more:
+        for field in ("peers", "neighbours", "twins", "resource_holders", "named_by"):
+            setattr(other, field, getattr(model, field))
+        also = {_key(finding) for finding in _of_rules(other, broken=False)}
+        found = [finding for finding in found if _key(finding) in also]
+    if more:
+        found = [finding for finding in found if not _may_be_misspelt(first, finding)]
+    return found
+
+
+_ABOUT_CONTENT = frozenset({"F002", "F007", "P005", "Y001", "Y002"})  # of a file
+_POINTER = "F018"
+
+
+def _without_pointers(found: list[Finding]) -> list[Finding]:
+    """`found` without what the content of git lfs's pointers brings about: they have a rule."""
+    pointers = [f.file for f in found if f.code == _POINTER and f.file is not None]
+    return [
+        finding
+        for finding in found
+        if finding.code not in _ABOUT_CONTENT
+        or finding.file is None
+        or not any(pointer.is_relative_to(finding.file) for pointer in pointers)
+    ]
+
+
+def _may_be_misspelt(model: Model, finding: Finding) -> bool:
+    """Whether it is about a message with an unknown field, which may be what the message lacks."""
+    path, span = path_text(finding.at), None
+    while path and (span := model.document.span(path)) is None:
+        path = path[: max(path.rfind("."), path.rfind("["), 0)]
+    return span is not None and any(
+        problem.kind == "unknown-field" and span.name <= problem.offset < span.end
+        for problem in model.problems
+        if isinstance(problem, ConfigSyntaxError) and not problem.sure
+    )
+
+
+def _key(finding: Finding) -> tuple[str, str, int, int]:
+    return finding.code, finding.message, finding.line, finding.column
 
 
 def _has(config: Any, field: str) -> bool:
@@ -212,6 +279,7 @@ def _allowed(model: Model, found: list[Finding]) -> list[Finding]:
             number
             for number, allow in enumerate(allows)
             if allow.word in (finding.code, finding.name)
+            and not by_code[finding.code].firm
             and (allow.line == 0 or (finding.file == model.path and allow.line == finding.line))
         ]
         used.update(hits)

@@ -15,14 +15,11 @@ from trtbuild.validate.peers import Peer
 
 def labels(graph: Graph, peers: Mapping[str, Peer]) -> tuple[dict[str, int], int | None]:
     """Label of each tensor, and the first step that joins different ones."""
-    label = dict.fromkeys(graph.inputs, 0)
-    waiting, count = list(graph.steps), 0
-    while True:
-        ready = [step for step in waiting if all(t in label for t in step.inputs.values())]
-        if not ready:
-            return label, None
-        for step in ready:
-            waiting.remove(step)
+    label, count = dict.fromkeys(graph.inputs, 0), 0
+    ready, waiting = graph.first_steps(label)
+    while ready:
+        fresh: list[str] = []  # tensors that got their label in this round
+        for step in (graph.steps[number] for number in sorted(ready)):
             joined = {label[tensor] for tensor in step.inputs.values()}
             if len(joined) > 1:
                 return label, step.number
@@ -31,7 +28,11 @@ def labels(graph: Graph, peers: Mapping[str, Peer]) -> tuple[dict[str, int], int
             if peer is not None and peer.decoupled:
                 own = count = count + 1
             for tensor in step.outputs.values():
-                label.setdefault(tensor, own)
+                if tensor not in label:
+                    label[tensor] = own
+                    fresh.append(tensor)
+        ready = [number for tensor in fresh for number in graph.steps_set_free(tensor, waiting)]
+    return label, None
 
 
 def mixed_streams(graph: Graph, peers: Mapping[str, Peer]) -> int | Literal["outputs"] | None:

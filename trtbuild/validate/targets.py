@@ -8,12 +8,15 @@ from functools import cached_property, partial
 from pathlib import Path
 
 from trtbuild.errors import ConfigError, UsageError
+from trtbuild.foreign import ANYWHERE, Fence, fence_of, open_file
 from trtbuild.modelconfig.explain import ConfigSyntaxError
 from trtbuild.modelconfig.read import MAX_BYTES, ParsedConfig, parse_config, read_config
+from trtbuild.modelconfig.recover import recover
 from trtbuild.repository.directory import Directory
 from trtbuild.repository.layout import (
     CONFIG,
     VARIANTS,
+    check_level,
     check_no_version,
     has_versions,
     is_config,
@@ -21,6 +24,7 @@ from trtbuild.repository.layout import (
     with_a_name,
 )
 from trtbuild.validate.bounded import content_of
+from trtbuild.validate.lfs import is_pointer_text
 from trtbuild.validate.model import Model
 from trtbuild.validate.settings import Settings
 
@@ -28,9 +32,12 @@ from trtbuild.validate.settings import Settings
 class Repository:
     """A folder of models, all of which can be members; those of `asked` are reported on."""
 
-    def __init__(self, root: Path, asked: frozenset[str] | None = None) -> None:
+    def __init__(
+        self, root: Path, asked: frozenset[str] | None = None, *, named: tuple[Path, ...] = ()
+    ) -> None:
         self.root = root
         self._asked = asked  # None: all, which are not listed before they are needed
+        self.named = named  # model folders of the command line, wherever they lie
         self.twins: dict[str, tuple[Path, ...]] = {}
 
     @property
@@ -42,6 +49,10 @@ class Repository:
     def names(self) -> list[str]:
         """The models' names. Folders are models, hidden ones too; files are not."""
         return sorted(Directory(self.root).folders)
+
+    def fence(self, settings: Settings) -> Fence:
+        """Where links in it may lead."""
+        return ANYWHERE if settings.follow_links else fence_of(self.root, *self.named)
 
     @cached_property
     def asked(self) -> frozenset[str]:
@@ -95,7 +106,7 @@ class Repository:
         ]
 
     def _texts(self, name: str) -> Iterator[Path]:
-        directory = Directory(self.root / name)
+        directory = Directory(self.root / name, fence_of(self.root, *self.named))
         yield self.config_path(name)
         if VARIANTS in directory.folders:
             yield from (directory.path / VARIANTS / f for f in directory.child(VARIANTS).files)
@@ -105,7 +116,13 @@ class Repository:
 
     def models(self, name: str, settings: Settings) -> Iterator[Model]:
         """The model by its own config, then by each of `configs/*.pbtxt`."""
-        directory = Directory(self.root / name)
+        directory = Directory(self.root / name, self.fence(settings))
+        if not directory.fence.holds(directory.path):
+            yield _left_out(name, self.config_path(name), directory, settings)
+            return
+        for made in settings.draft.folders:
+            if made.parent == directory.path:
+                directory.foresee(made.name)
         paths = [self.config_path(name)]
         if VARIANTS in directory.folders:
             variants = directory.child(VARIANTS)
@@ -184,7 +201,7 @@ def _joined(parts: Sequence[Repository]) -> Repository:
     """One repository of those that have the same root."""
     whole = any(part.is_whole for part in parts)
     asked = None if whole else frozenset().union(*(part.asked for part in parts))
-    return Repository(parts[0].root, asked)
+    return Repository(parts[0].root, asked, named=tuple(p for part in parts for p in part.named))
 
 
 def _find_twins(repositories: Sequence[Repository]) -> None:
@@ -201,15 +218,16 @@ def _find_twins(repositories: Sequence[Repository]) -> None:
 def _target(path: Path) -> Repository:
     if path.is_dir() and is_model(path):
         model = with_a_name(path)
-        return Repository(model.parent, frozenset({model.name}))
+        return Repository(model.parent, frozenset({model.name}), named=(model,))
     if path.is_dir():
         check_no_version(path)
+        check_level(path)
         return Repository(path)
     if not os.path.lexists(path):
         raise UsageError(f"there is no {path}", "give a repository, a model or a config.pbtxt")
     folder = with_a_name(path.parent)
     if path.name == CONFIG and has_versions(folder):
-        return Repository(folder.parent, frozenset({folder.name}))
+        return Repository(folder.parent, frozenset({folder.name}), named=(folder,))
     if path.suffix != Path(CONFIG).suffix and _is_binary(path):
         raise UsageError(
             f"'{path}' is no config.pbtxt: it is no text",
@@ -222,12 +240,10 @@ def _target(path: Path) -> Repository:
 def _is_binary(path: Path) -> bool:
     """Whether a NUL is among its first bytes, as in every model file."""
     try:
-        if not path.is_file():
-            return False  # a fifo or a socket: the finding will say so
-        with path.open("rb") as file:
+        with open_file(path) as file:
             return b"\0" in file.read(4096)
     except OSError:
-        return False  # the finding will say so, too
+        return False  # a fifo, or one without the right to read: the finding will say so
 
 
 def open_model(name: str, path: Path, directory: Directory | None, settings: Settings) -> Model:
@@ -238,12 +254,15 @@ def open_model(name: str, path: Path, directory: Directory | None, settings: Set
         and not directory.has_entry(path.name)
     ):
         return Model(name, _document(path, ""), directory, path, settings, exists=False)
+    if directory is not None and not directory.fence.holds(path):
+        return _left_out(name, path, directory, settings)
     try:
-        document = read_config(path)
+        text = settings.draft.texts.get(path)
+        document = read_config(path) if text is None else parse_config(text, str(path))
     except ConfigSyntaxError as error:
-        return Model(name, _document(path, _text(path)), directory, path, settings, problem=error)
+        return _broken(name, directory, path, settings, error)
     except ConfigError as error:
-        return Model(name, _document(path, ""), directory, path, settings, problem=error)
+        return Model(name, _document(path, ""), directory, path, settings, problems=(error,))
     return Model(
         document.message.name or name if directory is None else name,
         document,
@@ -251,6 +270,35 @@ def open_model(name: str, path: Path, directory: Directory | None, settings: Set
         path,
         settings,
     )
+
+
+def _left_out(name: str, path: Path, directory: Directory, settings: Settings) -> Model:
+    """A model whose folder or config is a link that leads out of the repository."""
+    link = path if directory.fence.holds(directory.path) else directory.path
+    problem = ConfigError(
+        f"{link} is a link that leads out of the repository, to '{os.path.realpath(link)}'",
+        "put the real one there, or follow such links with --follow-links",
+    )
+    return Model(name, _document(path, ""), None, path, settings, problems=(problem,))
+
+
+def _broken(
+    name: str, directory: Directory | None, path: Path, settings: Settings, error: ConfigError
+) -> Model:
+    """A model whose config has faults: with all of them, and with what it says beside them."""
+    text = settings.draft.texts.get(path, _text(path))
+    if is_pointer_text(text.encode("utf-8", "surrogateescape")):
+        return Model(name, _document(path, text), directory, path, settings, problems=(error,))
+    recovered = recover(text, str(path))
+    problems = recovered.problems or (error,)  # none: it was written to in between
+    if not recovered.readings:
+        return Model(name, _document(path, text), directory, path, settings, problems=problems)
+    model, other = (
+        Model(name, document, directory, path, settings, problems=problems)
+        for document in recovered.readings
+    )
+    model.other = other
+    return model
 
 
 def _document(path: Path, text: str) -> ParsedConfig:

@@ -43,6 +43,15 @@ UNDECIDED: tuple[tuple[str, str], ...] = (
         "`--rate-limit-resource`: more of a resource required than there is",
         "an option of the server; resources that are both global and per device are G006 and G007",
     ),
+    (
+        "what clients may do: shared memory of theirs is off since 26.04 (2.68) without "
+        "`--allow-client-shm=true`",
+        "an option of the server; nothing of a repository says whether clients use it",
+    ),
+    (
+        "whether the server runs on Windows, which Triton supported until 26.05 (2.69)",
+        "the machine's",
+    ),
     ("repository agents (`model_repository_agents`)", "libraries of the server"),
     ("`response_cache` without a cache", "`--cache-config` of the server; R002 reminds of it"),
     (
@@ -51,7 +60,7 @@ UNDECIDED: tuple[tuple[str, str], ...] = (
     ),
     (
         "whether a plan's TensorRT version is the server's",
-        "the server's; the version is in the plan's header",
+        "the server's; the version is in the plan's header. One newer than --triton is T002",
     ),
     (
         "dims of an ONNX model's output that vary in the file where ONNX Runtime can infer a size",

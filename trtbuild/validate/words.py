@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterable, Sequence
 
 from trtbuild.modelconfig.write import natural
@@ -12,6 +13,7 @@ _DATA_TYPES = (
     *("INVALID", "BOOL", "UINT8", "UINT16", "UINT32", "UINT64", "INT8", "INT16", "INT32"),
     *("INT64", "FP16", "FP32", "FP64", "STRING", "BF16"),
 )
+_MOST = 40  # names that a message lists
 STRING = _DATA_TYPES.index("STRING")
 _BITS = {row.triton.removeprefix("TYPE_"): row.bits for row in DTYPES.values() if row.triton}
 
@@ -40,8 +42,13 @@ def dims(values: Iterable[int]) -> str:
 
 
 def one_of(names: Iterable[str], nothing: str = "none") -> str:
-    """`images, mask`: what there is to choose from; numbers ascending, "8.0, 12.0"."""
-    return ", ".join(sorted(names, key=natural)) or nothing
+    """`images, mask`: what there is to choose from; numbers ascending, "8.0, 12.0".
+
+    Of very many the first: a message is read, and each of a thousand may name a thousand.
+    """
+    there = tuple(names)
+    shown = ", ".join(heapq.nsmallest(_MOST, there, key=natural))
+    return (f"{shown} and {len(there) - _MOST} more" if len(there) > _MOST else shown) or nothing
 
 
 def few_of(names: Sequence[str], most: int = 3) -> str:

@@ -12,6 +12,8 @@ from __future__ import annotations
 import onnx
 from onnx import helper
 
+from trtbuild.verify.dtypes import graphs_of
+
 FP32 = onnx.TensorProto.FLOAT
 LOW = {onnx.TensorProto.FLOAT16: "fp16", onnx.TensorProto.BFLOAT16: "bf16"}
 
@@ -26,7 +28,7 @@ _EXACT = {
 
 def precision_of(model: onnx.ModelProto) -> str:
     """The coarsest float type that `model` computes in: bf16, fp16, else fp32."""
-    types = set(_types(model.graph).values())
+    types = {type_ for graph in graphs_of(model.graph) for type_ in _types(graph).values()}
     return next((LOW[low] for low in sorted(LOW, reverse=True) if low in types), "fp32")
 
 

@@ -13,6 +13,7 @@ from trtbuild.artifacts import Comparison, OnnxModel, SurgeryResult, VerifyRepor
 from trtbuild.errors import VerificationError, first_line
 from trtbuild.onnx_session import open_session, run
 from trtbuild.onnx_weights import read_skeleton
+from trtbuild.tensor import TensorSpec
 from trtbuild.tensorfile import load_tensors, save_tensors
 from trtbuild.verify.compare import Label, compare
 from trtbuild.verify.dtypes import precision_of
@@ -53,7 +54,29 @@ class OnnxRun:
             name: array if array.dtype == object else array.astype(self._inputs[name])
             for name, array in inputs.items()
         }
-        return run(self._session, values)
+        try:
+            return run(self._session, values)
+        except Exception as error:
+            message, hint = other_values(inputs)
+            raise VerificationError(
+                f"ONNX Runtime cannot run the converted graph: {first_line(error)}\n{message}", hint
+            ) from error
+
+
+def other_values(inputs: dict[str, Array]) -> tuple[str, str]:
+    """What may be wrong with the values that a model does not run on, and what to do.
+
+    Seeded integers are indices, masks or small numbers; a length, a sample rate or an id of a
+    language means something that no graph tells.
+    """
+    whole = [name for name, array in inputs.items() if array.dtype.kind in "iub"]
+    names = ", ".join(f"`{name}`" for name in whole or inputs)
+    first = (whole or [*inputs, "NAME"])[0]
+    return (
+        f"the model takes other values of {names} than it was given",
+        f"give inputs that it takes, --samples FILE.npz, or make a constant of one, --bind "
+        f"{first}=VALUE; --no-verify builds without comparing",
+    )
 
 
 def compare_graphs(
@@ -69,7 +92,8 @@ def compare_graphs(
 
     `outputs` are the tensor files that the source wrote, by point name, one for each part; none
     where the graph was cut or, with `no_source` as the reason, the source cannot be run: there
-    the graph before precision surgery is what the graph after it is compared with.
+    the graph before precision surgery is what the graph after it is compared with. What the final
+    graph gives is left in `Point.outputs`, as `run_final` leaves it.
     """
     assert isinstance(result.model, OnnxModel), "a network is compared by `references`"
     after = OnnxRun(result.model)
@@ -83,6 +107,7 @@ def compare_graphs(
         source = _source_outputs(outputs.get(point.name, []), result)
         final = after(inputs)
         warnings += no_numbers_in_answers(source or final, point, kind if source else "ONNX")
+        save_tensors(point.outputs, final)  # plans will be compared with them
         sides = []
         if not source:
             not_run[f"{kind} vs ONNX"] = f"not run: {no_source}" if no_source else CUT
@@ -93,10 +118,30 @@ def compare_graphs(
             sides.append((f"{kind} vs ONNX", source, middle, before.precision))
             reference = (kind, source) if source else ("ONNX", middle)
             sides.append((f"{reference[0]} vs {what}", reference[1], final, after.precision))
+        comparisons += _wrongly_declared(point, result.model.outputs, final)
         for pair, expected, got, precision in sides:
             tolerance = tolerance_of(options, precision)
             comparisons += _pairs(pair, point, expected, got, tolerance)
     return VerifyReport(tuple(comparisons), not_run, tuple(warnings))
+
+
+def _wrongly_declared(
+    point: Point, outputs: tuple[TensorSpec, ...], found: dict[str, Array]
+) -> Iterator[Comparison]:
+    """A failed comparison for each output whose shape is not as the model says, as a config will.
+
+    No tolerance is meant for it, so both are 0.
+    """
+    for spec in outputs:
+        shape = found[spec.name].shape
+        fits = len(shape) == len(spec.shape) and all(
+            isinstance(said, str) or said == size
+            for said, size in zip(spec.shape, shape, strict=True)
+        )
+        if not fits:
+            problem = f"shape {list(shape)}, of which the model says {spec}"
+            label = Label("declared vs ONNX", point.name, spec.name)
+            yield Comparison(*label, 0.0, 0.0, 0.0, (), ("", ""), 0.0, 0.0, False, problem)
 
 
 def run_final(result: SurgeryResult, points: list[Point]) -> list[Path]:

@@ -7,7 +7,6 @@ Runs in worker processes only.
 from __future__ import annotations
 
 import importlib
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,6 @@ from trtbuild.errors import SourceError
 from trtbuild.network_model import NetworkModel
 from trtbuild.onnx_weights import read_skeleton
 from trtbuild.samples import sample
-from trtbuild.tensor import TensorSpec
 from trtbuild.tensorfile import save_tensors
 from trtbuild.users_code import (
     function_in,
@@ -33,6 +31,7 @@ from trtbuild.users_code import (
 from trtbuild.verify.dtypes import cast_to
 from trtbuild.verify.options import VerifyOptions
 from trtbuild.verify.points import Point, distinct_shapes
+from trtbuild.verify.sample_files import profiles_that_hold, read_samples, sample_input
 from trtbuild.weights_file import load_weights
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -74,57 +73,23 @@ def reference_points(
 def sample_points(
     model: Model, profiles: tuple[Profile, ...], samples: Path, directory: Path
 ) -> list[Point]:
-    """The one point of a .npz with every input and output by name.
+    """A point for each .npz that `samples` is or holds, with every input and output by name.
 
     Raises `SourceError` where one is missing, or has a shape that the plans are not built for.
     """
-    try:
-        with samples.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            values = {name: arrays[name] for name in arrays.files}
-    except (ValueError, OSError, EOFError, TypeError, zipfile.BadZipFile) as error:
-        raise SourceError(
-            f"--samples '{samples}' is no .npz of arrays: {str(error).partition(chr(10))[0]}",
-            "write it with numpy.savez('samples.npz', **inputs, **outputs)",
-        ) from None
-    what = f"--samples '{samples}' has"
-    inputs = {spec.name: _input(spec, values, what) for spec in model.inputs}
-    fit = [index for index, profile in enumerate(profiles) if _holds(profile, inputs)]
-    if not fit:
-        shapes = ", ".join(f"'{name}' {list(value.shape)}" for name, value in inputs.items())
-        ranges = "; ".join(
-            ", ".join(f"{list(r.min)} to {list(r.max)}" for r in profile.values())
-            for profile in profiles
-        )
-        raise SourceError(
-            f"{what} {shapes}; the plans are for {ranges}",
-            "give samples of such shapes, or build for theirs with --max-batch or --max-shapes",
-        )
-    point = Point("samples", directory / "samples", (), profiles=tuple(fit))
-    save_tensors(point.inputs, inputs)
-    save_tensors(point.outputs, _checked(values, model, what))
-    return [point]
-
-
-def _input(spec: TensorSpec, values: Mapping[str, Array], what: str) -> Array:
-    if spec.name not in values:
-        raise SourceError(
-            f"{what} no '{spec.name}'; it has: {', '.join(values) or 'nothing'}",
-            "it needs every input and output of the model by name",
-        )
-    return cast_to(values[spec.name], spec.dtype)
-
-
-def _holds(profile: Profile, inputs: Mapping[str, Array]) -> bool:
-    return all(
-        len(value.shape) == len(profile[name].min)
-        and all(
-            low <= size <= high
-            for low, size, high in zip(
-                profile[name].min, value.shape, profile[name].max, strict=True
-            )
-        )
-        for name, value in inputs.items()
-    )
+    points = []
+    for number, each in enumerate(read_samples(samples)):
+        inputs = {
+            spec.name: cast_to(sample_input(each, (spec.name,)), spec.dtype)
+            for spec in model.inputs
+        }
+        fit = profiles_that_hold(each, inputs, profiles)
+        point = Point(each.name, directory / f"samples-{number}", (), profiles=fit)
+        save_tensors(point.inputs, inputs)
+        what = f"--samples '{each.path}' has"
+        save_tensors(point.outputs, _checked(each.values, model, what))
+        points.append(point)
+    return points
 
 
 def _checked(outputs: Any, model: Model, what: str) -> dict[str, Array]:

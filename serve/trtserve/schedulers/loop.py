@@ -2,8 +2,9 @@
 
 An instance with nothing to do has what waits. One that runs a batch and has room for another, to
 copy its inputs meanwhile, has it once that is full or as large as the last one: smaller ones would
-get smaller and smaller, and a GPU takes nearly as long for a small batch as for a large one. Where
-batches are short it has none: two small ones cost more than one, by more than overlapping saves.
+get smaller and smaller, and a GPU takes nearly as long for a small batch as for a large one. What
+comes beside two is full. Where batches are short nothing comes beside one: two small ones cost more
+than one, by more than overlapping saves.
 
 Everything here happens on that one thread, so nothing is locked. Instances work elsewhere and
 report back through `Instance.start`'s callback, which is called on this thread again.
@@ -165,7 +166,7 @@ class Runner:
             self._check_drained()
 
     def _has_room(self) -> bool:
-        """An instance is to have a second batch beside the one that it runs."""
+        """An instance is to have another batch beside the one that it runs."""
         return self._overlaps and bool(self._with_room)
 
     def _next_batch(self, now: int) -> Batch | None:
@@ -173,12 +174,23 @@ class Runner:
         batch = self._ahead.take() if self._ahead else None
         if batch is not None:
             return batch
-        if self._idle or self._eager or len(self._scheduler) >= self._together:
+        if self._idle or (
+            self._in_flight[self._roomiest()] == 1
+            and (self._eager or len(self._scheduler) >= self._together)
+        ):
             return self._scheduler.next_batch(now)
         return self._scheduler.full_batch()
 
+    def _roomiest(self) -> Instance:
+        """Of the instances with room, the one with the fewest batches; of these the first."""
+        return min(self._with_room, key=self._in_flight.__getitem__)
+
     def _start(self, batch: Batch) -> None:
-        instance = self._idle.pop() if self._idle else self._with_room.pop(0)
+        if self._idle:
+            instance = self._idle.pop()
+        else:
+            instance = self._roomiest()
+            self._with_room.remove(instance)
         self._in_flight[instance] += 1
         if self._in_flight[instance] < instance.capacity:
             self._with_room.append(instance)

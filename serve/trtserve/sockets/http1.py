@@ -259,8 +259,8 @@ class HttpProtocol(asyncio.Protocol):
     def eof_received(self) -> bool:
         """The client sends no more. It still gets the answers to what it has sent."""
         transport = self._transport
-        if transport is None or self._close_after:
-            return False
+        if transport is None or self._close_after or not transport.can_write_eof():
+            return False  # TLS has no halves
         if self._request is None and not self._paused:
             self._end_half_closed()
             return False

@@ -46,6 +46,10 @@ class GrpcProtocol(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports do all that asyncio.Transport does without being its subclass.
         self._transport = transport = cast("asyncio.Transport", transport)
+        tls = transport.get_extra_info("ssl_object")
+        if tls is not None and tls.selected_alpn_protocol() != "h2":
+            transport.abort()  # RFC 9113, 3.2; gRPC's own servers do the same
+            return
         if not self._connections.enter(self, transport):
             transport.abort()
             return
@@ -110,8 +114,8 @@ class GrpcProtocol(asyncio.BufferedProtocol):
         self._connection.peer_ended()
         self._receiving = False
         transport = self._transport
-        if transport is None or self._connection.closing:
-            return False
+        if transport is None or self._connection.closing or not transport.can_write_eof():
+            return False  # TLS has no halves
         self._half_closed = HalfClosed(transport, self._loop, PROBE)
         self._flush()
         return True

@@ -62,7 +62,10 @@ class Lingering(asyncio.BufferedProtocol):
         self._lost = lost
         transport.set_protocol(self)
         transport.resume_reading()
-        transport.write_eof()
+        if transport.can_write_eof():
+            transport.write_eof()
+        else:  # TLS has no halves: closing says the end, then waits for the peer's
+            transport.close()
         self._timer = loop.call_later(limit_s, transport.abort) if limit_s else None
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002  # asyncio's signature

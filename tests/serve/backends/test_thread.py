@@ -331,7 +331,7 @@ def test_one_that_does_not_is_waited_for_by_a_thread_and_the_loop_goes_on(clock:
         run.asks = 3
 
     here = gpu_rounds(executor, [None, None, late, *[None] * 4, None, *[None] * 8, early, None])
-    assert here == [False] * (3 + 4 + 1 + 8) + [True, True]
+    assert here == [False] * (3 + 4 + 1 + 8) + [True, True], here
     (run,) = executor.bound
     assert isinstance(run, OfAGpu)
     assert run.runs == 1 + 4

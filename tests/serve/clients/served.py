@@ -10,7 +10,7 @@ from onnx import TensorProto
 
 from tests.serve.models import CONFIG_16, add_sub, identity, put, put_python
 
-_PORTS = re.compile(r" (http|grpc|metrics) on (127\.0\.0\.1:\d+)\n")
+_PORTS = re.compile(r" (http|grpc|metrics) on (127\.0\.0\.1:\d+)(?: with TLS)?\n")
 DTYPES = {
     "BYTES": TensorProto.STRING,
     "FP16": TensorProto.FLOAT16,

@@ -313,6 +313,25 @@ def test_a_full_batch_goes_beside_a_larger_number_of_requests() -> None:
     asyncio.run(main())
 
 
+def test_a_third_batch_is_full_and_goes_where_the_fewest_are() -> None:
+    async def main() -> None:
+        one, two = Wide(), Wide()
+        one.capacity = two.capacity = 3
+        two.ahead = one.ahead
+        running = await wide(DynamicScheduler(Policy(8)), one, two)
+        for _ in range(4):
+            await submitted(running, 3)
+        assert (one.sizes(), two.sizes()) == ([3, 3], [3, 3])
+        await submitted(running, 7)
+        assert (one.sizes(), two.sizes()) == ([3, 3], [3, 3]), "not full"
+        await submitted(running, 1)
+        assert sorted((one.sizes(), two.sizes())) == [[3, 3], [3, 3, 8]]
+        await submitted(running, 8)
+        assert (one.sizes(), two.sizes()) == ([3, 3, 8], [3, 3, 8])
+
+    asyncio.run(main())
+
+
 @pytest.mark.parametrize("eager", [False, True])
 def test_eager_batching_begins_what_there_is(eager: bool) -> None:
     async def main() -> None:

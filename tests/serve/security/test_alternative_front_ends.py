@@ -15,7 +15,9 @@ pytestmark = pytest.mark.usefixtures("no_traceback")
 
 @pytest.mark.parametrize("verb", ["load", "unload"])
 def test_control_is_off_on_every_port(served: Running, verb: str) -> None:
-    request = f"POST /v2/repository/models/identity/{verb} HTTP/1.1\r\nHost: a\r\n\r\n".encode()
+    request = (
+        f"POST /v2/repository/models/identity/{verb} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+    )
     (answer,) = exchange(served, request)
     assert (answer.status, "not allowed" in answer.error) == (503, True)
     port = served.server.ports["metrics"]
@@ -38,7 +40,7 @@ def test_control_is_off_on_every_port(served: Running, verb: str) -> None:
 def test_the_metrics_port_serves_metrics_alone(served: Running, path: str) -> None:
     port = served.server.ports["metrics"]
     with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
-        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         connection.shutdown(socket.SHUT_WR)
         (answer,) = answers(received(connection))
     assert answer.status in (404, 405)
@@ -46,7 +48,7 @@ def test_the_metrics_port_serves_metrics_alone(served: Running, path: str) -> No
 
 def test_grpc_does_not_speak_http_1_and_http_does_not_speak_http_2(served: Running) -> None:
     with socket.create_connection(("127.0.0.1", served.server.ports["grpc"]), timeout=10) as c:
-        c.sendall(b"GET /v2 HTTP/1.1\r\nHost: a\r\n\r\n")
+        c.sendall(b"GET /v2 HTTP/1.1\r\nHost: localhost\r\n\r\n")
         c.shutdown(socket.SHUT_WR)
         assert b"HTTP/1.1 200" not in received(c)
     (answer,) = exchange(served, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")

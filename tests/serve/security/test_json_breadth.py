@@ -21,7 +21,7 @@ from tests.serve.sockets.wire import HttpAnswer, answers, connect, exchange, goe
 pytestmark = pytest.mark.usefixtures("no_traceback")
 _BYTES = 48 << 20
 AMID = 5  # answers beside a request, where the loop goes on while that is read
-LIVE = b"GET /v2/health/live HTTP/1.1\r\nHost: a\r\n\r\n"
+LIVE = b"GET /v2/health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 def answered_beside(server: Running, wire: bytes) -> tuple[HttpAnswer, int]:
@@ -88,7 +88,9 @@ def test_numbers_as_many_as_the_shape_says_hold_up_nobody(served: Running) -> No
 @pytest.mark.parametrize("path", ["/v2/logging", "/v2/repository/index"])
 def test_other_bodies_are_bounded_too(served: Running, path: str) -> None:
     body = b'{"a":[' + b"[]," * (20 << 20) + b"0]}"
-    head = f"POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    )
     before = forget_peak()
     (answer,) = exchange(served, head + body)
     assert (answer.status, "more than" in answer.error) == (400, True)

@@ -68,6 +68,76 @@ def test_a_layer_norm_in_pieces_stays_from_the_square_to_the_division() -> None:
     assert set(kept(nodes, weights)) == {"square", "variance", "plus", "deviation", "normal"}
 
 
+_MEAN: Any = {"axes": [-1], "keepdims": 1}
+FAST_VARIANCES = {
+    "sums": [
+        node("ReduceSum", ["x", "last"], ["sum"]),
+        node("Mul", ["sum", "quarter"], ["mean"]),
+        node("Mul", ["x", "x"], ["sq"]),
+        node("ReduceSum", ["sq", "last"], ["sums"]),
+        node("Mul", ["sums", "quarter"], ["first"]),
+        node("Mul", ["mean", "mean"], ["second"]),
+    ],
+    "means": [
+        node("ReduceMean", ["x"], ["mean"], **_MEAN),
+        node("Mul", ["x", "x"], ["sq"]),
+        node("ReduceMean", ["sq"], ["first"], **_MEAN),
+        node("Mul", ["mean", "mean"], ["second"]),
+    ],
+    "powers": [
+        node("ReduceMean", ["x"], ["mean"], **_MEAN),
+        node("Pow", ["x", "two"], ["sq"]),
+        node("ReduceMean", ["sq"], ["first"], **_MEAN),
+        node("Pow", ["mean", "two"], ["second"]),
+    ],
+    "behind a reshape": [
+        node("ReduceMean", ["x"], ["mean"], **_MEAN),
+        node("Mul", ["x", "x"], ["sq"]),
+        node("Reshape", ["sq", "flat"], ["r"]),
+        node("ReduceMean", ["r"], ["first"], **_MEAN),
+        node("Mul", ["mean", "mean"], ["second"]),
+    ],
+    "unbiased": [
+        node("ReduceSum", ["x", "last"], ["mean"]),
+        node("Mul", ["mean", "mean"], ["m2"]),
+        node("Mul", ["m2", "quarter"], ["second"]),
+        node("ReduceSumSquare", ["x"], ["first"], **_MEAN),
+    ],
+    "global pools": [
+        node("GlobalAveragePool", ["x"], ["mean"]),
+        node("Mul", ["x", "x"], ["sq"]),
+        node("GlobalAveragePool", ["sq"], ["first"]),
+        node("Mul", ["mean", "mean"], ["second"]),
+    ],
+}
+
+
+@pytest.mark.parametrize("form", FAST_VARIANCES)
+def test_a_variance_by_the_mean_of_squares_stays(form: str) -> None:
+    """E[x^2] - E[x]^2, as JAX and hand-written norms have it, is the difference of near numbers."""
+    tail = [
+        node("Sub", ["first", "second"], ["variance"]),
+        node("Max", ["variance", "zero"], ["positive"]),
+        node("Add", ["positive", "tiny"], ["sum_"]),
+        node("Sqrt", ["sum_"], ["deviation"]),
+        node("Sub", ["x", "mean"], ["centred"]),
+        node("Div", ["centred", "deviation"], ["scaled"]),
+        node("MatMul", ["scaled", "w"], ["y"]),
+    ]
+    shape = "x fp32 [n, 2, 4]" if form == "global pools" else "x fp32 [n, 4]"
+    weights = {
+        "last": i64(-1), "quarter": np.float32(0.25), "two": np.float32(2), "flat": i64(-1, 4),
+        "zero": np.float32(0), "tiny": np.float32(1e-5), "w": f32(4, 4),
+    }  # fmt: skip
+    read = {name for made in [*FAST_VARIANCES[form], *tail] for name in made.input}
+    used = {name: array for name, array in weights.items() if name in read}
+    found = kept([*FAST_VARIANCES[form], *tail], used, inputs=(shape,))
+    expected = {"mean", "first", "second", "variance", "positive", "sum_", "deviation", "scaled"}
+    assert expected <= found.keys()
+    assert set(found.values()) <= {keep.SUM, keep.BETWEEN}
+    assert "y" not in found
+
+
 def test_a_softmax_in_pieces_stays() -> None:
     nodes = [
         node("Exp", ["x"], ["e"]),

@@ -8,11 +8,13 @@ from onnx import helper
 from tests.surgery import rtx
 from tests.surgery.models import apply, f32, i64, job, model, node, note, operated, ops, run, value
 from trtbuild.artifacts import SurgeryResult
+from trtbuild.errors import SurgeryError
 from trtbuild.onnx_weights import read_skeleton
 from trtbuild.surgery.contract import ContractError
 from trtbuild.surgery.graph import set_elem_type
 from trtbuild.surgery.precision.lower_precision import LowerPrecision
 from trtbuild.tensor import input_override_from_text as override
+from trtbuild.verify.dtypes import graphs_of, precision_of
 from trtbuild.verify.emulate import emulated
 
 FLOAT = onnx.TensorProto.FLOAT
@@ -245,6 +247,101 @@ def test_a_model_with_control_flow_keeps_its_opset(tmp_path: Path) -> None:
     )
 
 
+def _graph(name: str, nodes: list[onnx.NodeProto], ins: list[str], out: str) -> onnx.GraphProto:
+    given = [value(text) for text in ins]
+    made = [value(text) for text in out.split(";")]
+    weight = onnx.numpy_helper.from_array(f32(8, 8, scale=0.3), f"{name}_w")
+    return helper.make_graph(nodes, name, given, made, [weight])
+
+
+def _layer(name: str, source: str = "x") -> list[onnx.NodeProto]:
+    return [
+        node("MatMul", [source, f"{name}_w"], [f"{name}_m"]),
+        node("Tanh", [f"{name}_m"], [f"{name}_y"]),
+    ]
+
+
+def branches() -> onnx.ModelProto:
+    one, two = (_graph(n, _layer(n), [], f"{n}_y fp32 [n, 8]") for n in ("one", "two"))
+    return model(
+        [node("If", ["c"], ["y"], then_branch=one, else_branch=two)],
+        ["x fp32 [n, 8]", "c bool []"],
+        ["y fp32 [n, 8]"],
+    )
+
+
+def nested() -> onnx.ModelProto:
+    one, two = (_graph(n, _layer(n, "out_y"), [], f"{n}_y fp32 [n, 8]") for n in ("one", "two"))
+    inner = node("If", ["c"], ["in"], then_branch=one, else_branch=two)
+    outer = _graph("out", [*_layer("out"), inner], [], "in fp32 [n, 8]")
+    other = _graph("other", _layer("other"), [], "other_y fp32 [n, 8]")
+    return model(
+        [node("If", ["c"], ["y"], then_branch=outer, else_branch=other)],
+        ["x fp32 [n, 8]", "c bool []"],
+        ["y fp32 [n, 8]"],
+    )
+
+
+def loop() -> onnx.ModelProto:
+    nodes = [*_layer("body", "state"), node("Identity", ["go"], ["on"])]
+    body = _graph(
+        "body", nodes, ["i int64 []", "go bool []", "state fp32 [n, 8]"],
+        "on bool [];body_y fp32 [n, 8]",
+    )  # fmt: skip
+    return model(
+        [node("Loop", ["three", "c", "x"], ["y"], body=body)],
+        ["x fp32 [n, 8]", "c bool []"],
+        ["y fp32 [n, 8]"],
+        {"three": np.int64(3)},
+    )
+
+
+def scan() -> onnx.ModelProto:
+    nodes = [
+        node("Add", ["state", "step"], ["sum"]),
+        *_layer("body", "sum"),
+        node("Identity", ["body_y"], ["seen"]),
+    ]
+    body = _graph(
+        "body", nodes, ["state fp32 [n, 8]", "step fp32 [n, 8]"],
+        "body_y fp32 [n, 8];seen fp32 [n, 8]",
+    )  # fmt: skip
+    return model(
+        [
+            node("Unsqueeze", ["x", "first"], ["xs"]),
+            node("Not", ["c"], ["d"]),
+            node("Scan", ["x", "xs"], ["y", "all"], body=body, num_scan_inputs=1),
+        ],
+        ["x fp32 [n, 8]", "c bool []"],
+        ["y fp32 [n, 8]", "all fp32 [1, n, 8]", "d bool []"],
+        {"first": i64(0)},
+    )
+
+
+@pytest.mark.parametrize("made", [branches, nested, loop, scan])
+@pytest.mark.parametrize("precision", ["fp16", "bf16"])
+def test_branches_and_bodies_are_lowered(made: object, precision: str, tmp_path: Path) -> None:
+    proto = made()  # type: ignore[operator]
+    result = operated(tmp_path, proto, precision=precision, batch="keep")
+    skeleton = read_skeleton(result.onnx.path)
+    inside = [graph for graph in graphs_of(skeleton.graph) if graph is not skeleton.graph]
+    low = onnx.TensorProto.FLOAT16 if precision == "fp16" else onnx.TensorProto.BFLOAT16
+    weights = [tensor for graph in inside for tensor in graph.initializer if tensor.dims == [8, 8]]
+    assert weights
+    assert {tensor.data_type for tensor in weights} == {low}
+    assert precision_of(skeleton) == precision
+    for choice in (True, False):
+        feed = {"x": f32(3, 8, seed=5), "c": np.array(choice)}
+        exact = run(proto, **feed)["y"]
+        feed["c"] = feed["c"].reshape(1)  # scalars are raised
+        rounded = run(emulated(skeleton), **feed)["y"]
+        error = np.abs(rounded - exact).max()
+        assert error < (1e-2 if precision == "fp16" else 5e-2)
+        assert error > 0 or (made is loop and not choice)
+    if made is not nested:  # TensorRT for RTX 1.7 builds no If inside an If, in fp32 neither
+        assert rtx.build(result.onnx.path, "SM86") == ""
+
+
 def test_a_layer_norm_gives_its_statistics_in_fp32(tmp_path: Path) -> None:
     made = model(
         [node("LayerNormalization", ["x", "s"], ["y", "mean", "deviation"])],
@@ -255,3 +352,18 @@ def test_a_layer_norm_gives_its_statistics_in_fp32(tmp_path: Path) -> None:
     result = operated(tmp_path, made, precision="bf16")
     assert ops(result.model).count("LayerNormalization") == 1
     assert [spec.dtype for spec in result.model.outputs] == ["fp32", "fp32", "fp32"]
+
+
+def test_nodes_that_are_named_stay(tmp_path: Path) -> None:
+    result = operated(
+        tmp_path, network(), precision="fp16", keep_fp32=("norm", "m*x", "e")
+    )  # a node, a pattern of nodes, a tensor
+    text = note(result, "lower_precision").note
+    assert (
+        "because --keep-fp32 names it: norm (BatchNormalization), embed (Add), mix (MatMul)" in text
+    )
+
+
+def test_a_name_that_nothing_has_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SurgeryError, match="names no node and no tensor; near: norm"):
+        operated(tmp_path, network(), precision="fp16", keep_fp32=("norn",))

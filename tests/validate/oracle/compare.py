@@ -20,17 +20,17 @@ from trtbuild.validate.settings import Settings
 REFUSED_BY_OTHERS = {
     "B007": "no release has a backend tensorrt_rtx; the oracle has none either",
     "B011": "the Python backend reads EXECUTION_ENV_PATH; the stand-in does not",
-    "I007": "element counts are checked since 2.5x",
+    "I007": "element counts are checked since 2.67",
     "L003": "the folder that is opened is missed by backends that read files",
     "W006": "Triton's backends compare a warm-up batch with max_batch_size; the stand-ins do not",
-    "L011": "label files outside the model are refused since 2.5x",
+    "L011": "label files outside the model are refused since 2.66",
 }
 # The families of rules about model files, which the stand-ins do not read.
 READ_BY_BACKENDS = ("F", "P", "K")
 # Newer than the oracle: what 2.51 refuses and a newer Triton loads, by what 2.51 says.
 CAME_LATER = {
     r'no field named "(model_metrics|max_inflight_requests|graph_lower_bound)"': "since 2.5x",
-    r"torch_aoti|platform type '' for": "the platform torch_aoti and model.pt2, since 2.6x",
+    r"torch_aoti|platform type '' for": "the platform torch_aoti and model.pt2, since 2.67",
 }
 # What nobody can tell without the machine: which GPUs it has, which backends are installed.
 MACHINE = re.compile(

@@ -87,9 +87,6 @@ LOADS = {
 LOADS |= {
     "a file with a dash": named("my-model.py"),
     "a file called like a word of Python": named("class.py"),
-    "a file in a folder of the same version": model(
-        config='default_model_filename: "../1/model.py"', file="1/model.py"
-    ),
     "tensors on the CPU": model(config=parameter(CPU_ONLY, "no")),
     "no environment": model(config=parameter(ENVIRONMENT, "")),
     "an environment in a folder": model(
@@ -212,7 +209,7 @@ REFUSED = {
     "a file above the version": (
         model(config='default_model_filename: "../model.py"', file="model.py") + "-- demo/1/ --\n",
         "No module named '.'",
-        "Y006",
+        "F019",
     ),
     "a folder": (
         f"-- demo/config.pbtxt --\n{IO}-- demo/1/model.py/ --\n",

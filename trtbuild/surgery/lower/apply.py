@@ -13,6 +13,7 @@ from trtbuild.surgery.contract import Done, Job, Pass, skipped
 REWRITES = {
     name: f"trtbuild.surgery.lower.{name}:{class_name}"
     for name, class_name in (
+        ("sequences", "Sequences"),
         ("bits", "Bits"),
         ("bool_reductions", "BoolReductions"),
         ("cast_like", "CastLike"),
@@ -21,6 +22,7 @@ REWRITES = {
         ("choices", "Choices"),
         ("class_boxes", "ClassBoxes"),
         ("columns", "Columns"),
+        ("deformed_convolutions", "DeformedConvolutions"),
         ("depth_blocks", "DepthBlocks"),
         ("float_mod", "FloatMod"),
         ("fourier", "Fourier"),
@@ -32,6 +34,7 @@ REWRITES = {
         ("recurrent_layout", "RecurrentLayout"),
         ("reductions", "Reductions"),
         ("resizes", "Resizes"),
+        ("scatters", "Scatters"),
         ("split_sizes", "SplitSizes"),
         ("empty_parts", "EmptyParts"),
         ("triangles", "Triangles"),

@@ -16,6 +16,7 @@ import onnx
 import onnx_graphsurgeon as gs
 
 from trtbuild.surgery.graph import elem_type
+from trtbuild.surgery.lower.odd_floats import ODD
 from trtbuild.surgery.lower.writer import Lowering, Writer, optional
 
 _T = onnx.TensorProto
@@ -50,25 +51,34 @@ class Quantizers(Lowering):
         if node.op in ("QLinearMatMul", "QLinearConv"):
             return _quantized_product(node, writer)
         number = elem_type(node.inputs[0] if node.op == "DequantizeLinear" else node.outputs[0])
-        if number == _T.INT8 and optional(node, 2) is None:
+        if number not in (*_RANGES, *ODD, _T.INT32) or _stays(node, number):
             return False
-        if number == _T.INT4 and isinstance(node.inputs[0], gs.Constant):
-            return False
-        if node.attrs.get("block_size", 0) and not _has_known_blocks(node):
-            return False
-        if node.op == "DequantizeLinear" and number in (*_RANGES, _T.INT32):
-            write = writer()
-            grid = [_over_blocks(write, node, tensor) for tensor in node.inputs[1:3]]
-            value = _dequantized(write, node, node.inputs[0], *grid)
-            write.finish(value)
-            return True
-        if node.op == "QuantizeLinear" and number in _RANGES:
-            write = writer()
-            axis = int(node.attrs.get("axis", 1))
-            grid = [_over_blocks(write, node, tensor) for tensor in node.inputs[1:3]]
-            write.finish(_quantized(write, node.inputs[0], grid, number, axis))
-            return True
-        return False
+        write = writer()
+        x, *grid = node.inputs[:3]
+        grid = [_over_blocks(write, node, tensor) for tensor in grid]
+        if node.op == "DequantizeLinear":
+            write.finish(_dequantized(write, node, x, *grid))
+        elif number in ODD:
+            write.finish(_coded(write, node, grid[0], number))
+        else:
+            write.finish(_quantized(write, x, grid, number, int(node.attrs.get("axis", 1))))
+        return True
+
+
+def _stays(node: gs.Node, number: int) -> bool:
+    """It is how TensorRT is told to compute in few bits, or has blocks of an unknown count."""
+    if number == _T.INT8 and optional(node, 2) is None:
+        return True
+    if number == _T.INT4 and isinstance(node.inputs[0], gs.Constant):
+        return True
+    return bool(node.attrs.get("block_size", 0)) and not _has_known_blocks(node)
+
+
+def _coded(write: Writer, node: gs.Node, scale: gs.Tensor, number: int) -> gs.Tensor:
+    """The quotient of x and scale cast to a float of few bits; those have no zero point."""
+    x, axis = node.inputs[0], int(node.attrs.get("axis", 1))
+    quotient = write.op("Div", _floats(write, x), _along(write, scale, axis, len(x.shape or [])))
+    return write.op("Cast", quotient, to=number, saturate=int(node.attrs.get("saturate", 1)))
 
 
 def _has_known_blocks(node: gs.Node) -> bool:

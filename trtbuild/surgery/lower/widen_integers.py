@@ -2,7 +2,8 @@
 
 int8, uint8, int16 and uint16 become int32, uint32 becomes int64; what an op may carry beyond the
 narrow type is wrapped round as in the narrow type, so that every value stays what it was. int8
-between QuantizeLinear and DequantizeLinear stays: that is how TensorRT is told to quantize.
+between QuantizeLinear and DequantizeLinear stays, and int4 weights before the latter: that is how
+TensorRT is told to quantize.
 """
 
 from __future__ import annotations
@@ -98,9 +99,9 @@ def _is_widened(tensor: gs.Tensor) -> bool:
     number = elem_type(tensor)
     if number not in NARROW:
         return False
-    if number == _T.INT4:
-        return not isinstance(tensor, gs.Constant)
-    if number != _T.INT8:
+    if number == _T.INT4 and not isinstance(tensor, gs.Constant):
+        return True
+    if number not in (_T.INT4, _T.INT8):
         return True
     around = [*tensor.inputs, *tensor.outputs]
     return not (around and all(node.op in _QUANTIZERS for node in around))

@@ -68,6 +68,11 @@ class Writer:
         self._taken.add(name)
         return name
 
+    def insert(self) -> None:
+        """Put the nodes before the node, which stays."""
+        at = next(i for i, other in enumerate(self.graph.nodes) if other is self.node)
+        self.graph.nodes[at:at] = self._nodes
+
     def finish(self, *results: gs.Tensor | None) -> None:
         """Let `results` be the outputs of the node, in order, and drop the node.
 

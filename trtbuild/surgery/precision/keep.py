@@ -1,10 +1,12 @@
 """Which nodes stay in fp32 when the rest goes to fp16 or bf16, and why.
 
-Each rule looks at the whole graph and adds nodes to a `Kept`. Whatever the numbers:
+Each rule looks at the whole graph and adds nodes to a `Kept`. First what --keep-fp32 names. Then,
+whatever the numbers:
 1. `_without_low_form`: ops that ONNX does not define for the type, ops of other domains, control
-   flow (what is inside stays as it is).
+   flow (what is inside is a graph of its own, with rules of its own).
 2. `_sums`: sums of exponentials or squares (decomposed softmax, variances, norms) and the few
-   small nodes from there to the division: partial sums leave the range or lose small terms.
+   small nodes from there to the division: partial sums leave the range or lose small terms. A
+   variance as E[x^2] - E[x]^2 is the difference of two near numbers: both sides stay.
 3. `_integers`: values computed from integers (positions), or that become integers, sizes or
    angles: 16-bit floats count to 2048 or 256.
 Only fp16, whose numbers end at 65504 and begin at 6e-8:
@@ -14,7 +16,8 @@ Only fp16, whose numbers end at 65504 and begin at 6e-8:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
 
 import numpy as np
 import onnx_graphsurgeon as gs
@@ -40,14 +43,16 @@ _SUMS = {
     "CumSum", "LpNormalization", "ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp",
     "ReduceProd", "ReduceSum", "ReduceSumSquare",
 }  # fmt: skip
+_MEANS = {"GlobalAveragePool", "ReduceMean"}
 _NAMES = {FP16: "fp16", BF16: "bf16"}
 _ANGLES = {"Cos", "Sin", "Tan"}
 
 _FOLLOWS_SUM = _MOVES | {
-    "Add", "Clip", "Div", "Log", "Max", "Min", "Mul", "Neg", "Pow", "Reciprocal", "Sqrt", "Sub",
+    "Abs", "Add", "Clip", "Div", "Log", "Max", "Min", "Mul", "Neg", "Pow", "Reciprocal", "Relu",
+    "Sqrt", "Sub",
 }  # fmt: skip
 
-CONTROL = "it is control flow, whose inside stays as it is"
+CONTROL = "it is control flow, which hands on what its branches and bodies make"
 FOREIGN = "it is not one of ONNX's own ops"
 SEQUENCE = "it is about sequences or optional values"
 TRAINING = "it gives the statistics of training"
@@ -55,6 +60,7 @@ BITS = "it reads the bits of fp32"
 SUM = "it sums squares, exponentials or many values"
 INTEGER = "its values stand for positions, sizes or angles"
 BETWEEN = "it moves values between nodes in fp32"
+ASKED = "--keep-fp32 names it"
 BEYOND = "a weight is beyond fp16's range"
 VANISHES = "a weight becomes 0"
 NEAR = "activations come near fp16's limit"
@@ -76,9 +82,22 @@ class Kept:
         return id(node) in self.entries
 
 
-def kept_nodes(graph: gs.Graph, low: int, opset: int, largest: Mapping[str, float]) -> Kept:
-    """What stays in fp32 when `graph` goes to `low`. `largest`: magnitudes by tensor (`ranges`)."""
+def kept_nodes(
+    graph: gs.Graph,
+    low: int,
+    opset: int,
+    largest: Mapping[str, float],
+    asked: Sequence[str] = (),
+) -> Kept:
+    """What stays in fp32 when `graph` goes to `low`.
+
+    `largest`: magnitudes by tensor (`ranges`). `asked`: patterns of the user's, of names of nodes
+    or of the tensors that they make, with * and ? as in a shell.
+    """
     kept = Kept()
+    for node in graph.nodes:
+        if any(matches(node, pattern) for pattern in asked):
+            kept.add(node, ASKED)
     _without_low_form(graph, kept, low, opset)
     _sums(graph, kept)
     _integers(graph, kept, low, opset)
@@ -87,6 +106,12 @@ def kept_nodes(graph: gs.Graph, low: int, opset: int, largest: Mapping[str, floa
         _activations(graph, kept, largest)
     _between(graph, kept)
     return kept
+
+
+def matches(node: gs.Node, pattern: str) -> bool:
+    """Whether `pattern` names `node`, or a tensor that it makes."""
+    names = [node.name, *(tensor.name for tensor in node.outputs)]
+    return any(fnmatchcase(name, pattern) for name in names if name)
 
 
 def float_slots(node: gs.Node) -> list[tuple[int, gs.Tensor, bool]]:
@@ -119,27 +144,59 @@ def _without_low_form(graph: gs.Graph, kept: Kept, low: int, opset: int) -> None
 def _sums(graph: gs.Graph, kept: Kept) -> None:
     waiting = []
     for node in graph.nodes:
-        summands = node.inputs[0].inputs if node.inputs else []
+        summands = _makers(node.inputs[0]) if node.inputs else []
         risky = [maker for maker in summands if _grows(maker)]
-        if node.op in _SUMS or (node.op == "ReduceMean" and risky):
+        if node.op in _SUMS or (node.op in _MEANS and risky):
             for made in [node, *risky]:
                 kept.add(made, SUM)
             waiting += node.outputs
+    exact = {tensor.name for tensor in waiting}  # computed from sums alone
     while waiting:
         total = waiting.pop()
         for reader in total.outputs:
             others = [t for t in reader.inputs if t is not total and elem_type(t) == FP32]
-            small = all(isinstance(t, gs.Constant) and np.prod(t.shape) <= 1 for t in others)
-            if reader.op in _FOLLOWS_SUM and small and kept.add(reader, SUM):
+            small = all(_is_single(t) or t.name in exact for t in others)
+            cancels = reader.op == "Sub" and others and all(map(_is_square, others))
+            if cancels and not small:  # E[x^2] - E[x]^2, whose difference may be all digits lost
+                _keep_square(others[0], kept)
+            if reader.op in _FOLLOWS_SUM and (small or cancels) and kept.add(reader, SUM):
+                exact.update(tensor.name for tensor in reader.outputs)
                 waiting += reader.outputs
             elif reader.op in ("Div", "Mul"):  # x / sqrt(variance + epsilon): the end of it
                 kept.add(reader, SUM)
+
+
+def _makers(tensor: gs.Tensor) -> list[gs.Node]:
+    """The nodes that compute `tensor`, before what only moves its values."""
+    makers = list(tensor.inputs)
+    while makers and makers[0].op in _MOVES and makers[0].inputs:
+        makers = list(makers[0].inputs[0].inputs)
+    return makers
 
 
 def _grows(node: gs.Node) -> bool:
     """Whether `node` makes values far larger than those it reads."""
     square = node.op == "Mul" and node.inputs[0] is node.inputs[1]
     return square or node.op in ("Exp", "Pow")
+
+
+def _is_single(tensor: gs.Tensor) -> bool:
+    return isinstance(tensor, gs.Constant) and bool(np.prod(tensor.shape) <= 1)
+
+
+def _is_square(tensor: gs.Tensor) -> bool:
+    return any(_grows(maker) and maker.op != "Exp" for maker in _makers(tensor))
+
+
+def _keep_square(tensor: gs.Tensor, kept: Kept) -> None:
+    """The square of a mean that is subtracted, and the mean."""
+    waiting = [tensor]
+    while waiting:
+        for maker in waiting.pop().inputs:
+            if maker.op in _MEANS:
+                kept.add(maker, SUM)
+            elif maker.op in _CHEAP and kept.add(maker, SUM):
+                waiting += maker.inputs
 
 
 def _integers(graph: gs.Graph, kept: Kept, low: int, opset: int) -> None:

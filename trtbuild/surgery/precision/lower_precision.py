@@ -2,32 +2,37 @@
 
 1. The graph is brought to the opset at which its ops take the type (bf16: 22; Q/DQ: 19).
 2. For fp16, activations are measured on seeded values, to find what would overflow.
-3. Nodes are lowered, except those that `keep` names; inputs and outputs stay fp32, or with
+3. Nodes are lowered, also those inside branches and bodies, which are handed fp32 and hand it on,
+   except those that `keep` names; inputs and outputs stay fp32, or with
    --io-precision match take the type, except those whose type --input gave.
 4. A graph that holds the type already was made so by its author: its nodes stay as they are.
 """
 
 from __future__ import annotations
 
+import difflib
+
 import onnx
 import onnx_graphsurgeon as gs
 from onnx import version_converter
 
-from trtbuild.errors import first_line
+from trtbuild.errors import SurgeryError, first_line
 from trtbuild.onnx_ops import HIGHEST_OPSET, first_opset
 from trtbuild.surgery.contract import ContractError, Done, Job, Pass, skipped
 from trtbuild.surgery.drop_dead import lower_constants
 from trtbuild.surgery.graph import (
     ConvertedValues,
+    all_graphs,
     constants_of,
     elem_type,
     graph_from_model,
     infer,
+    infer_inside,
     is_standard,
     label,
     model_from_graph,
 )
-from trtbuild.surgery.precision.keep import CONTROL, Kept, float_slots, kept_nodes
+from trtbuild.surgery.precision.keep import CONTROL, Kept, float_slots, kept_nodes, matches
 from trtbuild.surgery.precision.ranges import largest_values
 from trtbuild.surgery.precision.rewrite import rewrite
 from trtbuild.surgery.precision.types import FP16, FP32, PARAMETERS, may_be
@@ -60,9 +65,17 @@ class LowerPrecision(Pass):
         if low == FP16:
             largest, problem = largest_values(job)
             notes.append(f"activations could not be measured: {problem}" if problem else "")
-        kept = kept_nodes(job.graph, low, _opset(job), largest)
-        total = sum(bool(float_slots(node)) for node in job.graph.nodes)
+        infer_inside(job.graph)
+        asked = job.options.keep_fp32
+        _refuse_unmatched(job, asked)
+        kept = kept_nodes(job.graph, low, _opset(job), largest, asked)
+        total = sum(map(_computes, job.graph.nodes))
         count = rewrite(job.graph, low, _opset(job), kept, _low_io(job))
+        for inner in list(job.graph.subgraphs(recursive=True)):
+            below = kept_nodes(inner, low, _opset(job), {}, asked)
+            total += sum(map(_computes, inner.nodes))
+            count += rewrite(inner, low, _opset(job), below, (), taken=_names(job.graph))
+            kept.entries |= below.entries
         infer(job.graph)
         notes = [f"{count} of {total} nodes compute in {precision}", *notes, *_reasons(kept)]
         return Done(True, "; ".join(note for note in notes if note))
@@ -159,6 +172,30 @@ def _at_opset(graph: gs.Graph, version: int) -> gs.Graph:
             raised.tensors()[name]._values = held
     infer(raised)
     return raised
+
+
+def _refuse_unmatched(job: Job, patterns: tuple[str, ...]) -> None:
+    """A pattern that names nothing is a misspelt one."""
+    nodes = [node for scope in all_graphs(job.graph) for node in scope.nodes]
+    for pattern in patterns:
+        if any(matches(node, pattern) for node in nodes):
+            continue
+        near = difflib.get_close_matches(pattern, [label(node) for node in nodes], _NAMES_SHOWN)
+        raise SurgeryError(
+            f"--keep-fp32 '{pattern}' names no node and no tensor"
+            + (f"; near: {', '.join(near)}" if near else ""),
+            "give names as `trtbuild convert` notes them, with * for any part: '*norm*'",
+        )
+
+
+def _computes(node: gs.Node) -> bool:
+    """Whether a type can be chosen for `node`; control flow has those of what is inside."""
+    control = any(isinstance(value, gs.Graph) for value in node.attrs.values())
+    return not control and bool(float_slots(node))
+
+
+def _names(graph: gs.Graph) -> set[str]:
+    return {name for scope in all_graphs(graph) for name in scope.tensors()}
 
 
 def _reasons(kept: Kept) -> list[str]:

@@ -24,9 +24,13 @@ def rewrite(
     opset: int,
     kept: Container[gs.Node],
     low_io: Container[str],
+    *,
+    taken: set[str] | None = None,
 ) -> int:
     """Lower every node but those `kept`; inputs and outputs in `low_io` take `low` themselves.
 
+    Of a graph inside another one (a branch, a body) all tensors from outside are fp32, and `taken`
+    are the names of every tensor of the model: a name means one tensor on all levels.
     Returns how many nodes were lowered.
     """
     lowered = {
@@ -37,7 +41,7 @@ def rewrite(
     nodes = list(graph.nodes)
     places = [(node, float_slots(node)) for node in nodes]  # before any type changes
     inside = [(inner, float_slots(inner)) for node in nodes for inner in nodes_below(node)]
-    rewriter = _Rewriter(graph, low, low_io)
+    rewriter = _Rewriter(graph, low, low_io, taken)
     for node, slots in places:
         for index, tensor, output in slots:
             if output and (index, output) in lowered.get(id(node), ()):
@@ -79,10 +83,12 @@ def _say_type(node: gs.Node, low: int) -> None:
 class _Rewriter:
     """Hands out each tensor in the type that a reader wants."""
 
-    def __init__(self, graph: gs.Graph, low: int, low_io: Container[str]) -> None:
+    def __init__(
+        self, graph: gs.Graph, low: int, low_io: Container[str], taken: set[str] | None
+    ) -> None:
         self._graph, self._low, self._low_io = graph, low, low_io
         self._tensors = dict(graph.tensors())
-        self._taken = set(self._tensors)
+        self._taken = set(self._tensors) if taken is None else taken
         self._outputs = {tensor.name for tensor in graph.outputs}
         self._made: dict[tuple[str, int], gs.Tensor] = {}
         self.native: dict[str, int] = {}  # of each tensor that does not live in fp32
@@ -96,7 +102,7 @@ class _Rewriter:
     ) -> None:
         """Let `node` read or make `tensor`, at `index`, in the type `wanted`."""
         if self._tensors.get(tensor.name) is not tensor:
-            return  # of a subgraph, whose inside stays as it is
+            return  # of a subgraph, which is rewritten by itself
         ends = node.outputs if output else node.inputs
         version = self._version(tensor, wanted)
         if version is not tensor:

@@ -5,8 +5,8 @@ Source: GitHub, workflow commands: `%`, CR and LF are escaped; in properties `:`
 
 from __future__ import annotations
 
+from trtbuild.printable import printable
 from trtbuild.validate.finding import Finding, Severity
-from trtbuild.validate.formats.text import printable
 from trtbuild.validate.run import Report
 
 _COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "notice"}

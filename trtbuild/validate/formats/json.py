@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
+from trtbuild.printable import printable
 from trtbuild.validate.finding import Finding, Severity
-from trtbuild.validate.formats.text import printable
 from trtbuild.validate.run import Report
 
 

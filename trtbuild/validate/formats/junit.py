@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import groupby
 from xml.sax.saxutils import escape, quoteattr
 
+from trtbuild.printable import printable
 from trtbuild.validate.finding import Finding, Severity
-from trtbuild.validate.formats.text import printable
 from trtbuild.validate.run import Report
 
 

@@ -12,8 +12,8 @@ from urllib.parse import quote
 import msgspec
 
 from trtbuild import __version__
+from trtbuild.printable import printable
 from trtbuild.validate.finding import Finding, Severity
-from trtbuild.validate.formats.text import printable
 from trtbuild.validate.rule import Rule, all_rules
 from trtbuild.validate.run import Report
 

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from itertools import groupby
+from typing import TextIO
 
+from trtbuild.printable import printable
 from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.run import Report
 
 _COLORS = {Severity.ERROR: "31", Severity.WARNING: "33", Severity.INFO: "36"}
 _SHOWN = 100  # characters of a source line that are shown
+
+
+def in_color(stream: TextIO) -> bool:
+    """Whether to colour what goes there: a terminal that can, and a user who does not object.
+
+    Source: no-color.org, by which any value of NO_COLOR but the empty one objects.
+    """
+    refused = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+    return stream.isatty() and not refused
 
 
 def render(report: Report, *, color: bool = False) -> str:
@@ -45,11 +57,6 @@ def _excerpt(finding: Finding) -> list[str]:
         f"    {number} | {printable(shown)}",
         f"    {' ' * len(number)} | {indent}{'^' * width}",
     ]
-
-
-def printable(text: str) -> str:
-    """`text` without what a terminal would act on: control characters and half characters."""
-    return "".join(c if c.isprintable() or c == "\t" else f"\\x{ord(c):02x}" for c in text)
 
 
 def _bold(text: str, color: bool) -> str:

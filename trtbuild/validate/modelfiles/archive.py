@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from trtbuild.foreign import open_file
 from trtbuild.validate.modelfiles.interface import DamagedFileError
 
 _END, _END64 = b"PK\x05\x06", b"PK\x06\x06"
@@ -27,7 +28,7 @@ def opened(path: Path, what: str) -> Iterator[zipfile.ZipFile]:
     are wrong while it is read, and for a directory of over 16 MiB.
     """
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             if _directory_bytes(file) > _MAX_DIRECTORY_BYTES:
                 raise DamagedFileError(f"it is no {what}: it lists too many files")
             with zipfile.ZipFile(file) as archive:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from trtbuild.foreign import open_file
 from trtbuild.protowire import Buffer, WireError
 from trtbuild.validate.modelfiles.interface import DamagedFileError
 
@@ -21,7 +22,7 @@ def mapped(path: Path, what: str) -> Iterator[Buffer]:
         raise DamagedFileError("the file is empty")
     try:
         with (
-            path.open("rb") as file,
+            open_file(path) as file,
             mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as buffer,
         ):
             yield buffer

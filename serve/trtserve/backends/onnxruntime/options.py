@@ -36,6 +36,12 @@ _CUDA_CHOICES = {
     "arena_extend_strategy": {"0": "kNextPowerOfTwo", "1": "kSameAsRequested"},
     "do_copy_in_default_stream": {"0": "0", "1": "1", "false": "0", "true": "1"},
 }
+# Options of the CUDA provider that are addresses: of functions it calls, of a stream it uses. Who
+# writes them into a config has them called; no other process's addresses mean anything here.
+_CUDA_ADDRESSES = frozenset({
+    "gpu_external_alloc", "gpu_external_free", "gpu_external_empty_cache", "user_compute_stream",
+    "has_user_compute_stream", "default_memory_arena_cfg",
+})  # fmt: skip
 _THREAD_COUNTS = ("intra_op_thread_count", "inter_op_thread_count")
 _SESSION_ENTRIES = ("session.use_device_allocator_for_initializers",)
 
@@ -95,6 +101,8 @@ def _cuda_options(config: Any, device: str) -> dict[str, str]:
             raise invalid(
                 f"unknown Execution Accelerator '{each.name}' is requested; there is 'cuda'"
             )
+        for name in _CUDA_ADDRESSES & set(each.parameters):
+            raise invalid(f"option '{name}' of 'cuda' is an address within a process: leave it out")
         options |= each.parameters
     stated = _stated(config)
     for name, values in _CUDA_CHOICES.items():

@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterable
-from typing import Any
+from contextlib import ExitStack
+from typing import Any, Protocol, TypeVar
 
-from trtbuild.cuda import Cuda, DeviceMemory, Event
+from trtbuild.cuda import Cuda, DeviceMemory
 from trtbuild.errors import CudaError
 from trtserve.backends.tensorrt.profiles import EngineTensor, Shape
 from trtserve.tensors import NUMPY
 
 _log = logging.getLogger("trtserve")
+
+
+class _Freed(Protocol):
+    def free(self) -> None: ...
+
+
+_T = TypeVar("_T", bound=_Freed)
+
+
+def owned(ends: ExitStack, what: _T) -> _T:
+    """`what`, which is freed when `ends` is closed."""
+    ends.callback(what.free)
+    return what
 
 
 def size_of(tensor: EngineTensor, shape: Shape) -> int:
@@ -43,24 +56,6 @@ class Buffer:
     def free(self) -> None:
         """Give the memory back."""
         self._memory.free()
-
-
-class BufferSet:
-    """The memory of one batch in flight, a buffer a tensor, and the points that it passes."""
-
-    def __init__(self, cuda: Cuda, tensors: Iterable[str], *, spin: bool) -> None:
-        """`spin`: how `done` is waited for, see `trtbuild.cuda.Event`. Raises `CudaError`."""
-        self.buffers = {name: Buffer(cuda) for name in tensors}
-        self.uploaded = Event(cuda)  # inputs are there
-        self.computed = Event(cuda)  # outputs are there
-        self.done = Event(cuda, spin=spin)  # outputs are on the host
-
-    def free(self) -> None:
-        """Give everything back."""
-        for buffer in self.buffers.values():
-            buffer.free()
-        for event in (self.uploaded, self.computed, self.done):
-            event.free()
 
 
 class SizedByData:

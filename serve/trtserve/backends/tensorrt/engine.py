@@ -128,8 +128,11 @@ class Engine:
         return context
 
     def context_memory_bytes(self, profile: int) -> int:
-        """What a `user_managed` context of a profile needs at most, for any of its shapes."""
-        return int(self._handle.get_device_memory_size_for_profile_v2(profile))
+        """What a `user_managed` context of a profile needs at most, for any of its shapes.
+
+        Never 0: a context is given some memory in any case.
+        """
+        return max(256, int(self._handle.get_device_memory_size_for_profile_v2(profile)))
 
 
 def open_engine(

@@ -1,44 +1,54 @@
-"""One instance of a plan: streams, an execution context for each profile, sets of buffers, graphs.
+"""One instance of a plan: what batches in flight have each to themselves, graphs, small runs.
 
 Requests that share a batch are joined in pinned host memory (`room`), from where the GPU fetches
 them; a request alone is fetched from where it was read. Then kernels run, and outputs come back
 into pinned memory. One wait ends it, the GIL free.
 
-Two batches are in flight, each in a set of buffers of its own, begun by one thread at a time: while
-one computes, the next one's inputs come on a copy stream, and its kernels are queued behind. A
-batch alone is copied on the stream that computes, which needs no events between streams.
+Up to three batches are in flight, each in a slot of its own with a stream and contexts: while one
+computes, the next one's inputs come. Its kernels begin behind those of the batch before: batches
+that compute side by side end side by side, and nothing computes while their clients hear of it.
+Only the largest batches, behind which more wait as a rule, compute side by side, where kernels of
+one leave room for those of the other: 7 to 15 % more of an H200. Where contexts need much memory,
+slots share it, and all kernels wait their turn.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from trtbuild.cuda import Cuda, DeviceMemory, PinnedMemory, Stream
+from trtbuild.cuda import Cuda, DeviceMemory, Event, PinnedMemory
 from trtbuild.errors import CudaError
-from trtserve.backends.known import Binder, Bound
+from trtserve.backends.known import Binder
 from trtserve.backends.pool import Pool
 from trtserve.backends.tensorrt.bound import BoundRuns, bindable
-from trtserve.backends.tensorrt.buffers import BufferSet, size_of
+from trtserve.backends.tensorrt.buffers import size_of
 from trtserve.backends.tensorrt.engine import Engine
 from trtserve.backends.tensorrt.graphs import Graph
-from trtserve.backends.tensorrt.lane import Lane
 from trtserve.backends.tensorrt.options import Options
-from trtserve.backends.tensorrt.profiles import Shape, Shapes, choose
+from trtserve.backends.tensorrt.profiles import Key, Shape, Shapes, key_of, largest_batch
 from trtserve.backends.tensorrt.replays import Replay, Replays
+from trtserve.backends.tensorrt.slot import Plan, Slot, context_bytes
 from trtserve.batch import Room
 from trtserve.errors import Kind, ServeError
+from trtserve.plans import PlanRefused
+from trtserve.processors import processors
 from trtserve.tensors import NUMPY, Array, shape_text
 
 _log = logging.getLogger("trtserve")
-# Reserved at load for a profile's largest shapes, each tensor; what is larger grows when needed.
-_RESERVED_BYTES = 256 << 20
 # Pinned memory is taken from the whole machine: this much for an instance, the rest is pageable.
 _MAX_PINNED_BYTES = 1 << 30
-_IN_FLIGHT = 2
+_IN_FLIGHT = 3
+# Slots have context memory of their own where a second block leaves so much of the GPU's free.
+_SHARE_OF_FREE = 1 / 8
+# A batch alone that takes less, as far as known, is waited for awake: to be woken takes 90 us.
+_AWAKE_NS = 1_500_000
+_SPARE_PROCESSORS = processors() >= 4  # one for the loop, one for what else there is
+_MOST_KNOWN = 1024  # clients may vary shapes forever
 
 
 class TensorRtExecutor:
@@ -52,7 +62,6 @@ class TensorRtExecutor:
         """`allowed`: the optimization profiles to use. Raises `CudaError`, `PlanRefused`."""
         self._engine = engine
         self._cuda = cuda
-        self._allowed = allowed
         self._options = options
         signature = engine.signature
         self._tensors = {each.name: each for each in (*signature.inputs, *signature.outputs)}
@@ -65,72 +74,73 @@ class TensorRtExecutor:
             for each in tensors
             if pinned
         }
-        self._sets: list[BufferSet] = []
-        self._unused: list[BufferSet] = []
+        self._slots: list[Slot] = []
+        self._unused: list[Slot] = []
+        self._largest = largest_batch(signature, allowed)
+        self._shared = False  # slots have one block of context memory
+        self._computed: Event | None = None  # the end of the kernels that were begun last
+        self._took_ns: dict[Key, int] = {}  # batches that were alone, by their shapes
         self._begin_one = threading.Lock()
-        self._lanes: dict[int, Lane] = {}
-        self._last: Lane | None = None  # that of the last batch's shapes
         self._replays = Replays(engine.signature, allowed)
-        self._memory: DeviceMemory | None = None
         self._bound: BoundRuns | None = None
         self._pool = Pool(self._pinned, _MAX_PINNED_BYTES)
         cuda.use()
-        self._stream = Stream(cuda, urgency=options.urgency)
-        self._uploads = Stream(cuda, urgency=options.urgency)
-        self._downloads = (
-            Stream(cuda, urgency=options.urgency) if options.output_stream else self._stream
-        )
         try:
-            self._open_lanes()
+            self._open(Plan(engine, cuda, allowed, options))
         except Exception:
             self.unload()
             raise
 
-    def _open_lanes(self) -> None:
-        self._add_set()
-        if len(self._allowed) > 1:  # they share a stream, so they never run at once
-            needed = max(map(self._engine.context_memory_bytes, self._allowed))
-            self._memory = DeviceMemory(self._cuda, needed)
-        for index in self._allowed:
-            self._lanes[index] = Lane(
-                self._engine, index, self._stream, self._sets[0].buffers,
-                graphs=self._options.graphs, memory=self._memory,
-            )  # fmt: skip
+    def _open(self, plan: Plan) -> None:
+        held = self._add_slot(plan, None)
+        first = self._slots[0]
         # TensorRT asks for the room of an output of unknown size by its name alone.
-        if not any(lane.sized_by_data for lane in self._lanes.values()):
-            while len(self._sets) < _IN_FLIGHT:
-                self._add_set()
-        self._unused = self._sets[::-1]
-        held = []
-        for each in self._sets:
-            for lane in self._lanes.values():
-                for name, size in lane.largest_bytes.items():
-                    # A graph keeps addresses: where there are graphs, nothing may move later.
-                    if size <= _RESERVED_BYTES or self._options.graphs:
-                        each.buffers[name].reserve(size)
-                        held.append(self._host(name, size))  # pinned now, not amid a request
-        if self._binds():
-            (index,) = self._allowed
-            self._bound = BoundRuns(
-                self._engine, self._cuda, index, self._stream,
-                largest_bytes=self._lanes[index].largest_bytes, captured=self._replays.has,
+        if not first.sized_by_data:
+            free, _ = plan.cuda.memory()
+            self._shared = context_bytes(plan.engine, plan.allowed) > free * _SHARE_OF_FREE
+            try:
+                while len(self._slots) < _IN_FLIGHT:
+                    held += self._add_slot(plan, first.memory if self._shared else None)
+            except (CudaError, PlanRefused) as error:
+                _log.info("%d batches in flight, no more: %s", len(self._slots), error)
+        del held  # pinned now, not amid a request
+        self._unused = self._slots[::-1]
+        self._bound = self._bound_runs(plan)
+
+    def _add_slot(self, plan: Plan, memory: DeviceMemory | None) -> list[object]:
+        """One more, with room for the largest batches, or an error; returns the host's."""
+        slot = Slot(plan, memory)
+        try:
+            # A graph keeps addresses: where there are graphs, nothing may move later.
+            held = slot.reserve(self._host, all_of_it=plan.options.graphs)
+        except CudaError:
+            slot.free()
+            raise
+        self._slots.append(slot)
+        return held
+
+    def _bound_runs(self, plan: Plan) -> BoundRuns | None:
+        """For small batches like one before, where there may be any."""
+        pinned = plan.options.pinned_inputs and plan.options.pinned_outputs
+        if len(plan.allowed) > 1 or not pinned or self._slots[0].sized_by_data:
+            return None
+        (index,) = plan.allowed
+        largest = self._slots[0].largest_bytes
+        if not bindable(plan.engine, index, largest):
+            return None
+        try:
+            return BoundRuns(
+                plan.engine, plan.cuda, index,
+                urgency=plan.options.urgency, largest_bytes=largest, captured=self._replays.has,
             )  # fmt: skip
-
-    def _binds(self) -> bool:
-        """Whether there may be batches for `BoundRuns`."""
-        lanes = [*self._lanes.items()]
-        pinned = self._options.pinned_inputs and self._options.pinned_outputs
-        if len(lanes) > 1 or not pinned or lanes[0][1].sized_by_data:
-            return False
-        return bindable(self._engine, lanes[0][0], lanes[0][1].largest_bytes)
-
-    def _add_set(self) -> None:
-        self._sets.append(BufferSet(self._cuda, self._tensors, spin=self._options.spin))
+        except CudaError as error:
+            _log.info("small batches run as all others: %s", error)
+            return None
 
     @property
     def depth(self) -> int:
         """How many batches may be in flight, each on a thread of its own."""
-        return len(self._sets)
+        return len(self._slots)
 
     def _pinned(self, size_bytes: int) -> PinnedMemory:
         self._cuda.use()
@@ -139,12 +149,7 @@ class TensorRtExecutor:
     @property
     def bind(self) -> Binder | None:
         """For small batches of a model that takes no time to speak of."""
-        return self._bind if self._bound is not None else None
-
-    def _bind(self, inputs: Mapping[str, Array], outputs: Mapping[str, Array]) -> Bound:
-        assert self._bound is not None
-        with self._begin_one:  # a capture records whatever is begun on the stream
-            return self._bound.bind(inputs, outputs)
+        return self._bound.bind if self._bound is not None else None
 
     @property
     def room(self) -> Room | None:
@@ -156,69 +161,60 @@ class TensorRtExecutor:
         try:
             self._cuda.use()
             arrays = {name: self._as_engine(name, array) for name, array in inputs.items()}
-            used = self._unused.pop()
+            slot = self._unused.pop()
             try:
-                with self._begin_one:
-                    made = self._begin(used, arrays, outputs)
-                used.done.wait()
+                shapes = {name: array.shape for name, array in arrays.items()}
+                alone = len(self._unused) == len(self._slots) - 1
+                took = self._took_ns.get(key_of(self._engine.signature, shapes), _AWAKE_NS)
+                began = time.monotonic_ns()
+                made = self._begin(slot, arrays, outputs, shapes)
+                slot.wait(awake=alone and took < _AWAKE_NS and _SPARE_PROCESSORS)
+                if alone:
+                    self._note(shapes, time.monotonic_ns() - began)
             except BaseException:
-                self._settle()  # the GPU may still read these inputs, write these outputs
+                slot.settle()  # the GPU may still read these inputs, write these outputs
                 raise
             finally:
-                self._unused.append(used)
+                self._unused.append(slot)
         except CudaError as error:
             raise ServeError(Kind.INTERNAL, f"the GPU failed: {error.message}") from None
         return made
 
     def _begin(
-        self, used: BufferSet, arrays: Mapping[str, Array], outputs: Sequence[str]
+        self, slot: Slot, arrays: Mapping[str, Array], outputs: Sequence[str], shapes: Shapes
     ) -> Mapping[str, Array]:
-        """Queue all the GPU's work for a batch; outputs are there once `used.done` is passed."""
-        shapes = {name: array.shape for name, array in arrays.items()}
-        run = self._replays.find(used, shapes) or self._prepared(used, shapes)
-        alone = len(self._unused) == len(self._sets) - 1
-        uploads = self._stream if alone else self._uploads
+        """Queue all the GPU's work for a batch; `slot.wait` waits for it."""
+        run = self._replays.find(slot, shapes) or slot.lane(shapes)
         for name, array in arrays.items():
-            uploads.upload(used.buffers[name].address, array)
-        if not alone:
-            used.uploaded.record(uploads)
-            self._stream.wait(used.uploaded)
-        run.enqueue()
-        if self._downloads is not self._stream:
-            used.computed.record(self._stream)
-            self._downloads.wait(used.computed)
-        made = {name: self._fetched(used, name, run.shape_of(name)) for name in outputs}
-        used.done.record(self._downloads)
-        return made
+            slot.stream.upload(slot.buffers[name].address, array)
+        largest = bool(self._largest) and all(
+            shape[:1] == (self._largest,) for shape in shapes.values()
+        )
+        with self._begin_one:
+            if self._computed is not None and (self._shared or not largest):
+                slot.stream.wait(self._computed)
+            run.enqueue()
+            slot.computed.record(slot.stream)
+            self._computed = slot.computed
+        return {name: self._fetched(slot, name, run.shape_of(name)) for name in outputs}
 
-    def _settle(self) -> None:
-        for stream in (self._uploads, self._stream, self._downloads):
-            try:
-                stream.synchronize()
-            except CudaError as error:
-                _log.debug("after a failure: %s", error)  # the failure itself is reported
+    def _note(self, shapes: Shapes, took_ns: int) -> None:
+        """Remember how long a batch takes that has the GPU to itself, as far as we know."""
+        if len(self._took_ns) >= _MOST_KNOWN:
+            self._took_ns.clear()
+        key = key_of(self._engine.signature, shapes)
+        self._took_ns[key] = (7 * self._took_ns.get(key, took_ns) + took_ns) // 8
 
     def _as_engine(self, name: str, array: Array) -> Array:
         """A contiguous array; a scalar as the engine sees it, where configs have to say [1]."""
         array = np.ascontiguousarray(array)
         return array.reshape(()) if self._tensors[name].shape == () else array
 
-    def _prepared(self, used: BufferSet, shapes: Shapes) -> Lane:
-        """The lane for these shapes, with room for them."""
-        lane = self._last
-        if lane is None or not lane.has(shapes):
-            lane = self._lanes[choose(self._engine.signature, self._allowed, shapes)]
-            self._last = None  # until it has taken them
-            lane.set_shapes(shapes)
-            self._last = lane
-        lane.place(used.buffers)
-        return lane
-
-    def _fetched(self, used: BufferSet, name: str, shape: Shape) -> Array:
+    def _fetched(self, slot: Slot, name: str, shape: Shape) -> Array:
         """An output on its way to the host."""
         tensor = self._tensors[name]
         array = self._host(name, size_of(tensor, shape))
-        self._downloads.download(array, used.buffers[name].address)
+        slot.stream.download(array, slot.buffers[name].address)
         typed: Array = array.view(NUMPY[tensor.dtype])
         return typed.reshape(shape or (1,))
 
@@ -232,10 +228,10 @@ class TensorRtExecutor:
         """Capture these CUDA graphs; what cannot be is logged."""
         self._cuda.use()
         for graph in wanted:
-            runs: dict[BufferSet, Replay] = {}
+            runs: dict[Slot, Replay] = {}
             try:
-                for used in self._sets:
-                    runs[used] = self._captured(used, graph.shapes)
+                for slot in self._slots:
+                    runs[slot] = self._captured(slot, graph.shapes)
                 self._replays.add(graph, runs)
             except (CudaError, ServeError) as error:
                 for run in runs.values():
@@ -244,22 +240,22 @@ class TensorRtExecutor:
                 text = ", ".join(f"{name} {shape_text(each)}" for name, each in shapes)
                 _log.warning("no CUDA graph for %s, which runs without one: %s", text, error)
 
-    def _captured(self, used: BufferSet, shapes: Shapes) -> Replay:
-        lane = self._prepared(used, shapes)
+    def _captured(self, slot: Slot, shapes: Shapes) -> Replay:
+        lane, stream = slot.lane(shapes), slot.stream
         if lane.sized_by_data:
             names = ", ".join(lane.sized_by_data)
             raise ServeError(Kind.UNSUPPORTED, f"the shape of output {names} depends on the data")
         for name, shape in shapes.items():
             zeros = np.zeros(size_of(self._tensors[name], shape), np.uint8)  # indices in range
-            self._stream.upload(used.buffers[name].address, zeros)
-            self._stream.synchronize()
+            stream.upload(slot.buffers[name].address, zeros)
+            stream.synchronize()
         lane.enqueue()  # what TensorRT does only in a first run must not be captured
-        self._stream.synchronize()
+        stream.synchronize()
         if not lane.capturable:
             raise ServeError(Kind.UNSUPPORTED, "TensorRT says that it cannot be captured")
-        with self._stream.capture() as graph:
+        with stream.capture() as graph:
             lane.enqueue()
-        return Replay(self._stream, graph, lane.output_shapes)
+        return Replay(stream, graph, lane.output_shapes)
 
     def unload(self) -> None:
         """Free what the instance holds; the engine goes with its last instance."""
@@ -267,14 +263,8 @@ class TensorRtExecutor:
         self._replays.free()
         if self._bound is not None:
             self._bound.free()
-        self._lanes.clear()
-        self._last = None
-        if self._memory is not None:
-            self._memory.free()
-        for each in self._sets:
-            each.free()
-        self._sets.clear()
-        for stream in {self._stream, self._uploads, self._downloads}:
-            stream.free()
+        for slot in self._slots:
+            slot.free()
+        self._slots.clear()
         self._pool.close()
         del self._engine

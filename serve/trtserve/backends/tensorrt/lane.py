@@ -8,33 +8,35 @@ from typing import Any
 from trtbuild.cuda import DeviceMemory, Stream
 from trtserve.backends.tensorrt.buffers import Buffer, SizedByData, output_allocator, size_of
 from trtserve.backends.tensorrt.engine import Engine
-from trtserve.backends.tensorrt.profiles import Shape, Shapes
+from trtserve.backends.tensorrt.profiles import Key, Shape, Shapes, key_of
 from trtserve.errors import Kind, ServeError, invalid
 from trtserve.plans import PlanRefused
 from trtserve.tensors import shape_text
 
+_MOST_TOLD = 1024  # clients may vary shapes forever
+
 
 class Lane:
-    """Runs on the stream of its instance, which has one lane a profile, in buffers of a batch."""
+    """Runs on one stream, in memory that it may share with what never runs at the same time."""
 
     def __init__(
         self, engine: Engine, profile: int, stream: Stream, buffers: Mapping[str, Buffer],
-        *, graphs: bool, memory: DeviceMemory | None = None,
+        *, graphs: bool, memory: DeviceMemory,
     ) -> None:  # fmt: skip
         """Ends with the profile's largest shapes. Raises `PlanRefused`.
 
         `buffers`: where outputs go whose size depends on the data; such a lane runs in no others.
-        `memory`: for what lies between layers, shared with lanes of the same stream; None: its own.
+        `memory`: for what lies between layers, `Engine.context_memory_bytes` of it.
         """
         self._engine = engine
         self._stream = stream
-        self._context = engine.new_context(final_kernels=graphs, user_managed=memory is not None)
+        self._context = engine.new_context(final_kernels=graphs, user_managed=True)
         if not self._context.set_optimization_profile_async(profile, stream.handle):
             raise PlanRefused(f"optimization profile {profile} cannot be set: {engine.words}")
         stream.synchronize()
-        if memory is not None:
-            self._context.set_device_memory(memory.address, memory.size_bytes)
+        self._context.set_device_memory(memory.address, memory.size_bytes)
         self._shapes: dict[str, Shape] = {}
+        self._told: dict[Key, tuple[dict[str, Shape], dict[str, int]]] = {}
         self._sizes: dict[str, int] = {}
         self.output_shapes: dict[str, Shape] = {}
         self._by_data: dict[str, SizedByData] = {}
@@ -81,17 +83,26 @@ class Lane:
                     f"input '{name}' of shape {shape_text(shape)}: TensorRT says "
                     f"{self._engine.words}"
                 )
-        outputs = self._engine.signature.outputs
-        self.output_shapes = {
-            each.name: tuple(self._context.get_tensor_shape(each.name)) for each in outputs
-        }
-        known = {**shapes, **self.output_shapes}
-        self._sizes = {
-            each.name: size_of(each, known[each.name])
-            for each in (*self._engine.signature.inputs, *outputs)
-            if min(known[each.name], default=0) >= 0
-        }
+        self.output_shapes, self._sizes = self._following(shapes)
         self._shapes = dict(shapes)
+
+    def _following(self, shapes: Shapes) -> tuple[dict[str, Shape], dict[str, int]]:
+        """Shapes of outputs, and bytes of each tensor, that follow from these inputs."""
+        key = key_of(self._engine.signature, shapes)
+        found = self._told.get(key)
+        if found is None:
+            inputs, outputs = self._engine.signature[:2]
+            made = {each.name: tuple(self._context.get_tensor_shape(each.name)) for each in outputs}
+            known = {**shapes, **made}
+            sizes = {
+                each.name: size_of(each, known[each.name])
+                for each in (*inputs, *outputs)
+                if min(known[each.name], default=0) >= 0
+            }
+            if len(self._told) >= _MOST_TOLD:
+                self._told.clear()
+            found = self._told[key] = (made, sizes)
+        return found
 
     def place(self, buffers: Mapping[str, Buffer]) -> None:
         """The next run is in these, with room for the shapes that are set. Raises `CudaError`."""

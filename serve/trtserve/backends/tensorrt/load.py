@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from trtbuild.cuda import CONTEXT_LOST, lasting_context
+from trtbuild.cuda import lasting_context
+from trtbuild.cuda_driver import CONTEXT_LOST
 from trtbuild.errors import CudaError
 from trtserve.backends.base import Loaded, LoadRequest
 from trtserve.backends.tensorrt.complete import check, complete

@@ -1,10 +1,10 @@
 """What a config's `optimization` says to the TensorRT backend, by Triton's names and defaults.
 
-An instance has two batches in flight. With `eager_batching` the second is begun however small it
-is, else it waits until it is full or as large as the one that runs: Triton waits, without the
-option, until the first batch's inputs were read. With `cuda.output_copy_stream` outputs come back
-beside the next batch's kernels, else before them. Without effect, since inputs are gathered on the
-host: `gather_kernel_buffer_threshold`.
+An instance has up to three batches in flight. With `eager_batching` the second is begun however
+small it is, else it waits until it is full or as large as the one that runs: Triton waits, without
+the option, until the first batch's inputs were read. Without effect: `cuda.output_copy_stream`,
+since outputs come back beside the next batch's kernels anyway, and
+`gather_kernel_buffer_threshold`, since inputs are gathered on the host.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ class Options(NamedTuple):
     urgency: int = 0  # of the streams; see `trtbuild.cuda.Stream`
     pinned_inputs: bool = True
     pinned_outputs: bool = True
-    output_stream: bool = False  # outputs come back on a stream of their own
 
 
 def options_of(config: Any) -> Options:
@@ -34,5 +33,4 @@ def options_of(config: Any) -> Options:
         _URGENCY[stated.priority],
         not stated.HasField("input_pinned_memory") or stated.input_pinned_memory.enable,
         not stated.HasField("output_pinned_memory") or stated.output_pinned_memory.enable,
-        stated.cuda.output_copy_stream,
     )

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from trtbuild.cuda import Graph as CudaGraph
 from trtbuild.cuda import Stream
-from trtserve.backends.tensorrt.buffers import BufferSet
 from trtserve.backends.tensorrt.graphs import Graph, graph_for
 from trtserve.backends.tensorrt.profiles import Key, Shape, Shapes, Signature, choose, key_of
+from trtserve.backends.tensorrt.slot import Slot
 
 
 class Replay(NamedTuple):
@@ -34,19 +34,19 @@ class Replay(NamedTuple):
 
 
 class Replays:
-    """The graphs of one instance: each was captured in each of its sets of buffers."""
+    """The graphs of one instance: each was captured in each of its slots."""
 
     def __init__(self, signature: Signature, allowed: Sequence[int]) -> None:
         self._signature = signature
         self._allowed = allowed
-        self._exact: dict[tuple[BufferSet, Key], Replay] = {}
+        self._exact: dict[tuple[Slot, Key], Replay] = {}
         self._wide: dict[int, list[Graph]] = {}  # by profile: those that serve smaller batches
 
-    def add(self, graph: Graph, runs: Mapping[BufferSet, Replay]) -> None:
-        """A graph is there; `runs` has one for each set of buffers."""
+    def add(self, graph: Graph, runs: Mapping[Slot, Replay]) -> None:
+        """A graph is there; `runs` has one for each slot."""
         key = key_of(self._signature, graph.shapes)
-        for used, run in runs.items():
-            self._exact[used, key] = run
+        for slot, run in runs.items():
+            self._exact[slot, key] = run
         if any(0 < graph.lowest < shape[0] for shape in graph.shapes.values() if shape):
             profile = choose(self._signature, self._allowed, graph.shapes)
             self._wide.setdefault(profile, []).append(graph)
@@ -56,9 +56,9 @@ class Replays:
         key = key_of(self._signature, shapes)
         return any(each == key for _, each in self._exact)
 
-    def find(self, used: BufferSet, shapes: Shapes) -> Replay | None:
+    def find(self, slot: Slot, shapes: Shapes) -> Replay | None:
         """What runs a batch of these input shapes, None: no graph. Raises `ServeError`."""
-        found = self._exact.get((used, key_of(self._signature, shapes)))
+        found = self._exact.get((slot, key_of(self._signature, shapes)))
         if found is not None or not self._wide:
             return found
         profile = choose(self._signature, self._allowed, shapes)
@@ -66,7 +66,7 @@ class Replays:
         if graph is None:
             return None
         rows = next(shape[0] for shape in shapes.values() if shape)
-        return self._exact[used, key_of(self._signature, graph.shapes)].of_rows(rows)
+        return self._exact[slot, key_of(self._signature, graph.shapes)].of_rows(rows)
 
     def free(self) -> None:
         """Destroy them."""

@@ -190,3 +190,12 @@ def test_a_wrong_value_ends_the_load(tmp_path: Path) -> None:
     stated = {"execution_mode": {"string_value": "both"}}
     with pytest.raises(ServeError, match="'execution_mode' must be one of 0, 1, got 'both'"):
         load(load_request(tmp_path, plus(1), parameters=stated))
+
+
+@pytest.mark.parametrize("name", ["gpu_external_alloc", "gpu_external_free", "user_compute_stream"])
+def test_addresses_of_functions_are_refused(name: str) -> None:
+    """ONNX Runtime calls what such an option says: a config, which a load may bring, is no code."""
+    made = config()
+    accelerators = made.optimization.execution_accelerators.gpu_execution_accelerator
+    accelerators.add(name="cuda").parameters[name] = "4198400"
+    assert f"option '{name}' of 'cuda' is an address" in refusal(made)

@@ -7,23 +7,28 @@ stand-in for the driver where there is no GPU, and `test_on_gpu.py` as a script 
 from __future__ import annotations
 
 import gc
+import itertools
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 import numpy as np
 from trtserve.backends.known import Bound
+from trtserve.backends.tensorrt import bound as bound_module
+from trtserve.backends.tensorrt import executor as module
 from trtserve.backends.tensorrt.engine import Engine, Library
 from trtserve.backends.tensorrt.executor import TensorRtExecutor
 from trtserve.backends.tensorrt.graphs import Graph
 from trtserve.backends.tensorrt.options import Options
+from trtserve.backends.tensorrt.slot import Slot
 from trtserve.errors import Kind, ServeError
 
 import tests.serve.backends.tensorrt.stand_in as trt
 from tests.serve.backends.tensorrt.stand_in import Bounds, ICudaEngine, Tensor, copies, values
-from trtbuild.cuda import Cuda, Event
+from trtbuild.cuda import Cuda, Event, Stream
 
 DEFAULT = Options()
 UP_TO_8: dict[str, Bounds] = {"x": ((1, 4), (4, 4), (8, 4))}
@@ -132,7 +137,7 @@ def a_graph_answers_for_its_shapes_and_no_others(cuda: Cuda) -> None:
     instance = executor(cuda, handle, Options(graphs=True))
     instance.capture([Graph({"x": (4, 4)}, 4), Graph({"x": (8, 4)}, 8)])
     captured = handle.enqueued
-    assert captured == 8, "each shape runs and is captured once in each set of buffers"
+    assert captured == 2 * 2 * instance.depth, "each shape runs and is captured once in each slot"
     for seed, rows in enumerate((4, 8, 4, 8, 8)):
         given = values((rows, 4), seed=seed)
         np.testing.assert_array_equal(run(instance, given), given)
@@ -217,8 +222,9 @@ def in_flight_together(
         begun.wait(30)
         Event.wait(event)
 
-    for each in instance._sets:
-        each.done.wait = partial(wait, each.done)  # type: ignore[method-assign]
+    ends = [end for each in instance._slots for end in (each.done, each.done_awake)]
+    for end in ends:
+        end.wait = partial(wait, end)  # type: ignore[method-assign]
     found: dict[int, np.ndarray[Any, Any] | ServeError] = {}
 
     def work(number: int) -> None:
@@ -233,23 +239,59 @@ def in_flight_together(
         thread.start()
     for thread in threads:
         thread.join()
-    for each in instance._sets:
-        del each.done.wait
+    for end in ends:
+        del end.wait
     return [found[number] for number in range(len(given))]
 
 
 IN_FLIGHT_OPTIONS = (
     DEFAULT,
-    Options(output_stream=True),
     Options(graphs=True),
-    Options(pinned_inputs=False, pinned_outputs=False, spin=True, output_stream=True),
+    Options(pinned_inputs=False, pinned_outputs=False, spin=True),
 )
 
 
+@contextmanager
+def shared_from(share: float) -> Iterator[None]:
+    """Slots have one block of context memory where a second one takes more of what is free."""
+    before, module._SHARE_OF_FREE = module._SHARE_OF_FREE, share
+    try:
+        yield
+    finally:
+        module._SHARE_OF_FREE = before
+
+
+def kernels_begin_behind_those_of_the_batch_before(cuda: Cuda) -> None:
+    """But for the largest batches, where each slot has memory of its own."""
+    for share in (1.0, 0.0):
+        with shared_from(share):
+            instance = executor(cuda, one_tensor(cuda))
+        slots = instance._slots
+        waited: list[tuple[Slot, Event]] = []
+        for slot in slots:
+            slot.stream.wait = partial(_noted, slot, waited)  # type: ignore[method-assign]
+        assert (slots[0].memory is slots[1].memory) == (not share)
+        for rows, waits in ((7, 1), (7, 2), (8, 0 if share else 2)):
+            waited.clear()
+            in_flight_together(instance, [values((rows, 4), seed=seed) for seed in range(2)])
+            assert len(waited) == waits, f"two of {rows} rows"
+        for slot in slots:
+            del slot.stream.wait
+        instance.unload()
+
+
+def _noted(slot: Slot, waited: list[tuple[Slot, Event]], event: Event) -> None:
+    waited.append((slot, event))
+    Stream.wait(slot.stream, event)
+
+
 def two_in_flight_have_nothing_in_common(cuda: Cuda) -> None:
-    for options in IN_FLIGHT_OPTIONS:
-        instance = executor(cuda, one_tensor(cuda, UP_TO_8, UP_TO_64), options, allowed=(0, 1))
-        assert instance.depth == 2
+    """Nor where they share the memory of contexts, which is too large to have it twice."""
+    for options, share in itertools.product(IN_FLIGHT_OPTIONS, (1.0, 0.0)):
+        with shared_from(share):
+            handle = one_tensor(cuda, UP_TO_8, UP_TO_64)
+            instance = executor(cuda, handle, options, allowed=(0, 1))
+        assert instance.depth == 3
         if options.graphs:
             instance.capture([Graph({"x": (8, 4)}, 8), Graph({"x": (64, 4)}, 64)])
         for seed, rows in enumerate(((8, 8), (1, 64), (8, 3), (64, 64), (5, 8), (8, 8))):
@@ -304,20 +346,28 @@ def again(run: Bound, given: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 def runs_in_memory_of_their_own_answer_alike(cuda: Cuda) -> None:
     """More sizes than there are contexts, in turn, and other batches between them."""
-    for options in (DEFAULT, Options(graphs=True)):
-        handle = one_tensor(cuda)
-        instance = executor(cuda, handle, options)
-        if options.graphs:
-            instance.capture([Graph({"x": (rows, 4)}, rows) for rows in range(1, 8)])
-        runs = {rows: bound(instance, values((rows, 4))) for rows in range(1, 9)}
-        before = handle.enqueued
-        for seed, rows in enumerate((1, 1, 2, 3, 4, 5, 8, 6, 7, 1, 2, 8, 8, 1)):
-            given = values((rows, 4), seed=seed)
-            np.testing.assert_array_equal(again(runs[rows], given), given)
-            np.testing.assert_array_equal(run(instance, given + 1), given + 1)
-        if options.graphs:  # 8 was not captured
-            assert handle.enqueued - before == 2 * 3
-        instance.unload()
+    for options, contexts in itertools.product((DEFAULT, Options(graphs=True)), (3, 32)):
+        bound_module._CONTEXTS, before = contexts, bound_module._CONTEXTS
+        try:
+            _runs_answer_alike(cuda, options)
+        finally:
+            bound_module._CONTEXTS = before
+
+
+def _runs_answer_alike(cuda: Cuda, options: Options) -> None:
+    handle = one_tensor(cuda)
+    instance = executor(cuda, handle, options)
+    if options.graphs:
+        instance.capture([Graph({"x": (rows, 4)}, rows) for rows in range(1, 8)])
+    runs = {rows: bound(instance, values((rows, 4))) for rows in range(1, 9)}
+    before = handle.enqueued
+    for seed, rows in enumerate((1, 1, 2, 3, 4, 5, 8, 6, 7, 1, 2, 8, 8, 1)):
+        given = values((rows, 4), seed=seed)
+        np.testing.assert_array_equal(again(runs[rows], given), given)
+        np.testing.assert_array_equal(run(instance, given + 1), given + 1)
+    if options.graphs:  # 8 was not captured
+        assert handle.enqueued - before == 2 * 3
+    instance.unload()
 
 
 def a_run_of_its_own_is_waited_for_by_another_thread(cuda: Cuda) -> None:
@@ -368,6 +418,7 @@ CHECKS: tuple[Callable[[Cuda], None], ...] = (
     a_graph_serves_smaller_batches_down_to_its_bound,
     what_cannot_be_captured_runs_without,
     instances_of_one_engine_do_not_disturb_each_other,
+    kernels_begin_behind_those_of_the_batch_before,
     two_in_flight_have_nothing_in_common,
     one_that_fails_leaves_the_other_alone,
     outputs_sized_by_the_data_come_one_batch_at_a_time,

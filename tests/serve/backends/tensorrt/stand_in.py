@@ -13,6 +13,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from ctypes import c_void_p
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,6 +32,10 @@ class Severity(enum.Enum):
 
 
 __version__ = "10.6.0"
+
+
+class SerializationFlag(enum.Enum):
+    EXCLUDE_WEIGHTS = 3
 
 
 def init_libnvinfer_plugins(logger: object, namespace: str) -> bool:
@@ -135,7 +140,8 @@ def copies(
 
 
 class ICudaEngine:
-    refittable = False
+    def create_serialization_config(self) -> SimpleNamespace:
+        return SimpleNamespace(get_flag=lambda _: False)  # it was not built to be stripped
 
     def __init__(
         self,

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from trtserve.backends import thread
 from trtserve.backends.base import Place
+from trtserve.backends.tensorrt import bound
 from trtserve.backends.tensorrt.engine import Engine, open_engine
 from trtserve.backends.tensorrt.executor import TensorRtExecutor
 from trtserve.backends.tensorrt.graphs import Graph
@@ -25,7 +26,7 @@ from trtserve.schedulers.dynamic import DynamicScheduler, Policy
 from trtserve.schedulers.loop import Runner
 from trtserve.statistics import ModelStatistics
 
-from tests.serve.backends.tensorrt.checks import in_flight_together, run
+from tests.serve.backends.tensorrt.checks import again, in_flight_together, run
 from trtbuild.cuda import lasting_context
 from trtbuild.device import gpus
 from trtbuild.modelconfig.schema import new_config
@@ -103,27 +104,50 @@ def batches(*rows: int, seed: int = 0) -> list[np.ndarray[Any, Any]]:
     "options",
     [
         Options(),
-        Options(output_stream=True),
         Options(graphs=True),
-        Options(graphs=True, output_stream=True, spin=True, urgency=1),
+        Options(graphs=True, spin=True, urgency=1),
         Options(pinned_inputs=False, pinned_outputs=False),
     ],
     ids=str,
 )
-def test_two_in_flight_have_nothing_in_common(
+def test_batches_in_flight_have_nothing_in_common(
     opened: Callable[[Ranges], Engine], options: Options
 ) -> None:
     engine = opened([(1, 4, 8), (9, 32, 64)])
     instance = TensorRtExecutor(engine, lasting_context(0), (0, 1), options)
-    assert instance.depth == 2
+    assert instance.depth == 3
     if options.graphs:
         instance.capture([Graph({"x": (8, WIDTH)}, 3), Graph({"x": (64, WIDTH)}, 64)])
     for turn in range(30):
-        for rows in ((8, 8), (1, 64), (8, 3), (64, 64), (5, 9)):
+        for rows in ((8, 8), (1, 64, 64), (8, 3), (64, 64, 64), (5, 9), (5, 64, 8)):
             given = batches(*rows, seed=turn)
             for got, sent in zip(in_flight_together(instance, given), given, strict=True):
                 np.testing.assert_array_equal(got, answers_of(sent))
             np.testing.assert_array_equal(run(instance, given[0]), answers_of(given[0]))
+    instance.unload()
+
+
+@pytest.mark.parametrize("graphs", [False, True])
+def test_runs_in_memory_of_their_own_give_the_same_bits(
+    opened: Callable[[Ranges], Engine], graphs: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More sizes than contexts, in turn, with other batches in flight before and after each."""
+    monkeypatch.setattr(bound, "_CONTEXTS", 5)
+    options = Options(graphs=graphs)
+    instance = TensorRtExecutor(opened([(1, 4, 64)]), lasting_context(0), (0,), options)
+    sizes = (1, 2, 3, 5, 8, 13, 21, 34, 55, 64)
+    if graphs:
+        instance.capture([Graph({"x": (rows, WIDTH)}, rows) for rows in sizes[:7]])
+    assert instance.bind is not None
+    runs = {}
+    for rows in sizes:
+        (like,) = batches(rows)
+        runs[rows] = instance.bind({"x": like}, {"y": like})
+    for turn in range(20):
+        for rows in (*sizes, *sizes[::-1]):
+            (given,) = batches(rows, seed=turn)
+            np.testing.assert_array_equal(again(runs[rows], given), answers_of(given))
+            np.testing.assert_array_equal(run(instance, given + 1), answers_of(given + 1))
     instance.unload()
 
 

@@ -122,7 +122,7 @@ def test_a_full_gpu_is_an_error_of_the_model_that_does_not_fit(
     start: Callable[..., Running], tmp_path: Path
 ) -> None:
     put_real(tmp_path, "early")
-    put_real(tmp_path, "late", wide=4 * MIB)  # half a GiB of weights
+    put_real(tmp_path, "late", wide=2 * MIB)  # 256 MiB of weights
     server = start(tmp_path, control="explicit", load_models=("early",), grpc_port=-1)
     with http_client.InferenceServerClient(server.http) as client:
         ask(client, "early")

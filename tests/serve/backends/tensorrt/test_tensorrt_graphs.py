@@ -99,7 +99,7 @@ def test_options_by_triton_s_names_and_defaults() -> None:
     )
     assert options_of(config("optimization { priority: PRIORITY_MIN }")).urgency == -1
     stated = config("optimization { cuda { output_copy_stream: true } }")
-    assert options_of(stated) == Options(output_stream=True)
+    assert options_of(stated) == Options()
     assert options_of(config("optimization { input_pinned_memory { enable: true } }")) == Options()
 
 

@@ -276,15 +276,17 @@ def fault(monkeypatch: pytest.MonkeyPatch, driver: StandIn) -> Iterator[Callable
 WORDS = "cuda:0 has faulted and cannot be used until the server is started again: "
 
 
+@pytest.mark.parametrize("before", [1, 5], ids=["on a thread", "on the loop, known by then"])
 def test_a_kernel_that_faults_takes_all_models_of_its_gpu_out_of_service(
-    start: Callable[..., Running], tmp_path: Path, fault: Callable[[], None]
+    start: Callable[..., Running], tmp_path: Path, fault: Callable[[], None], before: int
 ) -> None:
     repo = repository(tmp_path)
     path = put(repo, "other", identity(), CONFIG)
     (path / "1" / "a.plan").write_bytes((repo / "m" / "1" / "a.plan").read_bytes())
     put(repo, "processor", identity(), 'backend: "onnxruntime" instance_group { kind: KIND_CPU }')
     server = start(repo, control="explicit", load_models=("*",), grpc_port=-1)
-    ask(server, values((1, 16)))
+    for _ in range(before):
+        ask(server, values((1, 16)))
     fault()
     with pytest.raises(InferenceServerException, match=WORDS):  # the request that met it
         ask(server, values((1, 16)))

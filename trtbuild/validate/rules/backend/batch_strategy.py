@@ -19,9 +19,8 @@ functions that Triton calls cannot be seen without loading it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
-from trtbuild.repository.directory import below, lies_in
+from trtbuild.foreign import fence_of, stated_path
 from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.model import Model
 
@@ -39,7 +38,7 @@ def check(model: Model) -> Iterator[Finding]:
     at = ("parameters", KEY)
     given = config.parameters[KEY].string_value
     root = model.directory.path
-    path = below(Path(), given)
+    path = stated_path(given)
     if config.HasField("sequence_batching"):
         yield Finding(
             message=f"{KEY} beside sequence_batching",
@@ -52,7 +51,7 @@ def check(model: Model) -> Iterator[Finding]:
             at=at,
             hint="give the absolute path of a library in the model's folder, as the server sees it",
         )
-    elif not lies_in(path, root):
+    elif not fence_of(root).holds(path):
         yield Finding(
             message=f"{KEY} names '{given}', outside the model's folder",
             at=at,

@@ -34,9 +34,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from trtbuild.repository.directory import below
+from trtbuild.foreign import fence_of, open_file, stated_path
 from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.fixes import quote, replace_value
+from trtbuild.validate.lfs import HINT, is_pointer
 from trtbuild.validate.model import Model
 
 NAME = "missing-environment"
@@ -64,14 +65,17 @@ def check(model: Model) -> Iterator[Finding]:
     if given and not inside and not given.startswith("/"):
         yield _relative(model, given)
         return
-    path = below(root, given.replace(_MODEL, str(root.absolute()), 1))
-    problem = _problem(path) if given else ""
+    path = stated_path(given.replace(_MODEL, str(root.absolute()), 1))
+    here = fence_of(root).holds(path)  # what else is on this machine is not the config's to open
+    problem = _problem(path, opened=here) if given else ""
     if problem:
         here = inside or path.exists()
         yield Finding(
             message=f"{KEY} names '{given}', {problem}",
             at=("parameters", KEY),
-            hint="put the environment there as conda-pack or venv-pack writes it, or take the "
+            hint=HINT
+            if problem == "a pointer of git lfs"
+            else "put the environment there as conda-pack or venv-pack writes it, or take the "
             "parameter out",
             severity=None if here else Severity.WARNING,
         )
@@ -79,7 +83,8 @@ def check(model: Model) -> Iterator[Finding]:
 
 def _relative(model: Model, given: str) -> Finding:
     assert model.directory is not None
-    in_model = below(model.directory.path, given).exists()
+    place = model.directory.inside(given)
+    in_model = place is not None and place.exists()
     at = ("parameters", KEY, "value", "string_value")
     path = f"{_MODEL}/{given.removeprefix('./')}"
     message = f"{KEY} is '{given}', which Triton looks for in the folder that it is started in"
@@ -87,7 +92,9 @@ def _relative(model: Model, given: str) -> Finding:
         hint = f"start the server where this path leads to it, or write {_MODEL}/... for a path "
         hint += "in the model's folder"
         return Finding(message=message, at=at, hint=hint, severity=Severity.WARNING)
-    started_here = Path(given).exists()  # as a server that is started where trtbuild is would say
+    started_here = stated_path(
+        given
+    ).exists()  # as a server that is started where trtbuild is would say
     return Finding(
         message=message,
         at=at,
@@ -97,17 +104,19 @@ def _relative(model: Model, given: str) -> Finding:
     )
 
 
-def _problem(path: Path) -> str:
+def _problem(path: Path, *, opened: bool) -> str:
     if path.is_dir():
         return "" if (path / "bin/activate").exists() else "a folder without bin/activate"
     if not path.exists():
         return "which is not there"
-    return "" if not path.is_file() or is_archive(path) else "which is no archive"
+    if not opened or not path.is_file() or is_archive(path):
+        return ""
+    return "a pointer of git lfs" if is_pointer(path) else "which is no archive"
 
 
 def is_archive(path: Path) -> bool:
     """Whether the file begins as one that libarchive opens."""
-    with path.open("rb") as file:
+    with open_file(path) as file:
         head = file.read(512)
     if head.startswith(_ARCHIVES):
         return True

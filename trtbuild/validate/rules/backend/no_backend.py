@@ -18,7 +18,7 @@ Instead:
     -- demo/1/model.py --
 
 Source: Triton core, model_config_utils.cc, AutoCompleteBackendFields and ValidateModelConfig.
-The platform `torch_aoti` and the file `model.pt2` are known to Triton 2.6x; 2.51 refuses them.
+The platform `torch_aoti` and the file `model.pt2` came with 26.03.
 """
 
 from __future__ import annotations
@@ -52,6 +52,8 @@ def check(model: Model) -> Iterator[Finding]:
     else:
         files = ", ".join((*TENSORFLOW.values(), *DEFAULT_FILES.values()))
         yield Finding(
-            message="no backend and no platform is given, and no file tells it",
+            message="no backend and no platform is given, and no file tells it"
+            if model.exists
+            else "there is no config.pbtxt to name a backend or platform, and no file tells it",
             hint=f"write backend: or platform:, or name the model file one of {files}",
         )

@@ -29,6 +29,8 @@ from trtbuild.validate.model import Model
 
 NAME = "tensorflow-dropped"
 SEVERITY = Severity.WARNING
+SINCE = "25.03"
+RELEASES = "With --triton 25.03 and newer it is an error, without --triton a warning"
 
 
 def check(model: Model) -> Iterator[Finding]:
@@ -38,4 +40,5 @@ def check(model: Model) -> Iterator[Finding]:
             message="Triton's containers since 25.03 come without the TensorFlow backend",
             at=("platform",) if model.config.platform else ("backend",),
             hint="`trtbuild convert` makes TensorRT plans and an ONNX model of it",
+            severity=Severity.ERROR if model.settings.runs_from(SINCE) else None,
         )

@@ -44,7 +44,7 @@ def check(model: Model) -> Iterator[Finding]:
         filled.insert(0, f"the backend ('{model.backend}')")
     if filled:
         yield Finding(
-            message=f"auto-complete fills in {', '.join(filled)}",
-            file=None if model.exists else model.path,
+            message=("" if model.exists else "there is no config.pbtxt: ")
+            + f"auto-complete fills in {', '.join(filled)}",
             hint="write them down to have the same model everywhere",
         )

@@ -41,6 +41,7 @@ Source: Triton core, model_repository_manager.cc, CircularDependencyCheck.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 
 from trtbuild.validate.finding import Finding, Severity
@@ -53,8 +54,9 @@ NEEDS = "ensemble_scheduling"
 
 def check(model: Model) -> Iterator[Finding]:
     """At most one finding, at the step that leads back."""
+    seen: set[str] = set()
     for step in model.graph.steps:
-        way = _way_back(model, step.model)
+        way = _way_back(model, step.model, seen)
         if way:
             yield Finding(
                 message=f"the ensemble contains itself: {' -> '.join((model.name, *way))}",
@@ -64,17 +66,29 @@ def check(model: Model) -> Iterator[Finding]:
             return
 
 
-def _way_back(model: Model, start: str) -> list[str]:
-    """The members from `start` back to the model, both included; empty where none leads there."""
+def _way_back(model: Model, start: str, seen: set[str]) -> list[str]:
+    """The members from `start` back to the model, both included; empty where none leads there.
+
+    From those in `seen` none does; what is looked at comes in there, so that all steps of an
+    ensemble together look at each member once.
+    """
     peers = model.peers or {}
-    queue = [[start]]
-    seen = {start}
+    came_from = {start: ""}
+    queue = deque([start] if start not in seen else [])
     while queue:
-        way = queue.pop(0)
-        if way[-1] == model.name:
-            return way
-        for member in peers[way[-1]].steps if way[-1] in peers else ():
-            if member not in seen:
-                seen.add(member)
-                queue.append([*way, member])
+        name = queue.popleft()
+        if name == model.name:
+            return _way(came_from, name)
+        seen.add(name)
+        for member in peers[name].steps if name in peers else ():
+            if member not in seen and member not in came_from:
+                came_from[member] = name
+                queue.append(member)
     return []
+
+
+def _way(came_from: dict[str, str], name: str) -> list[str]:
+    way = [name]
+    while name := came_from[name]:
+        way.append(name)
+    return way[::-1]

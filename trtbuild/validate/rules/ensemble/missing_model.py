@@ -50,15 +50,19 @@ from trtbuild.validate.model import Model
 NAME = "missing-ensemble-member"
 SEVERITY = Severity.ERROR
 NEEDS = "ensemble_scheduling"
+_MOST_MEANT = 20  # names that the likeliest is looked for: each is compared with every model
 
 
 def check(model: Model) -> Iterator[Finding]:
     """One finding a step."""
     if model.peers is None:
         return
+    meant: dict[str, str] = {}  # name -> the model that was meant; ""
     for step in model.graph.steps:
         if step.model and step.model not in model.peers:
-            near = _near(step.model, model.neighbours)
+            if step.model not in meant and len(meant) < _MOST_MEANT:
+                meant[step.model] = _near(step.model, model.neighbours)
+            near = meant.get(step.model, "")
             yield Finding(
                 message=f"there is no model '{step.model}' in the repository"
                 + (f"; did you mean '{near}'?" if near else ""),

@@ -59,11 +59,11 @@ def check(model: Model) -> Iterator[Finding]:
     graph = model.graph
     if not graph.steps:
         return
+    read = one_of(graph.readers)
     for index, name in enumerate(graph.inputs):
         if name and name not in graph.tensors:
             yield Finding(
-                message=f"no step reads the ensemble's input '{name}'; "
-                f"they read {one_of(graph.readers)}",
+                message=f"no step reads the ensemble's input '{name}'; they read {read}",
                 at=("input", index, "name"),
                 hint="map it in a step's input_map, or take it out",
             )

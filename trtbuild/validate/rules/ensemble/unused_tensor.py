@@ -59,14 +59,14 @@ NEEDS = "ensemble_scheduling"
 def check(model: Model) -> Iterator[Finding]:
     """One finding a tensor."""
     graph = model.graph
+    there = one_of(graph.ready.union(graph.inputs))
     for tensor in sorted(graph.tensors - set(graph.outputs)):
         writers = graph.writers.get(tensor, [])
         readers = [step for step in graph.readers.get(tensor, ()) if step.outputs]
         if tensor not in graph.ready and readers:
-            key = next(key for key, value in readers[0].inputs.items() if value == tensor)
+            key = graph.input_keys[readers[0].number][tensor]
             yield Finding(
-                message=f"the tensor '{tensor}' never gets a value; there are "
-                f"{one_of(graph.ready.union(graph.inputs))}",
+                message=f"the tensor '{tensor}' never gets a value; there are {there}",
                 at=readers[0].at("input_map", key),
                 hint="map it in the output_map of an earlier step, or make it an input",
             )

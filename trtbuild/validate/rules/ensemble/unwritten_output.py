@@ -59,16 +59,17 @@ def check(model: Model) -> Iterator[Finding]:
     graph = model.graph
     if not graph.steps:
         return
+    written = one_of(graph.writers)
     for index, name in enumerate(graph.outputs):
         if not name or name in graph.ready:
             continue
-        missing = graph.missing_for(name)
+        missing = graph.missing.get(name)
         why = (
             f"it waits for {one_of(missing)}, which nobody writes"
             if missing
             else "its steps wait for each other"
             if name in graph.writers
-            else f"the steps write {one_of(graph.writers)}"
+            else f"the steps write {written}"
         )
         yield Finding(
             message=f"the ensemble's output '{name}' never gets a value: {why}",

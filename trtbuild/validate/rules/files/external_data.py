@@ -1,7 +1,8 @@
 """A file that belongs to the ONNX model is not there.
 
-What: the ONNX file keeps weights in other files, and one of them is missing beside it.
-Why: ONNX Runtime cannot load the model.
+What: the ONNX file keeps weights in other files, and one of them is missing beside it, or lies
+outside of its folder: by an absolute path, by `..`, by a link.
+Why: ONNX Runtime cannot load the model, or reads files that are none of the model's.
 
 Example:
     -- demo/config.pbtxt --
@@ -22,13 +23,14 @@ Source: onnx.proto, TensorProto.external_data.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
-from trtbuild.onnx_files import external_data
+from trtbuild.errors import SourceError
+from trtbuild.onnx_files import external_data, external_path
 from trtbuild.protowire import WireError
-from trtbuild.repository.directory import below
 from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.model import Model
-from trtbuild.validate.rules.files.versions import version_files
+from trtbuild.validate.rules.files.versions import VersionFile, version_files
 
 NAME = "missing-external-data"
 SEVERITY = Severity.ERROR
@@ -47,9 +49,18 @@ def check(model: Model) -> Iterator[Finding]:
         except (WireError, ValueError):  # which has a rule of its own
             continue
         for location in locations:
-            if not below(path.parent, location).is_file():
-                yield Finding(
-                    message=f"{file.shown} keeps weights in '{location}', which is not there",
-                    file=path,
-                    hint="copy it beside the ONNX file",
-                )
+            yield from _problem(file, path, location)
+
+
+def _problem(file: VersionFile, path: Path, location: str) -> Iterator[Finding]:
+    try:
+        there = external_path(path, location, file.folder.fence).is_file()
+    except SourceError as error:
+        yield Finding(message=error.message, file=path, hint=error.hint)
+        return
+    if not there:
+        yield Finding(
+            message=f"{file.shown} keeps weights in '{location}', which is not there",
+            file=path,
+            hint="copy it beside the ONNX file",
+        )

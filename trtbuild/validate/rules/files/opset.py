@@ -25,10 +25,14 @@ from collections.abc import Iterator
 
 from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.model import Model
+from trtbuild.validate.releases import OPSETS
 from trtbuild.validate.rules.files.versions import interfaces
 
 NAME = "onnx-opset"
 SEVERITY = Severity.WARNING
+RELEASES = (
+    "With --triton it is an error above what that release's ONNX Runtime takes (see the table)"
+)
 _OLDEST, _NEWEST = 7, 26
 
 
@@ -36,11 +40,16 @@ def check(model: Model) -> Iterator[Finding]:
     """One finding a version."""
     if model.backend != "onnxruntime":
         return
+    release = model.settings.triton
+    known = release.onnxruntime if release is not None else ""
+    newest = OPSETS[known][0] if known else _NEWEST
+    whose = f"the ONNX Runtime {known} of {release}" if known else "ONNX Runtime"
     for file, interface in interfaces(model):
-        if interface.opset and not _OLDEST <= interface.opset <= _NEWEST:
+        if interface.opset and not _OLDEST <= interface.opset <= newest:
             yield Finding(
-                message=f"{file.shown} has opset {interface.opset}; ONNX Runtime takes "
-                f"{_OLDEST} to {_NEWEST}",
+                message=f"{file.shown} has opset {interface.opset}; {whose} takes "
+                f"{_OLDEST} to {newest}",
                 file=file.path,
                 hint="export it with an older opset, or convert it with onnx.version_converter",
+                severity=Severity.ERROR if known else None,
             )

@@ -7,7 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from trtbuild.repository.directory import Directory, below
+from trtbuild.foreign import path_inside
+from trtbuild.repository.directory import Directory
 from trtbuild.validate.model import Model
 from trtbuild.validate.modelfiles.aoti import Structure, read_structure
 from trtbuild.validate.modelfiles.interface import DamagedFileError, Interface, read_interface
@@ -26,7 +27,7 @@ class VersionFile(NamedTuple):
     @property
     def path(self) -> Path:
         """Where that is."""
-        return below(self.folder.path, self.name)
+        return path_inside(self.folder.path, self.name, self.folder.fence)
 
     @property
     def exists(self) -> bool:
@@ -40,12 +41,16 @@ class VersionFile(NamedTuple):
 
 
 def version_files(model: Model) -> Iterator[VersionFile]:
-    """The default file of each version, whether it is there or not; none for ensembles."""
+    """The default file of each version, whether it is there or not; none for ensembles.
+
+    Nor where its name leads out of the version's folder, which has a rule of its own.
+    """
     filename = model.completed.filename
     if model.is_ensemble or not filename:
         return
     for version, folder in model.version_folders.items():
-        yield VersionFile(version, folder, filename)
+        if folder.inside(filename) is not None:
+            yield VersionFile(version, folder, filename)
 
 
 def interfaces(model: Model) -> Iterator[tuple[VersionFile, Interface]]:

@@ -31,9 +31,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from trtbuild.repository.directory import below
-from trtbuild.validate.bounded import content_of
+from trtbuild.errors import ForeignNameError
+from trtbuild.foreign import read_inside
 from trtbuild.validate.finding import Finding, Severity
+from trtbuild.validate.lfs import is_pointer_text
 from trtbuild.validate.model import Model
 from trtbuild.validate.words import elements
 
@@ -50,7 +51,7 @@ def check(model: Model) -> Iterator[Finding]:
         classes = elements(output.dims)
         if not output.label_filename or classes < 1:
             continue
-        count = _lines(below(model.directory.path, output.label_filename))
+        count = _lines(model.directory.path, output.label_filename)
         if count is not None and count != classes:
             yield Finding(
                 message=f"output '{output.name}' has {classes} classes and "
@@ -60,9 +61,9 @@ def check(model: Model) -> Iterator[Finding]:
             )
 
 
-def _lines(path: Path) -> int | None:
+def _lines(folder: Path, name: str) -> int | None:
     try:
-        content = content_of(path, _MAX_BYTES)
-    except OSError:
+        content = read_inside(folder, name, _MAX_BYTES)
+    except (OSError, ForeignNameError):  # which has a rule of its own
         return None
-    return None if content is None else len(content.splitlines())
+    return None if is_pointer_text(content) else len(content.splitlines())

@@ -2,7 +2,7 @@
 
 What: `label_filename` names no file of the model, a folder, or a file outside the model.
 Why: Triton refuses the model where the file is missing; a folder ends the server; a path
-that leaves the model's folder is refused since 2.5x. Labels lie beside `config.pbtxt`, not in
+that leaves the model's folder is refused since 26.02. Labels lie beside `config.pbtxt`, not in
 the version folder.
 
 Example:
@@ -19,21 +19,23 @@ Instead:
     dog
     -- demo/1/model.py --
 
-Source: Triton core, model.cc (SetModelConfig) and label_provider.cc. Triton 2.51 still reads
-label files outside the model's folder.
+Source: Triton core, model.cc (SetModelConfig) and label_provider.cc.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from trtbuild.repository.directory import below, lies_in
+from trtbuild.errors import ForeignNameError
+from trtbuild.foreign import path_inside
 from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.model import Model
 from trtbuild.validate.words import one_of
 
 NAME = "unreadable-labels"
 SEVERITY = Severity.ERROR
+_INSIDE_SINCE = "26.02"
+RELEASES = "A file outside the model's folder is read before 26.02: a warning there"
 
 
 def check(model: Model) -> Iterator[Finding]:
@@ -46,14 +48,19 @@ def check(model: Model) -> Iterator[Finding]:
         if not name:
             continue
         at = ("output", index, "label_filename")
-        path = below(root, name)
-        if not lies_in(path, root):
+        try:
+            path = path_inside(root, name)
+        except ForeignNameError:
             yield Finding(
                 message=f"the label file '{name}' lies outside the model's folder",
                 at=at,
                 hint="copy it beside config.pbtxt",
+                severity=Severity.WARNING
+                if model.settings.runs_before(_INSIDE_SINCE) and path.is_file()
+                else None,
             )
-        elif path.is_dir():
+            continue
+        if path.is_dir():
             yield Finding(
                 message=f"the label file '{name}' is a folder, which ends the server",
                 at=at,

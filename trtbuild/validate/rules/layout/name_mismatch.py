@@ -19,8 +19,10 @@ Source: Triton core, model_repository_manager.cc, InitializeModelInfo.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
-from trtbuild.repository.directory import below
+from trtbuild.errors import ForeignNameError
+from trtbuild.foreign import path_inside
 from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.fixes import quote, replace_value
 from trtbuild.validate.model import Model
@@ -36,7 +38,7 @@ def check(model: Model) -> Iterator[Finding]:
     if model.directory is None or not name or name == model.name:
         return
     odd = model.name != model.name.strip()  # the folder is what is wrong then: L013
-    free = not below(model.directory.path.parent, name).exists()
+    free = _is_free(model.directory.path.parent, name)
     others = model.named_by(name) if free and not odd else ()
     if odd:
         hint = f"rename the folder to '{model.name.strip()}'"
@@ -50,3 +52,11 @@ def check(model: Model) -> Iterator[Finding]:
         hint=hint,
         fix=() if odd or others else replace_value(model, ("name",), quote(model.name)),
     )
+
+
+def _is_free(repository: Path, name: str) -> bool:
+    """Whether a model's folder can be renamed to `name`."""
+    try:
+        return not path_inside(repository, name, plain=True).exists()
+    except ForeignNameError:
+        return False

@@ -33,6 +33,5 @@ def check(model: Model) -> Iterator[Finding]:
     if not model.exists and model.settings.strict_config:
         yield Finding(
             message="there is no config.pbtxt, and auto-complete is off",
-            file=model.path,
             hint="write a config.pbtxt",
         )

@@ -26,6 +26,7 @@ from collections.abc import Iterator
 
 from trtbuild.errors import RepositoryError
 from trtbuild.repository.layout import LOCK
+from trtbuild.repository.lock import LockNameError
 from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.locks import read
 from trtbuild.validate.model import Model
@@ -35,8 +36,8 @@ SEVERITY = Severity.WARNING
 
 
 def check(model: Model) -> Iterator[Finding]:
-    """One finding a version."""
+    """One finding a version; a lock that names files outside has a rule of its own."""
     for folder in model.version_folders.values():
         found = read(folder.path) if LOCK in folder.files else None
-        if isinstance(found, RepositoryError):
+        if isinstance(found, RepositoryError) and not isinstance(found, LockNameError):
             yield Finding(message=found.message, file=folder.path / LOCK, hint=found.hint)

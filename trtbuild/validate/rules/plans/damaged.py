@@ -37,7 +37,7 @@ def check(model: Model) -> Iterator[Finding]:
     """One finding a file."""
     seen = set()
     for plan in plan_files(model):
-        path = plan.folder.path / plan.file
+        path = plan.path
         if isinstance(plan.header, PlanError) and path not in seen:
             seen.add(path)
             yield Finding(

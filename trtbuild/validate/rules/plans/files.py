@@ -7,10 +7,12 @@ Source: Triton backend_model_instance.cc and the TensorRT backend's model_state.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 from trtbuild.capability import Capability
 from trtbuild.errors import PlanError
+from trtbuild.foreign import path_inside
 from trtbuild.plan.header import PlanHeader, plan_header
 from trtbuild.plan.runtimes import RTX_CAPABILITIES
 from trtbuild.repository.directory import Directory
@@ -24,6 +26,7 @@ class PlanFile(NamedTuple):
 
     folder: Directory
     file: str
+    path: Path
     key: str  # of cc_model_filenames; "": the default file
     header: PlanHeader | PlanError
 
@@ -51,12 +54,13 @@ def plan_files(model: Model) -> Iterator[PlanFile]:
     for folder in model.version_folders.values():
         for key, file in [*named, ("", default_file(model))]:
             if folder.has_file(file):
-                yield PlanFile(folder, file, key, _header(folder, file))
+                path = path_inside(folder.path, file, folder.fence)
+                yield PlanFile(folder, file, path, key, _header(path))
 
 
-def _header(folder: Directory, file: str) -> PlanHeader | PlanError:
+def _header(path: Path) -> PlanHeader | PlanError:
     try:
-        return plan_header(folder.path / file)
+        return plan_header(path)
     except PlanError as error:
         return error
 

@@ -28,6 +28,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from trtbuild.errors import PlanError
+from trtbuild.foreign import path_inside
 from trtbuild.plan.header import PlanHeader, plan_header
 from trtbuild.repository.layout import PORTABLE
 from trtbuild.validate.finding import Finding, Severity
@@ -56,7 +57,7 @@ def check(model: Model) -> Iterator[Finding]:
             if not folder.has_file(default):
                 problem = f"no plan for GPUs of {gpu}; it has plans for {one_of(keys)}"
             else:
-                header = _header(folder.path / default)
+                header = _header(path_inside(folder.path, default, folder.fence))
                 if header is None or header.targets is None or header.any_later:
                     continue
                 if gpu in header.targets:

@@ -36,7 +36,7 @@ def check(model: Model) -> Iterator[Finding]:
     """One finding a file."""
     seen = set()
     for plan in plan_files(model):
-        header, path = plan.header, plan.folder.path / plan.file
+        header, path = plan.header, plan.path
         wanted = _RUNTIMES[model.backend]
         if isinstance(header, PlanHeader) and header.runtime != wanted and path not in seen:
             seen.add(path)

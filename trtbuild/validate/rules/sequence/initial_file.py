@@ -34,7 +34,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from trtbuild.repository.directory import below
+from trtbuild.errors import ForeignNameError
+from trtbuild.foreign import path_inside
 from trtbuild.validate import words
 from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.model import Model
@@ -55,9 +56,17 @@ def check(model: Model) -> Iterator[Finding]:
             if initial.WhichOneof("state_data") != "data_file":
                 continue
             at = ("sequence_batching", "state", index, "initial_state", 0, "data_file")
-            path = below(folder, name)
             wanted = max(0, words.elements(initial.dims)) * words.element_bytes(initial.data_type)
-            if not name or not path.is_file():
+            try:
+                path = path_inside(folder, name)
+            except ForeignNameError:
+                yield Finding(
+                    message=f"the file '{name}' lies outside of {model.name}/initial_state/",
+                    at=at,
+                    hint="put the state's bytes there",
+                )
+                continue
+            if not path.is_file():
                 yield Finding(
                     message=f"there is no file '{name}' in {model.name}/initial_state/",
                     at=at,

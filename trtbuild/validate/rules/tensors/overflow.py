@@ -17,7 +17,7 @@ Instead:
     backend: "python"
     input { name: "a" data_type: TYPE_FP32 dims: [65536, 65536] }
 
-Source: Triton core, model_config_utils.h, GetElementCount. Triton 2.51 does not check it.
+Source: Triton core, model_config_utils.h, GetElementCount. Releases before 26.03 do not check it.
 """
 
 from __future__ import annotations
@@ -32,10 +32,13 @@ from trtbuild.validate.rules.tensors.each import tensors
 
 NAME = "too-many-elements"
 SEVERITY = Severity.ERROR
+_CHECKED_SINCE = "26.03"
+RELEASES = "Refused since 26.03, a warning before"
 
 
 def check(model: Model) -> Iterator[Finding]:
     """One finding a tensor."""
+    checked = not model.settings.runs_before(_CHECKED_SINCE)
     for tensor in tensors(model):
         entry = tensor.entry
         for dims in (entry.dims, entry.reshape.shape):
@@ -44,6 +47,6 @@ def check(model: Model) -> Iterator[Finding]:
                     message=f"{tensor} has {words.dims(dims)}, over 2^63 elements",
                     at=tensor.at(),
                     hint="write the dims of one item, without the batch dim",
-                    severity=None if entry.HasField("reshape") else Severity.WARNING,
+                    severity=None if entry.HasField("reshape") and checked else Severity.WARNING,
                 )
                 break

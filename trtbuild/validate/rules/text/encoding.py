@@ -19,7 +19,7 @@ from collections.abc import Iterator
 
 from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.model import Model
-from trtbuild.validate.rules.text.broken import syntax_problem
+from trtbuild.validate.rules.text.broken import syntax_problems
 
 NAME = "not-a-text-file"
 SEVERITY = Severity.ERROR
@@ -27,5 +27,5 @@ WHEN_BROKEN = True
 
 
 def check(model: Model) -> Iterator[Finding]:
-    """At most one finding."""
-    yield from syntax_problem(model, ("encoding",))
+    """One finding a fault."""
+    yield from syntax_problems(model, ("encoding",))

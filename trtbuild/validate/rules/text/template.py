@@ -1,6 +1,8 @@
 """A placeholder of a template was left in the config.
 
-What: the config cannot be read, and the line at fault holds `${...}` or `{{...}}`.
+What: the config cannot be read, and a placeholder is the cause: `${NAME}`, `{{ name }}`, `$NAME`,
+`@NAME@`, `%(name)s`, `<name>`, `__NAME__`, `{name}`, `NAME` where a number belongs, or `#name`,
+which begins a comment.
 Why: Triton refuses the model. Such files are templates that a script fills in first.
 
 Example:
@@ -20,10 +22,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from trtbuild.modelconfig.explain import ConfigSyntaxError
+from trtbuild.modelconfig.grammar import shown
 from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.model import Model
-from trtbuild.validate.rules.text.broken import template_at
+from trtbuild.validate.rules.text.broken import placeholders
 
 NAME = "unfilled-template"
 SEVERITY = Severity.ERROR
@@ -31,11 +33,12 @@ WHEN_BROKEN = True
 
 
 def check(model: Model) -> Iterator[Finding]:
-    """At most one finding."""
-    problem = model.problem
-    if isinstance(problem, ConfigSyntaxError) and template_at(problem):
+    """One finding a placeholder."""
+    for problem, found in placeholders(model):
+        comment = ", and '#' begins a comment" if found.comment else ""
         yield Finding(
-            message=f"a placeholder was not filled in ({problem.problem})",
-            offset=problem.offset,
-            hint="run the script that fills in the template, or write the value",
+            message=f"the placeholder {shown(found.word)} was not filled in{comment} "
+            f"({problem.problem})",
+            offset=found.start,
+            hint="this looks like a template: run the script that fills it in, or write the value",
         )

@@ -2,7 +2,7 @@
 
 What: a name that is no field of the message it stands in; names are told by their case.
 Why: Triton refuses the model. Fields that came with a newer Triton are unknown to an older one:
-`model_metrics` and `ensemble_scheduling.max_inflight_requests`, for example, to 2.51.
+with `--triton` T001 tells them.
 
 Example:
     backend: "python"
@@ -22,7 +22,7 @@ from collections.abc import Iterator
 
 from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.model import Model
-from trtbuild.validate.rules.text.broken import syntax_problem
+from trtbuild.validate.rules.text.broken import syntax_problems
 
 NAME = "unknown-field"
 SEVERITY = Severity.ERROR
@@ -30,5 +30,5 @@ WHEN_BROKEN = True
 
 
 def check(model: Model) -> Iterator[Finding]:
-    """At most one finding."""
-    yield from syntax_problem(model, ("unknown-field",))
+    """One finding a fault."""
+    yield from syntax_problems(model, ("unknown-field",))

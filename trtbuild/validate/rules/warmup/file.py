@@ -34,11 +34,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from trtbuild.repository.directory import below
+from trtbuild.errors import ForeignNameError
+from trtbuild.foreign import open_file, path_inside
 from trtbuild.validate import words
 from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.model import Model
-from trtbuild.validate.rules.warmup.each import warm_inputs
+from trtbuild.validate.rules.warmup.each import WarmInput, warm_inputs
 
 NAME = "warmup-file"
 SEVERITY = Severity.ERROR
@@ -54,20 +55,24 @@ def check(model: Model) -> Iterator[Finding]:
     for warm in warm_inputs(model):
         if warm.entry.WhichOneof("input_data_type") != "input_data_file":
             continue
-        name = warm.entry.input_data_file
-        path = below(model.directory.path / "warmup", name)
-        if not name or not path.is_file():
-            problem = f"there is no file '{name}' in {model.name}/warmup/"
-        else:
-            problem = _content(
-                path, warm.entry.data_type, list(warm.entry.dims), warm.name in declared
-            )
+        problem = _problem(model.directory.path / "warmup", warm, warm.name in declared)
         if problem:
             yield Finding(
                 message=problem,
                 at=warm.at("value", "input_data_file"),
                 hint="write one item's elements there, row by row, little-endian",
             )
+
+
+def _problem(folder: Path, warm: WarmInput, declared: bool) -> str:
+    name = warm.entry.input_data_file
+    try:
+        path = path_inside(folder, name)
+    except ForeignNameError:
+        return f"the file '{name}' lies outside of {folder.parent.name}/warmup/"
+    if not path.is_file():
+        return f"there is no file '{name}' in {folder.parent.name}/warmup/"
+    return _content(path, warm.entry.data_type, list(warm.entry.dims), declared)
 
 
 def _content(path: Path, data_type: int, dims: list[int], declared: bool) -> str:
@@ -91,7 +96,7 @@ def _strings(path: Path) -> tuple[int, bool]:
     One more than `_MOST_STRINGS` means: more than are counted.
     """
     count, offset, size = 0, 0, path.stat().st_size
-    with path.open("rb") as file:
+    with open_file(path) as file:
         while offset + 4 <= size and count <= _MOST_STRINGS:
             file.seek(offset)
             offset += 4 + int.from_bytes(file.read(4), "little")

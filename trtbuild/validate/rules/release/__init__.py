@@ -1,0 +1,1 @@
+"""What the release of Triton that the repository is judged for lacks, or is known for."""
