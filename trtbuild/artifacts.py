@@ -171,6 +171,7 @@ class Comparison(msgspec.Struct, frozen=True):
     atol: float
     passed: bool
     problem: str = ""  # set where values could not be compared at all: shapes differ, NaN
+    rule: str = ""  # what decided, where it was not the tolerance of each element
 
 
 class VerifyReport(msgspec.Struct, frozen=True):

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.surgery.models import apply, f32, i64, job, model, node, operated, ops, run
+from tests.surgery.models import apply, f32, i64, job, model, node, note, operated, ops, run
 from trtbuild.surgery.contract import ContractError
 from trtbuild.surgery.drop_dead import DropDead
 
@@ -58,7 +58,7 @@ def test_batch_normalization_leaves_training(tmp_path: Path) -> None:
     vectors = {name: np.full(3, 0.5, dtype=np.float32) for name in "sbmv"}
     trained = model([norm], ["x fp32 [n, 3]"], ["y fp32 [n, 3]"], vectors)
     result = operated(tmp_path, trained)
-    assert result.notes[1].note == "1 BatchNormalization set to inference"
+    assert note(result, "drop_dead").note == "1 BatchNormalization set to inference"
     x = f32(2, 3)
     expected = (x - 0.5) / np.sqrt(0.5 + 1e-5) * 0.5 + 0.5
     np.testing.assert_allclose(run(result.onnx, x=x)["y"], expected, rtol=1e-5)

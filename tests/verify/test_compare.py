@@ -89,6 +89,55 @@ def test_values_that_the_type_cannot_hold_apart_are_equal(scale: float) -> None:
     assert not compare(LABEL, reference, rounded + 1e-7, Tolerance(0.0, 1e-8, False)).passed
 
 
+FP16 = tolerance_of(VerifyOptions(), "fp16")
+
+
+def softmaxed(seed: int, shape: tuple[int, ...]) -> Array:
+    powers: Array = np.exp(np.random.default_rng(seed).standard_normal(shape) * 3)
+    parts: Array = powers / powers.sum(-1, keepdims=True)
+    return parts
+
+
+def test_one_element_of_many_does_not_condemn_an_embedding() -> None:
+    reference = np.random.default_rng(0).standard_normal((4, 256))
+    reference /= np.linalg.norm(reference, axis=-1, keepdims=True)
+    candidate = reference.copy()
+    candidate[2, 7] += 0.006
+    assert not compare(LABEL, reference, candidate, FP16).passed
+    found = compare(LABEL, reference, candidate, FP16, "embedding")
+    assert found.passed
+    assert found.rule.startswith("embedding: cosine at least 0.99998")
+    candidate[1] = -candidate[1]  # one vector of four is wrong
+    assert not compare(LABEL, reference, candidate, FP16, "embedding").passed
+
+
+def test_probabilities_are_judged_by_what_they_say() -> None:
+    reference = softmaxed(0, (50, 20)) * 0.3  # scaled down: 1e-2 of the largest is 3e-3
+    candidate = reference.copy()
+    candidate[3, 4] += 0.008
+    assert not compare(LABEL, reference, candidate, FP16).passed
+    found = compare(LABEL, reference, candidate, FP16, "probabilities")
+    assert found.passed
+    assert "off by 0.008 at most, 0.01 allowed" in found.rule
+    candidate[3, 4] += 0.01
+    assert not compare(LABEL, reference, candidate, FP16, "probabilities").passed
+
+
+@pytest.mark.parametrize("wrong", [np.zeros((50, 2000)), softmaxed(1, (50, 2000))])
+def test_other_probabilities_that_are_all_small_do_not_pass(wrong: Array) -> None:
+    reference = np.clip(softmaxed(0, (50, 2000)), 0, 5e-3)
+    assert not compare(LABEL, reference, np.clip(wrong, 0, 5e-3), FP16, "probabilities").passed
+
+
+@pytest.mark.parametrize("options", [VerifyOptions(rtol=0.01), VerifyOptions(atol=1e-3)])
+def test_who_gives_a_tolerance_means_every_element(options: VerifyOptions) -> None:
+    reference = softmaxed(0, (50, 20)) * 0.3
+    candidate = reference.copy()
+    candidate[3, 4] += 0.008
+    asked = tolerance_of(options, "fp16")
+    assert not compare(LABEL, reference, candidate, asked, "probabilities").passed
+
+
 @pytest.mark.parametrize(
     ("reference", "candidate", "problem"),
     [

@@ -76,10 +76,10 @@ def _stop_training(node: gs.Node, outputs: set[str]) -> bool:
 def lower_constants(graph: gs.Graph) -> None:
     """Make initializers of the Constant nodes, which then have no outputs left."""
     for node in graph.nodes:
-        _lower_constant(node)
+        lower_constant(node)
 
 
-def _lower_constant(node: gs.Node) -> None:
+def lower_constant(node: gs.Node) -> None:
     """Case 4."""
     if node.op != "Constant" or len(node.attrs) != 1:
         return

@@ -1,7 +1,8 @@
 """Compute what does not depend on any input.
 
 1. What follows from static dims (`shape_values`), and from constants, in ONNX Runtime.
-2. An If whose condition became constant is replaced by the branch taken.
+2. An If whose condition became constant is replaced by the branch taken, and folding goes on there;
+   also in branches and bodies that stay.
 3. Not what would blow the file up: a result may be 1 MiB larger than what it is made from, but
    only 64 bytes (a shape) where an op merely repeats a value: TensorRT does that as well.
 4. Not what reads a weight over 1 MiB: TensorRT folds those itself, without a second copy.
@@ -17,8 +18,16 @@ from onnx import ModelProto, NodeProto, helper
 
 from trtbuild import onnx_session
 from trtbuild.surgery.contract import ContractError, Done, Job, Pass, skipped
+from trtbuild.surgery.drop_dead import lower_constant
 from trtbuild.surgery.flatten_conditions import flatten_conditions
-from trtbuild.surgery.graph import Array, elem_type, infer, is_standard, model_from_graph
+from trtbuild.surgery.graph import (
+    Array,
+    elem_type,
+    infer,
+    infer_inside,
+    is_standard,
+    model_from_graph,
+)
 from trtbuild.surgery.shape_values import shape_values
 from trtbuild.tensor import DTYPES, dtype_from_onnx
 
@@ -46,7 +55,7 @@ class FoldConstants(Pass):
         graph = job.graph
         nodes, self._bytes_before = len(graph.nodes), _constant_bytes(graph)
         self._folded = 0
-        while folded := _fold_once(graph):
+        while folded := _fold_once(graph) or _fold_inside(graph):
             self._folded += folded
             graph.cleanup().toposort()
             infer(graph)
@@ -77,6 +86,22 @@ def _fold_once(graph: gs.Graph) -> int:
     ]
     folded += _replace(graph, _evaluated(model_from_graph(graph), nodes, wanted))
     return folded + flatten_conditions(graph)
+
+
+def _fold_inside(graph: gs.Graph) -> int:
+    """The same in the branches and bodies of `graph`, the outermost that has something to fold."""
+    if not any(True for _ in graph.subgraphs()):
+        return 0
+    infer_inside(graph)
+    for scope in list(graph.subgraphs(recursive=True)):
+        scope.ir_version, scope.import_domains = graph.ir_version, graph.import_domains
+        ends = {tensor.name for tensor in scope.outputs}
+        for node in scope.nodes:
+            if node.op == "Constant" and node.outputs[0].name not in ends:
+                lower_constant(node)
+        if folded := _fold_once(scope):
+            return folded
+    return 0
 
 
 def _replace(graph: gs.Graph, values: dict[str, Array]) -> int:

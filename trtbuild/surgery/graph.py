@@ -224,7 +224,7 @@ def _rank_by_target(graph: gs.Graph) -> int:
 
 
 def infer_inside(graph: gs.Graph) -> None:
-    """Fill in the data types of the tensors of branches and bodies; `infer` looks at `graph`."""
+    """Fill in what is known of the tensors of branches and bodies; `infer` looks at `graph`."""
     model = onnx.shape_inference.infer_shapes(model_from_graph(graph))
     _take_types(graph, model.graph)
 
@@ -237,13 +237,21 @@ def _take_types(graph: gs.Graph, proto: onnx.GraphProto) -> None:
                 continue
             inner = node.attrs[attribute.name]
             known = {
-                value.name: value.type.tensor_type.elem_type
+                value.name: value
                 for value in (*attribute.g.value_info, *attribute.g.input, *attribute.g.output)
+                if value.type.tensor_type.elem_type
             }
             for tensor in [*inner.tensors().values(), *inner.inputs, *inner.outputs]:
-                if isinstance(tensor, gs.Variable) and known.get(tensor.name):
-                    set_elem_type(tensor, known[tensor.name])
+                if isinstance(tensor, gs.Variable) and tensor.name in known:
+                    _take_type(tensor, known[tensor.name])
             _take_types(inner, attribute.g)
+
+
+def _take_type(tensor: gs.Variable, value: onnx.ValueInfoProto) -> None:
+    found = gs.importers.onnx_importer.OnnxImporter.import_tensor(value)
+    tensor.dtype = found.dtype
+    if found.shape is not None:
+        tensor.shape = _without_made_up(found.shape)
 
 
 def _without_made_up(shape: Shape | None) -> Shape | None:

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 
 from trtbuild.artifacts import Comparison
+from trtbuild.verify.kinds import Kind
 from trtbuild.verify.options import Tolerance
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -26,8 +28,17 @@ class Label(NamedTuple):
     tensor: str
 
 
-def compare(label: Label, reference: Array, candidate: Array, tolerance: Tolerance) -> Comparison:
-    """The figures of one output tensor; both arrays in any shape and data type."""
+def compare(
+    label: Label,
+    reference: Array,
+    candidate: Array,
+    tolerance: Tolerance,
+    kind: Kind = "",
+) -> Comparison:
+    """The figures of one output tensor; both arrays in any shape and data type.
+
+    `kind`: what the output is (`kinds`), which may pass where single elements do not.
+    """
     if reference.shape != candidate.shape:
         problem = f"shape {list(candidate.shape)} instead of {list(reference.shape)}"
         return _problem(label, tolerance, problem)
@@ -36,7 +47,47 @@ def compare(label: Label, reference: Array, candidate: Array, tolerance: Toleran
         return _problem(label, tolerance, problem)
     if not _is_inexact(reference):
         return _exact(label, reference, candidate)
-    return _inexact(label, _double(reference), _double(candidate), tolerance)
+    one, other = _double(reference), _double(candidate)
+    found = _inexact(label, one, other, tolerance)
+    if found.passed or not kind or not tolerance.cosine or found.problem:
+        return found
+    passed, rule = _by_kind(kind, one, other, tolerance)
+    return msgspec.structs.replace(found, passed=passed, rule=rule)
+
+
+def _by_kind(
+    kind: Kind, reference: Array, candidate: Array, tolerance: Tolerance
+) -> tuple[bool, str]:
+    """Whether an output of `kind` is right as a whole, and the figures that say so or not.
+
+    Embeddings: every vector of the last dim points where the reference's does. Probabilities: no
+    element is further off than `atol` of 1, all of them together point the same way, and the
+    likeliest of the last dim is the same wherever it is so by more than that.
+    """
+    if kind == "embedding":
+        rows = reference.reshape(-1, reference.shape[-1] if reference.ndim else 1)
+        others = candidate.reshape(rows.shape)
+        least = min((_cosine(a, b) for a, b in zip(rows, others, strict=True)), default=1.0)
+        return (
+            least >= tolerance.cosine,
+            f"embedding: cosine at least {least:.6f}, {tolerance.cosine} wanted",
+        )
+    off = float(np.max(np.abs(candidate - reference), initial=0.0))
+    cosine, flips = _cosine(reference, candidate), _flips(reference, candidate, tolerance.atol)
+    passed = off <= tolerance.atol and cosine >= tolerance.cosine and not flips
+    return passed, (
+        f"probabilities: off by {off:.2g} at most, {tolerance.atol} allowed; cosine {cosine:.6f}, "
+        f"{tolerance.cosine} wanted; {flips} choices differ"
+    )
+
+
+def _flips(reference: Array, candidate: Array, margin: float) -> int:
+    """Rows of the last dim whose largest element is another one, where it leads by `margin`."""
+    if reference.ndim < 2 or reference.shape[-1] < 2 or not reference.size:
+        return 0
+    ordered = np.sort(reference, axis=-1)
+    clear = ordered[..., -1] - ordered[..., -2] > margin
+    return int(np.count_nonzero(clear & (reference.argmax(-1) != candidate.argmax(-1))))
 
 
 def _inexact(label: Label, reference: Array, candidate: Array, tolerance: Tolerance) -> Comparison:

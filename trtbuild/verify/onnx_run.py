@@ -19,6 +19,7 @@ from trtbuild.verify.compare import Label, compare
 from trtbuild.verify.dtypes import precision_of
 from trtbuild.verify.emulate import emulated
 from trtbuild.verify.finite import no_numbers_in_answers, no_numbers_in_weights
+from trtbuild.verify.kinds import Kind, output_kinds
 from trtbuild.verify.options import Precision, Tolerance, VerifyOptions, tolerance_of
 from trtbuild.verify.points import Point
 from trtbuild.workers.child import report
@@ -98,9 +99,11 @@ def compare_graphs(
     assert isinstance(result.model, OnnxModel), "a network is compared by `references`"
     after = OnnxRun(result.model)
     before = OnnxRun(result.reference) if result.reference is not None else None
+    skeleton = read_skeleton((result.reference or result.model).path)
+    kinds = output_kinds(skeleton)
     comparisons: list[Comparison] = []
     not_run: dict[str, str] = {}
-    warnings = no_numbers_in_weights(read_skeleton((result.reference or result.model).path))
+    warnings = no_numbers_in_weights(skeleton)
     for point in points:
         report("verify", f"{point.name} shapes")
         inputs = load_tensors(point.inputs)
@@ -121,7 +124,7 @@ def compare_graphs(
         comparisons += _wrongly_declared(point, result.model.outputs, final)
         for pair, expected, got, precision in sides:
             tolerance = tolerance_of(options, precision)
-            comparisons += _pairs(pair, point, expected, got, tolerance)
+            comparisons += _pairs(pair, point, expected, got, tolerance, kinds=kinds)
     return VerifyReport(tuple(comparisons), not_run, tuple(warnings))
 
 
@@ -170,6 +173,8 @@ def _pairs(
     reference: dict[str, Array],
     candidate: dict[str, Array],
     tolerance: Tolerance,
+    *,
+    kinds: dict[str, Kind],
 ) -> Iterator[Comparison]:
     for name, expected in reference.items():
         got = candidate[name]
@@ -177,4 +182,5 @@ def _pairs(
             got = got.reshape(())
         elif point.rows is not None and got.shape[:1] != expected.shape[:1] == (len(point.rows),):
             got = got[list(point.rows)]  # of those that the source ran
-        yield compare(Label(pair, point.name, name), expected, got, tolerance)
+        label = Label(pair, point.name, name)
+        yield compare(label, expected, got, tolerance, kinds.get(name, ""))

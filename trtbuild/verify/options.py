@@ -30,6 +30,9 @@ class Tolerance(msgspec.Struct, frozen=True):
     scaled: bool  # `atol` is a share of the largest |reference| of the tensor
     # Which counts as at least this: the smallest normal number of the type, in the tensor's units.
     smallest: float = 0.0
+    # Where elements fail, what an output of a known kind may be instead: nearer to the reference in
+    # direction than this. 0: nothing.
+    cosine: float = 0.0
 
 
 # Rounding errors grow with a tensor's scale and add up over a model's layers; an element near
@@ -41,8 +44,8 @@ class Tolerance(msgspec.Struct, frozen=True):
 # is judged as one at it.
 DEFAULTS: dict[Precision, Tolerance] = {
     "fp32": Tolerance(1e-3, 1e-4, True, 2.0**-126),
-    "fp16": Tolerance(1e-2, 1e-2, True, 2.0**-14),
-    "bf16": Tolerance(5e-2, 5e-2, True, 2.0**-126),
+    "fp16": Tolerance(1e-2, 1e-2, True, 2.0**-14, cosine=0.999),
+    "bf16": Tolerance(5e-2, 5e-2, True, 2.0**-126, cosine=0.99),
     "fp8": Tolerance(1e-1, 1e-1, True, 2.0**-6),
 }
 
@@ -56,7 +59,9 @@ def tolerance_of(options: VerifyOptions, precision: Precision) -> Tolerance:
     rtol = default.rtol if options.rtol is None else options.rtol
     if options.atol is not None:
         return Tolerance(rtol, options.atol, False)
-    return Tolerance(rtol, default.atol, True, default.smallest)
+    if options.rtol is not None:  # who gives a tolerance means every element
+        return Tolerance(rtol, default.atol, True, default.smallest)
+    return default
 
 
 # What TensorRT 10 may compute in where it chooses types itself. Integers round to a share of a

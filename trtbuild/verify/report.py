@@ -36,6 +36,7 @@ def _row(one: Comparison) -> tuple[str, ...]:
     index = ", ".join(map(str, one.worst_index))
     worst = f"[{index}]: {one.worst[0]} -> {one.worst[1]}" if one.worst_index else ""
     result = "ok" if one.passed else one.problem or "too far"
+    result += f" ({one.rule})" if one.rule else ""
     return (
         one.pair,
         one.point,
