@@ -179,6 +179,7 @@ class VerifyReport(msgspec.Struct, frozen=True):
 
     comparisons: tuple[Comparison, ...]
     not_run: dict[str, str]  # what -> why: "plan 8.9" -> "not run: no GPU of 8.9"
+    warnings: tuple[str, ...] = ()  # what the figures do not say: weights or answers are no numbers
 
     @property
     def passed(self) -> bool:

@@ -166,3 +166,52 @@ def first_line(error: BaseException) -> str:
         lines = named or lines[-1:]
     line = lines[0].strip() if lines else type(error).__name__
     return line if len(line) <= _LONG_LINE else f"{line[:_LONG_LINE]} ..."
+
+
+# Packages whose own exceptions say that a file is not as it should be, never that trtbuild calls
+# them wrongly.
+_READERS = {
+    "google": "protobuf",
+    "onnx": "onnx",
+    "onnx_graphsurgeon": "ONNX GraphSurgeon",
+    "onnxruntime": "ONNX Runtime",
+}
+
+
+def fault_of_file(error: BaseException) -> TrtbuildError | None:
+    """`error` as the fault of the file that was being read, None where it is no such thing.
+
+    Python's own errors are ours, but for what a reader raises over the values that it reads, texts
+    that are none, nesting without end and sizes that no array can have.
+    """
+    hint = "the file is damaged, or asks for what cannot be had: export it again"
+    if isinstance(error, TrtbuildError):
+        return error
+    if package := _reader_of(error):
+        return TrtbuildError(f"{package} cannot work with this model: {first_line(error)}", hint)
+    if isinstance(error, UnicodeDecodeError):
+        return TrtbuildError(f"a name or text in the model is no UTF-8: {error}", hint)
+    if isinstance(error, RecursionError):
+        return TrtbuildError("the model nests too deeply, or something in it holds itself", hint)
+    if isinstance(error, MemoryError) or "array is too big" in str(error):
+        return TrtbuildError(
+            "the machine has too little memory for this",
+            "a model may ask for tensors of any size: look at the largest that it makes",
+        )
+    return None
+
+
+# What code raises over a value; a TypeError or AttributeError says that it was called wrongly.
+_OF_VALUES = (ValueError, LookupError, ArithmeticError, RuntimeError, AssertionError)
+
+
+def _reader_of(error: BaseException) -> str:
+    """The package whose own exception it is, or in whose code a value was stumbled over; or ""."""
+    package = type(error).__module__.partition(".")[0]
+    if package not in _READERS and isinstance(error, _OF_VALUES):
+        trace = error.__traceback__
+        while trace is not None and trace.tb_next is not None:
+            trace = trace.tb_next
+        name = str(trace.tb_frame.f_globals.get("__name__", "")) if trace is not None else ""
+        package = name.partition(".")[0]
+    return _READERS.get(package, "")

@@ -16,10 +16,19 @@ from typing import Any
 
 import numpy as np
 import onnx
+from google.protobuf.message import DecodeError
 
-from trtbuild.errors import TrtbuildError
+from trtbuild.errors import SourceError, TrtbuildError, first_line
 from trtbuild.onnx_files import external_path
-from trtbuild.protowire import LENGTH, Buffer, Field, fields, message_bytes, varint_bytes
+from trtbuild.protowire import (
+    LENGTH,
+    Buffer,
+    Field,
+    WireError,
+    fields,
+    message_bytes,
+    varint_bytes,
+)
 from trtbuild.tensor import dtype_from_onnx
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -44,9 +53,19 @@ def read_skeleton(path: Path) -> onnx.ModelProto:
 
 
 def read_outline(path: Path) -> onnx.ModelProto:
-    """The model at `path` to look at: like a skeleton, but external data is as the file says."""
+    """The model at `path` to look at: like a skeleton, but external data is as the file says.
+
+    Raises `SourceError` for a file that is damaged.
+    """
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as buffer:
-        return onnx.ModelProto.FromString(_without_weights(buffer, path))
+        try:
+            return onnx.ModelProto.FromString(_without_weights(buffer, path))
+        except (DecodeError, WireError) as error:
+            raise SourceError(
+                f"the ONNX file '{path}' is damaged, or nests more than protobuf's 100 levels: "
+                f"{first_line(error)}",
+                "copy or download it again, or export it with less nesting",
+            ) from None
 
 
 def _without_weights(buffer: Buffer, path: Path) -> bytes:
@@ -92,8 +111,8 @@ def _complete_location(tensor: onnx.TensorProto, path: Path) -> None:
     """Make the location absolute and give the offset and length that ONNX lets be left out."""
     entries = {entry.key: entry.value for entry in tensor.external_data}
     location = external_path(path, entries.get("location", "")).absolute()
-    offset = int(entries.get("offset", 0))
-    length = int(entries.get("length") or size_bytes(tensor))
+    offset = _number(tensor, entries.get("offset", "0"))
+    length = _number(tensor, entries.get("length") or str(size_bytes(tensor)))
     if not location.is_file() or location.stat().st_size < offset + length:
         raise TrtbuildError(
             f"the weight '{tensor.name}' should lie in {location} at bytes {offset} to "
@@ -102,6 +121,16 @@ def _complete_location(tensor: onnx.TensorProto, path: Path) -> None:
         )
     del tensor.external_data[:]
     tensor.MergeFrom(reference(location, offset, length))
+
+
+def _number(tensor: onnx.TensorProto, text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 20):
+        raise SourceError(
+            f"the weight '{tensor.name}' has an offset or length of external data that is no "
+            f"number: '{text}'",
+            "export the model again",
+        )
+    return int(text)
 
 
 def _load_attributes(node: onnx.NodeProto, path: Path) -> None:

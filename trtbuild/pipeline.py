@@ -135,4 +135,8 @@ def notes_of_plans(outcome: PlanOutcome, request: ConvertRequest) -> tuple[str, 
 
 def joined(one: VerifyReport, other: VerifyReport) -> VerifyReport:
     """Both reports as one."""
-    return VerifyReport(one.comparisons + other.comparisons, one.not_run | other.not_run)
+    return VerifyReport(
+        one.comparisons + other.comparisons,
+        one.not_run | other.not_run,
+        tuple(dict.fromkeys(one.warnings + other.warnings)),
+    )

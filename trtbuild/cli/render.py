@@ -184,6 +184,8 @@ def accuracy(report: artifacts.VerifyReport) -> None:
         say.lines(compared(report))
     for what, why in report.not_run.items():
         say.line(f"  {what}: {why}")
+    for warning in report.warnings:
+        say.line(f"warning: {warning}")
 
 
 def verdict(report: artifacts.VerifyReport) -> str:

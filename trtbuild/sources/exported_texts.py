@@ -101,14 +101,16 @@ def _members(location: str, what: str) -> Iterator[tuple[str, bytes]]:
             if _is_json(name):
                 try:
                     yield name, archive.read(name)
-                except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+                except Exception as error:  # what a damaged member makes of zlib is many things
                     raise SourceError(f"{what} is damaged: {error}") from None
     try:
         reader: Any = torch._C.PyTorchFileReader(location)
         names = list(reader.get_all_records())
         _check_names(names, what)
         yield from [(name, reader.get_record(name)) for name in names if _is_json(name)]
-    except RuntimeError:
+    except SourceError:
+        raise
+    except Exception:
         return  # a file of PyTorch 2.7 or earlier, which only `zipfile` reads
 
 

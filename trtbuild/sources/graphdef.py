@@ -42,17 +42,17 @@ class GraphDef:
                 refuse_graph(graph, options.outputs, self.what)
             with tf.Graph().as_default() as whole:
                 tf.import_graph_def(graph, name="")
+            outputs = find_outputs(whole, options.outputs, self.what)
+            inputs = find_inputs(whole, options.inputs, outputs, self.what)
+            refuse_variables(whole, inputs, outputs, self.what)
+            names = distinct_outputs(inputs, outputs)
+            self.frozen = between(whole, inputs, {new: outputs[old] for new, old in names.items()})
         except SourceError:
             raise
         except Exception as error:
             raise SourceError(
                 f"TensorFlow {tf.__version__} cannot load {self.what}: {first_line(error)}"
             ) from error
-        outputs = find_outputs(whole, options.outputs, self.what)
-        inputs = find_inputs(whole, options.inputs, outputs, self.what)
-        refuse_variables(whole, inputs, outputs, self.what)
-        names = distinct_outputs(inputs, outputs)
-        self.frozen = between(whole, inputs, {new: outputs[old] for new, old in names.items()})
         self._function: Any = None
 
     def export(self, path: Path) -> tuple[str, ...]:

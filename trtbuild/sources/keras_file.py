@@ -35,11 +35,18 @@ class KerasFile:
         self.what = f"the Keras file '{ref.location}'"
         self.options = options
         self.tf = tensorflow()
-        self._refuse_code(_config(Path(ref.location), self.what))
-        self.model = self._load(Path(ref.location))
-        self.inputs = _distinct([tensor.name for tensor in self.model.inputs])
-        self.outputs = distinct_outputs(self.inputs, _distinct(_output_names(self.model)))
-        self.function = self._function()
+        try:
+            self._refuse_code(_config(Path(ref.location), self.what))
+            self.model = self._load(Path(ref.location))
+            self.inputs = _distinct([tensor.name for tensor in self.model.inputs])
+            self.outputs = distinct_outputs(self.inputs, _distinct(_output_names(self.model)))
+            self.function = self._function()
+        except (SourceError, ImportError):
+            raise
+        except Exception as error:  # JSON that is none, layers whose values fit nothing
+            raise SourceError(
+                f"{self.what} is damaged: {first_line(error)}", "copy or download it again"
+            ) from error
 
     def _refuse_code(self, config: str) -> None:
         """Keras before 3.11.3 runs the code of Lambda layers in HDF5 files (CVE-2025-9905)."""

@@ -57,8 +57,15 @@ class OnnxFile:
         return tuple(note for note in notes if note)
 
     def _check(self, model: onnx.ModelProto) -> str:
-        from onnx import checker
+        from onnx import TensorProto, checker
 
+        for tensor in model.graph.initializer:
+            if tensor.data_type not in TensorProto.DataType.values():
+                raise SourceError(
+                    f"the weight '{tensor.name}' of the ONNX file '{self.path}' has the unknown "
+                    f"data type number {tensor.data_type}",
+                    "export it again",
+                )
         try:
             check(model)
         except checker.ValidationError as error:

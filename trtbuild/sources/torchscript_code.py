@@ -82,7 +82,9 @@ def _records(location: str, what: str) -> Iterator[tuple[str, bytes]]:
         for name in names:
             if name.lower().endswith((".py", ".pkl")):
                 yield name, reader.get_record(name)
-    except RuntimeError as error:
+    except SourceError:
+        raise
+    except Exception as error:
         raise SourceError(
             f"PyTorch {torch.__version__} cannot read {what}: {first_line(error)}",
             "copy or download it again",

@@ -9,7 +9,7 @@ import msgspec
 from trtbuild.artifacts import OnnxModel, PassNote, SurgeryResult
 from trtbuild.onnx_model import describe
 from trtbuild.onnx_weights import read_skeleton
-from trtbuild.surgery.contract import Job, run_passes
+from trtbuild.surgery.contract import Job, check_source, run_passes
 from trtbuild.surgery.declare_outputs import infer_output_ranks
 from trtbuild.surgery.graph import forget_shapes, graph_from_model, infer, is_standard, save
 from trtbuild.surgery.options import SurgeryOptions
@@ -48,6 +48,7 @@ def operate(model: OnnxModel, options: SurgeryOptions, directory: Path) -> Surge
     would come near protobuf's 2 GiB. Raises `SurgeryError` for what cannot be done.
     """
     job = _job(model, options, directory)
+    check_source(job.graph)
     notes: list[PassNote] = []
     run_passes(job, PASSES.items(), notes)
     before = None

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import onnx_graphsurgeon as gs
 
 from trtbuild.artifacts import OnnxModel, PassNote
-from trtbuild.errors import TrtbuildError
+from trtbuild.errors import SurgeryError, fault_of_file
 from trtbuild.registry import load
 from trtbuild.surgery.options import SurgeryOptions
 
@@ -80,14 +80,25 @@ def run_passes(job: Job, passes: Iterable[tuple[str, str]], ran: list[PassNote])
             if done.changed:
                 check_sound(job.graph)
                 pass_.ensures(job)
-        except TrtbuildError:
-            raise
         except Exception as error:
+            if fault := fault_of_file(error):
+                raise fault from error
             before = ", ".join(note.name for note in ran) or "none"
             raise RuntimeError(
                 f"surgery pass '{name}' failed: {error} (passes before it: {before})"
             ) from error
         ran.append(PassNote(name, done.changed, done.note))
+
+
+def check_source(graph: gs.Graph) -> None:
+    """Raise `SurgeryError` where the graph that was given is not sound: no pass has touched it."""
+    try:
+        check_sound(graph)
+    except ContractError as error:
+        raise SurgeryError(
+            f"the model's graph is not sound: {error}",
+            "export it again; onnx.checker.check_model(path, full_check=True) may say more",
+        ) from None
 
 
 def check_sound(graph: gs.Graph) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import onnx_graphsurgeon as gs
 
+from trtbuild.errors import SurgeryError
 from trtbuild.surgery.graph import fresh_name, values_of
 
 
@@ -31,6 +32,12 @@ def _make_names_unique(graph: gs.Graph, branch: gs.Graph) -> None:
 def _results(node: gs.Node, branch: gs.Graph) -> list[gs.Node]:
     """Identities from the branch's outputs, whatever makes them, to those of the If."""
     outputs = list(node.outputs)
+    if len(branch.outputs) != len(outputs):
+        raise SurgeryError(
+            f"the If '{node.name}' has {len(outputs)} outputs, and its branch gives "
+            f"{len(branch.outputs)}",
+            "export the model again",
+        )
     node.outputs.clear()
     return [
         gs.Node("Identity", result.name, inputs=[inner], outputs=[result])

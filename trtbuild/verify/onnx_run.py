@@ -18,6 +18,7 @@ from trtbuild.tensorfile import load_tensors, save_tensors
 from trtbuild.verify.compare import Label, compare
 from trtbuild.verify.dtypes import precision_of
 from trtbuild.verify.emulate import emulated
+from trtbuild.verify.finite import no_numbers_in_answers, no_numbers_in_weights
 from trtbuild.verify.kinds import Kind, output_kinds
 from trtbuild.verify.options import Precision, Tolerance, VerifyOptions, tolerance_of
 from trtbuild.verify.points import Point
@@ -98,14 +99,17 @@ def compare_graphs(
     assert isinstance(result.model, OnnxModel), "a network is compared by `references`"
     after = OnnxRun(result.model)
     before = OnnxRun(result.reference) if result.reference is not None else None
-    kinds = output_kinds(read_skeleton((result.reference or result.model).path))
+    skeleton = read_skeleton((result.reference or result.model).path)
+    kinds = output_kinds(skeleton)
     comparisons: list[Comparison] = []
     not_run: dict[str, str] = {}
+    warnings = no_numbers_in_weights(skeleton)
     for point in points:
         report("verify", f"{point.name} shapes")
         inputs = load_tensors(point.inputs)
         source = _source_outputs(outputs.get(point.name, []), result)
         final = after(inputs)
+        warnings += no_numbers_in_answers(source or final, point, kind if source else "ONNX")
         save_tensors(point.outputs, final)  # plans will be compared with them
         sides = []
         if not source:
@@ -121,7 +125,7 @@ def compare_graphs(
         for pair, expected, got, precision in sides:
             tolerance = tolerance_of(options, precision)
             comparisons += _pairs(pair, point, expected, got, tolerance, kinds=kinds)
-    return VerifyReport(tuple(comparisons), not_run)
+    return VerifyReport(tuple(comparisons), not_run, tuple(warnings))
 
 
 def _wrongly_declared(

@@ -21,7 +21,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from trtbuild.artifacts import Progress, convert_to, from_json, to_json
-from trtbuild.errors import MissingPackageError, TrtbuildError
+from trtbuild.errors import MissingPackageError, TrtbuildError, fault_of_file
 from trtbuild.registry import load
 from trtbuild.workers.messages import Answer, Call, Failure, Result, Step
 from trtbuild.workers.sandbox import Sandbox, enter
@@ -59,9 +59,17 @@ def run(call: Call) -> Result | Failure:
             name: convert_to(value, hints.get(name, Any)) for name, value in call.arguments.items()
         }
         return Result(msgspec.Raw(to_json(function(**arguments))))
-    except TrtbuildError as error:
-        return Failure(error.to_json())
-    except ImportError as error:
+    except Exception as error:
+        return failure_of(error)
+
+
+def failure_of(error: Exception) -> Failure:
+    """What the parent is told of `error`: with a traceback where it is a bug of ours."""
+    if fault := fault_of_file(error):
+        return Failure(fault.to_json())
+    if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
+        return Failure(TrtbuildError(f"{error.strerror}: {error.filename or 'a file'}").to_json())
+    if isinstance(error, ImportError):
         if (error.name or "").partition(".")[0] in ("", "trtbuild"):
             return _bug(error)
         return Failure(
@@ -70,14 +78,7 @@ def run(call: Call) -> Result | Failure:
                 "`trtbuild doctor` says what it is needed for, and how to install it",
             ).to_json()
         )
-    except MemoryError:
-        return Failure(TrtbuildError("the machine has too little memory for this").to_json())
-    except Exception as error:
-        if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
-            return Failure(
-                TrtbuildError(f"{error.strerror}: {error.filename or 'a file'}").to_json()
-            )
-        return _bug(error)
+    return _bug(error)
 
 
 def _bug(error: Exception) -> Failure:
