@@ -122,7 +122,7 @@ def test_graphs_are_compared_on_the_samples_as_they_are_now(
         assert not known
         assert [one.point for one in report.comparisons] == ["samples"]
         worst.append(report.comparisons[0].atol)
-    assert worst[1] == pytest.approx(1000 * worst[0])
+    assert worst[1] > 100 * worst[0]  # the tolerance is a share of what the model gives
 
 
 def test_what_the_graph_gives_is_not_computed_twice(

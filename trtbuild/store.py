@@ -177,7 +177,9 @@ class Store:
             with (partial / _ENTRY).open("xb") as file:  # where a link lies, an error
                 file.write(msgspec.json.encode(_Record(msgspec.Raw(to_json(value)), files)))
             (partial / _ENTRY).chmod(0o600)
-            place = self.root / kind / (key or key_of(files))
+            # Without files the value is the content: two reports of code are two entries.
+            content = files or to_json(value).decode()
+            place = self.root / kind / (key or key_of(content))
             for _ in range(_TRIES):
                 if self._publish(partial, place):
                     self._evict()  # while the new entry is held
