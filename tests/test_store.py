@@ -135,6 +135,10 @@ def test_a_key_does_not_depend_on_the_order_of_a_dict() -> None:
 def test_values_without_files_and_without_a_key_are_each_their_own(tmp_path: Path) -> None:
     """The accuracy of code, which no digest names: a second report is not the first one."""
     store = Store(tmp_path)
-    for number in (1, 2):
-        stage = Stage("verify", float(number), cached=False)
-        assert store.cached("verify", None, Stage, lambda _, made=stage: made) == (stage, False)
+    for number in (1.0, 2.0):
+
+        def make(_: Path, seconds: float = number) -> Stage:
+            return Stage("verify", seconds, cached=False)
+
+        found, known = store.cached("verify", None, Stage, make)
+        assert (found.seconds, known) == (number, False)
