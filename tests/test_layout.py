@@ -29,7 +29,7 @@ TESTED_BY_TABLE = ("trtbuild/validate/rules/",)
 
 WORDS = {
     "errors", "foreign", "tensor", "capability", "bound", "registry", "artifacts", "device",
-    "store", "cache_folder", "folder_lock", "temporary", "workers",
+    "store", "cache_folder", "folder_lock", "store_entry", "temporary", "workers",
     "tensorfile", "protowire", "onnx_files", "onnx_model", "onnx_ops", "onnx_weights",
     "onnx_session", "onnx_write", "samples", "request", "columns",
     "cuda_driver", "cuda", "cuda_timing",

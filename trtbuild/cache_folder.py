@@ -18,7 +18,7 @@ from trtbuild.errors import UsageError
 DIRECTORY, SIZE = "TRTBUILD_CACHE_DIR", "TRTBUILD_CACHE_SIZE"
 _DEFAULT_SIZE = "50GB"
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
-_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
 def default_root() -> Path | None:
@@ -77,7 +77,7 @@ def doubt(root: Path) -> tuple[str, str]:
             f"it belongs to {_user(found.st_uid)}, and this is {_user(os.geteuid())}",
             f"run as its owner, or name a folder of your own with {DIRECTORY}",
         )
-    if found.st_mode & _OTHERS_WRITE:
+    if found.st_mode & OTHERS_WRITE:
         return (
             f"others may write there (its mode is {stat.S_IMODE(found.st_mode):o})",
             "if nobody else has, make it your own: "
@@ -88,7 +88,7 @@ def doubt(root: Path) -> tuple[str, str]:
 
 def is_ours(found: os.stat_result) -> bool:
     """Whether a file or folder belongs to the user and nobody else may write to it."""
-    return found.st_uid == os.geteuid() and not found.st_mode & _OTHERS_WRITE
+    return found.st_uid == os.geteuid() and not found.st_mode & OTHERS_WRITE
 
 
 def _user(number: int) -> str:

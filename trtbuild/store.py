@@ -27,19 +27,17 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from trtbuild.artifacts import from_json, to_json
+from trtbuild import store_entry
+from trtbuild.artifacts import to_json
 from trtbuild.cache_folder import DIRECTORY, default_root, doubt, is_ours, size_limit
-from trtbuild.errors import ForeignNameError, StoreError
+from trtbuild.errors import StoreError
 from trtbuild.folder_lock import alone, shared
-from trtbuild.foreign import check_name, digest_inside, digest_of, open_inside, read_inside
+from trtbuild.store_entry import ENTRY, in_directory
 
 T = TypeVar("T")
-_ENTRY = "entry.json"
-_MOST_ENTRY_BYTES = 64 << 20  # a report on thousands of ops has some megabytes
 _PARTIAL = "partial"  # the folder of entries being written, and of those being dropped
 _TRIES = 100  # to publish what others publish and drop at the same time
 _STALE_S = 3600.0  # what nobody has held in there for so long was left by a killed run
-_OTHERS_WRITE = 0o022
 _MAKE_ROOM = f"make room there, or name another folder with {DIRECTORY}"
 _ANOTHER = f"name a folder with {DIRECTORY}"
 _log = logging.getLogger("trtbuild")
@@ -59,11 +57,6 @@ class Entry(NamedTuple):
     key: str
     size_bytes: int
     used: float  # seconds since the epoch
-
-
-class _Record(msgspec.Struct, frozen=True):
-    value: msgspec.Raw
-    files: dict[str, str]  # name -> SHA-256
 
 
 class Store:
@@ -169,21 +162,14 @@ class Store:
     def _made(self, kind: str, key: str | None, type_: type[T], make: Callable[[Path], T]) -> T:
         with self._partial() as partial:
             value = make(partial)
-            files = _sealed(partial)
-            try:
-                _check_files(value, files)
-            except ValueError as error:
-                raise StoreError(f"a worker's answer is not believed: {error}") from None
-            with (partial / _ENTRY).open("xb") as file:  # where a link lies, an error
-                file.write(msgspec.json.encode(_Record(msgspec.Raw(to_json(value)), files)))
-            (partial / _ENTRY).chmod(0o600)
+            files = store_entry.write(partial, value)
             # Without files the value is the content: two reports of code are two entries.
             content = files or to_json(value).decode()
             place = self.root / kind / (key or key_of(content))
             for _ in range(_TRIES):
                 if self._publish(partial, place):
                     self._evict()  # while the new entry is held
-                    return _in_directory(value, place)
+                    return in_directory(value, place)
                 # Another process was faster; what it wrote may be dropped by now, or damaged.
                 if (found := self._get(kind, place.name, type_, wait=True)) is not None:
                     return found
@@ -195,15 +181,15 @@ class Store:
         if lock is None:
             return None
         try:
-            value = _read(folder, type_)
-        except (OSError, ValueError, ForeignNameError, msgspec.MsgspecError):
+            value = store_entry.read(folder, type_)
+        except store_entry.NOT_BELIEVED:
             os.close(lock)
             self._drop(folder)
             return None
         self._hold(lock)
         with contextlib.suppress(OSError):
             os.utime(folder)  # what was used longest ago is dropped first
-        return _in_directory(value, folder)
+        return in_directory(value, folder)
 
     def _hold(self, lock: int) -> None:
         if self._held is None:
@@ -249,7 +235,7 @@ class Store:
     def entries(self) -> list[Entry]:
         """Every entry, the one used longest ago first."""
         found = []
-        for record in self.root.glob(f"*/*/{_ENTRY}"):
+        for record in self.root.glob(f"*/*/{ENTRY}"):
             folder = record.parent
             if folder.parent.name == _PARTIAL:
                 continue
@@ -317,67 +303,3 @@ class Store:
             return False
         shutil.rmtree(aside, ignore_errors=True)
         return True
-
-
-def _sealed(folder: Path) -> dict[str, str]:
-    """The digest of every file that was made in `folder`, to which nobody else can write now.
-
-    A worker may have run a model of somebody else's: what it leaves are plain files. Raises
-    `StoreError` for anything else.
-    """
-    files = {}
-    for path in sorted(folder.iterdir()):
-        try:
-            if path.is_symlink():
-                raise ForeignNameError(f"'{path.name}' is a link")
-            with open_inside(folder, path.name) as file:
-                os.fchmod(file.fileno(), os.fstat(file.fileno()).st_mode & ~_OTHERS_WRITE)
-                files[path.name] = digest_of(file)
-        except (OSError, ForeignNameError) as error:
-            raise StoreError(f"a worker left what is no plain file: {error}") from None
-    return files
-
-
-def _read(folder: Path, type_: type[T]) -> T:
-    """The artifact of an entry. Raises what `Store._get` takes for a miss."""
-    for place in (folder.parent, folder, *folder.iterdir()):
-        if not is_ours(place.lstat()):
-            raise ValueError(f"{place} is not the user's own")
-    record = from_json(read_inside(folder, _ENTRY, _MOST_ENTRY_BYTES), _Record)
-    for name, digest in record.files.items():
-        check_name(name, plain=True)
-        if digest_inside(folder, name) != digest:
-            raise ValueError(f"{name} was changed")
-    value = from_json(bytes(record.value), type_)
-    _check_files(value, record.files)
-    return value
-
-
-def _check_files(value: Any, files: dict[str, str]) -> None:
-    """Raise `ValueError` where `value` names other files than its entry has, or another digest."""
-    if not isinstance(value, msgspec.Struct):
-        return
-    fields = {name: getattr(value, name) for name in value.__struct_fields__}
-    if "directory" in fields:
-        names = [*fields.get("files", ()), *(fields[name] for name in ("file",) if name in fields)]
-        names += filter(None, (fields.get("layers_file"),))
-        if not files.keys() >= set(names):
-            raise ValueError("it names files that are not in its entry")
-        if "file" in fields and fields.get("digest") != files[fields["file"]]:
-            raise ValueError("it has another digest than its file")
-    for field in fields.values():
-        _check_files(field, files)
-
-
-def _in_directory(value: T, folder: Path) -> T:
-    """`value`, and every struct right inside it, with its files in `folder`."""
-    if not isinstance(value, msgspec.Struct):
-        return value
-    changes: dict[str, Any] = {}
-    for name in value.__struct_fields__:
-        field = getattr(value, name)
-        if name == "directory":
-            changes[name] = folder
-        elif isinstance(field, msgspec.Struct):
-            changes[name] = _in_directory(field, folder)
-    return msgspec.structs.replace(value, **changes) if changes else value

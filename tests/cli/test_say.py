@@ -74,9 +74,10 @@ def model(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.fixture
-def repository(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository whose lock and config have them."""
+    tmp_path = tmp_path_factory.mktemp("repository")
     cache = {"TRTBUILD_CACHE_DIR": str(tmp_path / "cache")}
     repository = tmp_path / "repository"
     done = subprocess.run(

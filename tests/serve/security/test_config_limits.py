@@ -167,7 +167,7 @@ def test_sigterm_ends_a_server_that_does_not_come_up(tmp_path: Path, kind: str) 
     until(lambda: not any(map(is_running, models)))
 
 
-@pytest.mark.parametrize("kind", ["onnx warm-up", "onnx run", "python start", "python run"])
+@pytest.mark.parametrize("kind", ["onnx warm-up", "onnx run", "python run"])
 def test_sigterm_ends_a_server_that_is_at_work_without_end(tmp_path: Path, kind: str) -> None:
     fill(tmp_path / "repository", kind)
     loads = [] if kind.endswith("run") else ["--model-control-mode=explicit"]

@@ -31,6 +31,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from trtbuild.foreign import path_inside
 from trtbuild.validate.finding import Finding, Severity
 from trtbuild.validate.locks import lock_of
 from trtbuild.validate.model import Model
@@ -50,7 +51,7 @@ def check(model: Model) -> Iterator[Finding]:
             if plan.stripped and folder.has_file(plan.file):
                 yield Finding(
                     message=f"the plan '{plan.file}' of version {version} has no weights",
-                    file=folder.path / plan.file,
+                    file=path_inside(folder.path, plan.file, folder.fence),
                     hint="give it those of model.onnx, on a GPU that it is for: trtbuild refit "
                     f"{model.path.parent}",
                 )
