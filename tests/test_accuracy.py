@@ -7,7 +7,7 @@ import pytest
 from tests.models import bf16_inside, linear
 from tests.plugins.models import softsign_model
 from trtbuild.accuracy import Accuracy
-from trtbuild.artifacts import Plan
+from trtbuild.artifacts import Plan, VerifyReport
 from trtbuild.capability import Capability
 from trtbuild.device import Devices, Gpu
 from trtbuild.plan.profiles import profile_from_shapes
@@ -86,22 +86,44 @@ def test_an_op_that_only_a_plugin_has_leaves_nothing_to_compare(
     assert on_gpu.not_run["plan 8.6"] == "not run: no GPU of 8.6"
 
 
-def test_samples_of_a_user_are_compared_each_time(
+def _of_graphs(folder: Path, model: Path, **asked: Any) -> tuple[VerifyReport, bool]:
+    """The report of a run of its own, and whether it was known."""
+    source = identify(str(model))
+    options = options_of_stages(ConvertRequest(source="", repo=folder, **asked), "onnx")
+    with Run(source, None, options, lambda _: None) as run:
+        exported = run.export()
+        surgery = run.operate(exported)
+        profile = profile_from_shapes(surgery.model.inputs, options.shapes)
+        report = Accuracy(run, exported, surgery, profile).of_graphs()
+        return report, run.stages[-1].cached
+
+
+def test_a_reference_for_plans_is_no_part_of_what_graphs_are_known_by(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRTBUILD_CACHE_DIR", str(tmp_path / "cache"))
+    model = linear(tmp_path / "tiny.onnx")
+    first, known = _of_graphs(tmp_path, model)
+    assert not known
+    again, known = _of_graphs(tmp_path, model, reference="net.py:reference")
+    assert known
+    assert first == again
+
+
+def test_graphs_are_compared_on_the_samples_as_they_are_now(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What they hold is in no digest."""
     monkeypatch.setenv("TRTBUILD_CACHE_DIR", str(tmp_path / "cache"))
-    source = identify(str(linear(tmp_path / "tiny.onnx")))
-    samples = tmp_path / "samples.npz"
-    np.savez(samples, x=np.ones((2, 8), np.float32))
-    options = options_of_stages(ConvertRequest(source="", repo=tmp_path, samples=samples), "onnx")
-    for _ in range(2):
-        with Run(source, None, options, lambda _: None) as run:
-            exported = run.export()
-            surgery = run.operate(exported)
-            profile = profile_from_shapes(surgery.model.inputs, options.shapes)
-            assert Accuracy(run, exported, surgery, profile).of_graphs().passed
-            assert run.stages[-1].cached is False
+    model, file = linear(tmp_path / "tiny.onnx"), tmp_path / "samples.npz"
+    worst = []
+    for scale in (1, 1000):
+        np.savez(file, x=np.full((2, 8), scale, np.float32))
+        report, known = _of_graphs(tmp_path, model, samples=file)
+        assert not known
+        assert [one.point for one in report.comparisons] == ["samples"]
+        worst.append(report.comparisons[0].atol)
+    assert worst[1] > 100 * worst[0]  # the tolerance is a share of what the model gives
 
 
 def test_what_the_graph_gives_is_not_computed_twice(

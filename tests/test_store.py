@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from trtbuild.artifacts import Plan
+from trtbuild.artifacts import Plan, Stage
 from trtbuild.capability import Capability
 from trtbuild.errors import StoreError
 from trtbuild.store import Store, key_of
@@ -130,3 +130,15 @@ def test_clear_takes_half_written_entries_along(tmp_path: Path) -> None:
 def test_a_key_does_not_depend_on_the_order_of_a_dict() -> None:
     assert key_of({"a": 1, "b": 2}) == key_of({"b": 2, "a": 1})
     assert key_of({"a": 1}) != key_of({"a": 2})
+
+
+def test_values_without_files_and_without_a_key_are_each_their_own(tmp_path: Path) -> None:
+    """The accuracy of code, which no digest names: a second report is not the first one."""
+    store = Store(tmp_path)
+    for number in (1.0, 2.0):
+
+        def make(_: Path, seconds: float = number) -> Stage:
+            return Stage("verify", seconds, cached=False)
+
+        found, known = store.cached("verify", None, Stage, make)
+        assert (found.seconds, known) == (number, False)

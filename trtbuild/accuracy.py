@@ -60,7 +60,7 @@ class Accuracy:
             "reference": surgery.reference and surgery.reference.digest,
             "names": (surgery.input_names, surgery.output_names),
             "profile": self.profiles if len(self.profiles) > 1 else self.profile,
-            # Samples and a reference are what plans are compared with.
+            # A reference is what plans are compared with. Samples: see below.
             "options": (options.source, replace(options.verify, samples=None, reference=None)),
         }
         packages = (*PACKAGES[source.kind], *ONNX_PACKAGES)

@@ -28,6 +28,7 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 
 from trtbuild import store_entry
+from trtbuild.artifacts import to_json
 from trtbuild.cache_folder import DIRECTORY, default_root, doubt, is_ours, size_limit
 from trtbuild.errors import StoreError
 from trtbuild.folder_lock import alone, shared
@@ -162,7 +163,9 @@ class Store:
         with self._partial() as partial:
             value = make(partial)
             files = store_entry.write(partial, value)
-            place = self.root / kind / (key or key_of(files))
+            # Without files the value is the content: two reports of code are two entries.
+            content = files or to_json(value).decode()
+            place = self.root / kind / (key or key_of(content))
             for _ in range(_TRIES):
                 if self._publish(partial, place):
                     self._evict()  # while the new entry is held

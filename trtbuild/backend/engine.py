@@ -23,7 +23,7 @@ from trtbuild.plan.words import bare, refusal_from_log
 from trtbuild.tensor import DTYPES, dtype_from_tensorrt
 
 Array = np.ndarray[Any, np.dtype[Any]]
-_LEVEL = 1  # a network that is run at once is not worth the search for its fastest kernels
+_LEVEL = 0  # no kernel is timed, none compiled for it alone: the network is run once or twice
 
 
 @functools.cache

@@ -21,6 +21,7 @@ REWRITES = {
         ("ceil_pools", "CeilPools"),
         ("choices", "Choices"),
         ("class_boxes", "ClassBoxes"),
+        ("clips", "Clips"),
         ("columns", "Columns"),
         ("deformed_convolutions", "DeformedConvolutions"),
         ("depth_blocks", "DepthBlocks"),
