@@ -180,6 +180,15 @@ def _triangle(size: str) -> onnx.ModelProto:
     return model([entry], [f"x int64 [{size}]"], [f"y int64 [{size}]"], {"k": np.int64(1)})
 
 
+def _crossed() -> onnx.ModelProto:
+    return model(
+        [node("Clip", ["x", "low", "high"], ["y"])],
+        ["x fp32 [3]"],
+        ["y fp32 [3]"],
+        {"low": np.float32(2), "high": np.float32(1)},
+    )
+
+
 def _reduced() -> onnx.ModelProto:
     entry = node("ReduceLogSumExp", ["x", "axes"], ["y"])
     return model([entry], ["x fp32 [n, 3, 4]"], ["y fp32 [n, 1, 4]"], {"axes": i64(1)}, opset=18)
@@ -216,6 +225,7 @@ SEEN: dict[str, tuple[tuple[onnx.ModelProto, ...], tuple[onnx.ModelProto, ...]]]
     "Trilu of integers": ((_triangle("4, 5"), _triangle("r, c")), ()),
     "NonMaxSuppression, several classes": ((_boxes(2),), (_boxes(80),)),
     "ReduceLogSumExp, axes as an input": ((_reduced(),), ()),
+    "Clip, crossed bounds": ((_crossed(),), ()),
     "AveragePool, ceil_mode": (
         (_pooled("AveragePool", "4, 4"),),
         (_pooled("AveragePool", "h, w"),),

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
 import onnx_graphsurgeon as gs
 
 from trtbuild.surgery.lower.writer import Lowering, Writer, constant_values, optional
 
 
 class Clips(Lowering):
-    """See the file's docstring. Bounds that are computed the parser writes as Max and Min itself."""
+    """See the file's docstring. Computed bounds the parser writes as Max and Min itself."""
 
     ops = frozenset({"Clip"})
     idle = "no Clip has its bounds crossed"
@@ -22,11 +21,10 @@ class Clips(Lowering):
     def rewrite(self, node: gs.Node, writer: Callable[[], Writer]) -> bool:
         """Max, then Min."""
         low, high = optional(node, 1), optional(node, 2)
-        bounds = constant_values(low), constant_values(high)
-        if low is None or high is None or bounds[0] is None or bounds[1] is None:
+        lowest, highest = constant_values(low), constant_values(high)
+        if low is None or high is None or lowest is None or highest is None:
             return False
-        lowest, highest = (bound.astype(np.float64).reshape(()) for bound in bounds)
-        if not lowest > highest:
+        if not bool((lowest > highest).all()):
             return False
         write = writer()
         write.finish(write.op("Min", write.op("Max", node.inputs[0], low), high))
