@@ -1,6 +1,7 @@
 """Real servers on free ports, in a thread of the test's process; models of one or two nodes."""
 
 import asyncio
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -87,3 +88,9 @@ def start() -> Iterator[Callable[..., Running]]:
     yield start
     for server in running:
         server.stop()
+
+
+@pytest.fixture
+def own_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The log goes where the test's own server sends it: others of the session are still there."""
+    monkeypatch.setattr(logging.getLogger("trtserve"), "handlers", [])

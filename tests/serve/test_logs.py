@@ -12,6 +12,8 @@ from datetime import datetime, timezone
 import pytest
 from trtserve.logs import LogSettings
 
+pytestmark = pytest.mark.usefixtures("own_log")
+
 LEVELS = {"V": logging.DEBUG, "I": logging.INFO, "W": logging.WARNING, "E": logging.ERROR}
 
 

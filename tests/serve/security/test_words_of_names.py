@@ -19,6 +19,7 @@ from tests.serve.models import CONFIG_16, identity, put
 HOSTILE = '\x1b]0;pwned\x07\nE1201 pwned\u202e\x9b2J"\\'
 
 
+@pytest.mark.usefixtures("own_log")
 def test_a_name_of_control_characters(
     start: Callable[..., Running], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
