@@ -103,11 +103,11 @@ def page_of(results: Results) -> str:
         f"ONNX's own backend tests (onnx {results.onnx}) through `trtbuild.backend`, on TensorRT "
         f"{results.tensorrt} and one {results.gpu}: each answer was compared with ONNX's, within "
         "the tolerance of ONNX's runner. `rounded`: beyond it, by no more than 4 units of the "
-        "data type at the largest value (0.1 % is less than two units of fp16), or by one where "
-        "a float was quantized to an integer. `random`: an op "
-        "whose answer is drawn, of the right shape and type. `failed`: neither an answer nor a "
-        "refusal. `make gpu-test` runs all of them again: none may be wrong or fail, and none that "
-        "was right stop being so."
+        "data type at the largest value (0.1 % is less than two units of fp16), or an integer "
+        "that ONNX's reference gives too where inputs differ by a unit of their type. `random`: "
+        "an op whose answer is drawn, of the right shape and type. `failed`: neither an answer nor "
+        "a refusal. `make gpu-test` runs all of them again: none may be wrong or fail, and none "
+        "that was right stop being so."
     )
     parts = [
         "# What of ONNX TensorRT computes right",

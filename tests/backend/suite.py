@@ -13,7 +13,6 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import ml_dtypes
 import msgspec
 import numpy as np
 import onnx
@@ -21,6 +20,7 @@ import onnx.reference
 from onnx.backend.test.loader import load_model_tests
 from onnx.backend.test.runner import Runner
 
+from tests.backend.rounding import only_rounded
 from trtbuild import device as devices
 from trtbuild import onnx_session
 from trtbuild.backend import TensorRTBackend, engine
@@ -175,50 +175,11 @@ def _result(case: Case, mode: str) -> tuple[str, str, str]:
         except AssertionError as error:
             if any(node.op_type in _RANDOM for node in case.model.graph.node):
                 return "random", "", ""
-            if _only_rounded(expected, got, _quantizes(case.model)):
+            if only_rounded(case.model, inputs, expected, got):
                 return "rounded", "", ""
             words = re.sub(r"\s+", " ", str(error))[:400]
             return "wrong", words, _differences(inputs, expected, got)
     return "right", "", ""
-
-
-_QUANTIZED_BYTES = 2
-_limits: Any = ml_dtypes.finfo  # numpy's knows no bf16
-
-
-_QUANTIZING = {"DynamicQuantizeLinear", "QLinearConv", "QLinearMatMul", "QuantizeLinear", "Round"}
-
-
-def _quantizes(model: onnx.ModelProto) -> bool:
-    """Whether floats are rounded to integers, so that an integer has a unit to be off by."""
-    return any(node.op_type in _QUANTIZING for node in model.graph.node)
-
-
-def _only_rounded(expected: list[Any], got: Any, quantizes: bool) -> bool:
-    """Every answer is ONNX's but for rounding: within 4 units of its type at its largest value.
-
-    ONNX's runner allows 0.1 % of each value, which is less than two units of fp16, and nothing
-    beside an exact 0. An integer that a float was rounded to may be the next one: half a unit
-    more or less, and a quotient half a unit of fp32 beside a tie is another integer.
-    """
-    for want, have in zip(map(np.asarray, expected), map(np.asarray, got), strict=True):
-        if want.shape != have.shape or want.dtype != have.dtype:
-            return False
-        if want.dtype.kind in "biu":
-            narrow = want.dtype.kind != "b" and want.dtype.itemsize <= _QUANTIZED_BYTES
-            off = np.abs(want.astype(np.int64) - have.astype(np.int64)).max(initial=0)
-            if off > (narrow and quantizes):
-                return False
-            continue
-        exact, close = want.astype(np.float64), have.astype(np.float64)
-        same = np.isfinite(exact) == np.isfinite(close)
-        finite = np.isfinite(exact) & np.isfinite(close)
-        unit = float(_limits(want.dtype).eps)
-        scale = np.abs(exact[finite]).max(initial=0)
-        off = np.abs(exact[finite] - close[finite]).max(initial=0)
-        if not same.all() or off > 4 * unit * scale:
-            return False
-    return True
 
 
 def _differences(inputs: list[Any], expected: list[Any], got: Any) -> str:

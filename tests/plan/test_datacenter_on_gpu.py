@@ -56,9 +56,13 @@ def built_here(
     return made, loader.deserialize_cuda_engine(made.path.read_bytes())
 
 
+# Of 256 KiB of weights: what a plan holds in order to be given them is 16 KiB.
+_WIDE = 4096
+
+
 def product(runtime: RuntimeInfo, folder: Path, **options: Any) -> tuple[Plan, Any]:
     """A matrix product with these options, and its engine."""
-    return built_here(runtime, folder, matmul(wide=512), PlanOptions(**options))
+    return built_here(runtime, folder, matmul(wide=_WIDE), PlanOptions(**options))
 
 
 @pytest.mark.parametrize("hardware", ["none", "same-compute-capability", "ampere-plus"])
@@ -79,14 +83,13 @@ def test_the_engine_says_its_level(hardware: str, tensorrt: RuntimeInfo, tmp_pat
 def test_weights_that_were_stripped_are_not_in_the_plan(
     refittable: str, tensorrt: RuntimeInfo, tmp_path: Path
 ) -> None:
-    weights_bytes = 512 * 32 * 2
+    weights_bytes = _WIDE * 32 * 2
     whole, engine = product(tensorrt, tmp_path / "whole")
     assert not engine.refittable
     assert (whole.stripped, whole.refit) == (False, "")
     bare, _ = product(tensorrt, tmp_path / "bare", refittable=refittable, strip_weights=True)
     assert (bare.stripped, bare.refit) == (True, refittable)
-    # What it takes to be given weights is in the plan instead, about as much for so small a net.
-    assert whole.size_bytes - bare.size_bytes > weights_bytes // 4
+    assert whole.size_bytes - bare.size_bytes > weights_bytes // 2
     if refittable == "any":
         takes, engine = product(tensorrt, tmp_path / "takes", refittable="any")
         assert engine.refittable
