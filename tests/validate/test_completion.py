@@ -6,7 +6,7 @@ import pytest
 
 from tests.validate.conftest import Judge
 from tests.validate.files import files_of
-from tests.validate.oracle.server import Triton
+from tests.validate.oracle.server import COMPLETER, Triton
 from trtbuild.validate.finding import Severity
 
 ENSEMBLE = """-- e/config.pbtxt --
@@ -17,15 +17,7 @@ ensemble_scheduling { step { model_name: "m" model_version: -1
   input_map { key: "a" value: "a" } output_map { key: "b" value: "b" } } }
 -- e/1/ --
 """
-HELPER = """class Helper:
-    @staticmethod
-    def auto_complete_config(config):
-        config.add_input({"name": "a", "data_type": "TYPE_FP32", "dims": [4]})
-        config.add_output({"name": "b", "data_type": "TYPE_FP32", "dims": [4]})
-        return config
-    def execute(self, requests):
-        return []
-"""
+HELPER = COMPLETER.replace("TritonPythonModel", "Helper")
 FROM = "import os, sys\nsys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))\n"
 # `triton` starts Python-based backends of the name `completer` (oracle/server.py).
 FILLED = {
