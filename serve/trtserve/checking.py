@@ -9,6 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from trtbuild import device as devices
+from trtbuild.printable import printable
 from trtserve.models import Models
 from trtserve.placement import CPU
 from trtserve.repositories import check_repositories
@@ -26,10 +27,10 @@ class Row(NamedTuple):
     problem: str  # why it would not be served
 
     def __str__(self) -> str:
-        of = f"{self.name} version {self.version}" if self.version else self.name
-        if self.problem:
-            return f"error: {of}: {self.problem}"
-        return f"ok: {of}: {self.runs_on}\n  {self.why}"
+        """One line or two, of which foreign words are no part but text."""
+        name, version, runs_on, why, problem = map(printable, self)
+        of = f"{name} version {version}" if version else name
+        return f"error: {of}: {problem}" if problem else f"ok: {of}: {runs_on}\n  {why}"
 
 
 def check(settings: Settings) -> list[Row]:

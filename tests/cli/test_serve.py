@@ -35,7 +35,7 @@ def test_check_says_what_would_run_where_and_why(trtbuild: Trtbuild, repo: Path)
     done = trtbuild("serve", repo, "--check")
     assert done.returncode == 0, done.stderr
     assert "tiny" in done.stdout
-    assert "8.9" in done.stdout
+    assert re.search(r"^ok: tiny version 1: .*\n  .*8\.9", done.stdout, re.MULTILINE)
     refused = trtbuild("serve", f"--model-repository={repo}", "--check", "--fallback", "none")
     assert refused.returncode == 1
     assert "8.9" in refused.stdout

@@ -262,6 +262,7 @@ def test_colours_are_for_terminals_that_want_them(
 def test_a_folder_above_the_repository_is_called_so(depth: str, tmp_path: Path) -> None:
     write(tmp_path, files_of(GOOD.replace("-- m/", f"-- {depth}models/m/")))
     (tmp_path / "docs").mkdir()
+    write(tmp_path / ".hidden", files_of(GOOD))
     with pytest.raises(UsageError) as raised:
         run(tmp_path)
     assert f"the models are in '{tmp_path}/{depth}models'" in raised.value.message

@@ -306,7 +306,7 @@ def _check(chosen: Any) -> int:
     say.document(text.render(report, color=text.in_color(sys.stdout)) + "\n")
     rows = check(chosen)
     for row in rows:
-        say.line(str(row))
+        say.lines(str(row))
     if not rows:
         say.line("there is no model in the repositories: nothing would be served")
     return 1 if report.fails(Severity.ERROR) or any(row.problem for row in rows) else 0

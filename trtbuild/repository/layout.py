@@ -93,8 +93,12 @@ def check_level(path: Path) -> None:
 
 
 def _repositories(path: Path, levels: int) -> list[Path]:
-    """The repositories in a folder that has no models of its own; none where it has."""
-    folders = [path / name for name in sorted(Directory(path).folders)]
+    """The repositories in a folder that has no models of its own; none where it has.
+
+    Hidden folders (`.git`, `.venv`) are somebody else's, whatever they look like.
+    """
+    names = sorted(Directory(path).folders)
+    folders = [path / name for name in names if not name.startswith(".")]
     # One with versions may be a model whose config lies in the wrong place.
     if any(is_model(folder) or has_versions(folder) for folder in folders):
         return []
